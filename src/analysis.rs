@@ -1,0 +1,494 @@
+//! The stages in order: from paths to a Report. Each stage lives in its own module; here they are only called.
+
+use crate::catalogue::Catalogue;
+use crate::detect::{self, Signals};
+use crate::error::{Error, Result};
+use crate::format::{AccessFormat, Escape, nginx_conf};
+use crate::input::digest;
+use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, discover};
+use crate::input::source::Kind;
+use crate::inspect::{self, Counted, Host};
+use crate::parallel::Workers;
+use crate::reading::{self, Hints, Read, Reading, Refused, Role};
+use crate::report::{CoverageState, NotCounted, Report, Totals};
+use crate::scan::ScanOptions;
+use crate::time::{Second, Window};
+use crate::timeline::{BUCKETS, Class, Latencies, bucket_floor};
+use crate::zone::{self, ZonePlan};
+use std::path::PathBuf;
+
+/// The zone in which the stamps of error logs are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorZoneChoice {
+    /// Minutes east of UTC.
+    Fixed(i16),
+    /// A name of the zone database, like `America/Bogota`.
+    Named(String),
+}
+
+/// What to read, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Files, folders, or `-`.
+    pub paths: Vec<PathBuf>,
+    /// The window asked for; see [`Options::window_in`].
+    pub window: Window,
+    /// `window.start` is civil time, to be read in the zone that is shown.
+    pub civil_start: bool,
+    /// `window.end` is civil time, to be read in the zone that is shown.
+    pub civil_end: bool,
+    /// Minutes east of UTC of the zone that is shown; `None`: the log's own.
+    pub zone: Option<i16>,
+    /// The zone of error logs, when the user knows it.
+    pub error_zone: Option<ErrorZoneChoice>,
+    /// Names of formats, or `log_format` texts.
+    pub log_formats: Vec<String>,
+    /// An nginx configuration to learn formats from.
+    pub nginx_conf: Option<PathBuf>,
+    /// Where the name of the host stands.
+    pub host_from: Option<String>,
+    /// Folders of pattern files.
+    pub patterns: Vec<PathBuf>,
+    /// Threads; 0 takes all cores.
+    pub threads: usize,
+    /// Whether to hash the files.
+    pub digest: bool,
+    /// Bytes a chunk, for tests.
+    pub chunk_bytes: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            window: Window::ALL,
+            civil_start: false,
+            civil_end: false,
+            zone: None,
+            error_zone: None,
+            log_formats: Vec::new(),
+            nginx_conf: None,
+            host_from: None,
+            patterns: Vec::new(),
+            threads: 0,
+            digest: false,
+            chunk_bytes: None,
+        }
+    }
+}
+
+impl Options {
+    /// The window in UTC, once the zone that is shown is known: a user who types `18:00` means the log's clock.
+    pub fn window_in(&self, zone: i16) -> Window {
+        let shift = |second: Second, civil: bool| {
+            if civil { second.saturating_sub(i64::from(zone) * 60) } else { second }
+        };
+        Window {
+            start: shift(self.window.start, self.civil_start),
+            end: shift(self.window.end, self.civil_end),
+        }
+    }
+}
+
+/// Hears how far the work is.
+pub trait Progress: Sync {
+    /// Bytes there are.
+    fn total(&self, bytes: u64);
+    /// Bytes done since the last call.
+    fn advance(&self, bytes: u64);
+    /// What is done now.
+    fn stage(&self, what: &str);
+}
+
+/// Nobody asks how far the work is.
+impl Progress for () {
+    fn total(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn stage(&self, _: &str) {}
+}
+
+/// What a run yields.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// Files that could not be read.
+    pub failures: Vec<Error>,
+}
+
+/// Files found and looked at.
+struct Gathered {
+    readings: Vec<Reading>,
+    refused: Vec<Refused>,
+    skipped: Vec<NotCounted>,
+    failures: Vec<Error>,
+}
+
+/// Finds the files and learns how each is read.
+fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
+    let host_from = options.host_from.as_deref().map(HostFrom::parse).transpose()?.unwrap_or(HostFrom::Auto);
+    let found = discover(&options.paths, &DiscoverOptions { host_from, ..DiscoverOptions::default() })?;
+    let hints = hints(options)?;
+    let Discovered { sources, skipped, errors } = found;
+    let looks = workers.map(&sources, |source| reading::look(source.clone(), &hints));
+    let mut out =
+        Gathered { readings: Vec::new(), refused: Vec::new(), skipped: Vec::new(), failures: errors };
+    for look in looks {
+        match look {
+            Ok(Ok(reading)) => out.readings.push(reading),
+            Ok(Err(refused)) => {
+                // A file that was named is an error when it cannot be read as asked; one a folder held is not.
+                let named = options.paths.contains(&refused.source.path) || refused.source.kind != Kind::File;
+                if named && !refused.empty {
+                    out.failures
+                        .push(Error::Usage(format!("{}: not read: {}", refused.source.shown, refused.why)));
+                }
+                out.refused.push(refused);
+            }
+            Err(e) => out.failures.push(e),
+        }
+    }
+    for (reason, skipped) in skipped {
+        let paths: Vec<String> =
+            skipped.examples.iter().take(3).map(|p| crate::input::source::shown(p)).collect();
+        let more = if skipped.count > paths.len() as u64 { ", ..." } else { "" };
+        out.skipped.push(NotCounted {
+            path: format!("{}{more}", paths.join(", ")),
+            reason: format!(
+                "{reason}{}",
+                if skipped.count > 1 { format!(" ({} of them)", skipped.count) } else { String::new() }
+            ),
+            lines: 0,
+            bytes: 0,
+            example: None,
+        });
+    }
+    Ok(out)
+}
+
+/// The formats that the user or nginx's configuration names.
+fn hints(options: &Options) -> Result<Hints> {
+    let mut formats = Vec::new();
+    for text in &options.log_formats {
+        let format =
+            AccessFormat::by_name(text).map_or_else(|| AccessFormat::from_directive("", text, None), Ok)?;
+        if !format.is_usable() {
+            let what = "has no time, or neither status nor request; nothing can be counted with it";
+            return Err(Error::Usage(format!("log format '{text}': {what}")));
+        }
+        formats.push(format);
+    }
+    if let Some(path) = &options.nginx_conf {
+        for f in &nginx_conf::read(path)?.log_formats {
+            let escape = f.escape.as_deref().and_then(Escape::from_name);
+            let format = AccessFormat::from_directive(&f.name, &f.text, escape)?;
+            // A configuration has formats for other ends too (statistics, `stream`), and they are no mistake.
+            if format.is_usable() {
+                formats.push(format);
+            }
+        }
+    }
+    Ok(Hints { formats })
+}
+
+/// The zone that is shown: the one asked for, or that of the first stamp of the first access log that has one.
+fn shown_zone(options: &Options, readings: &[Reading]) -> i16 {
+    let of_log = || {
+        readings
+            .iter()
+            .filter(|r| r.role == Role::Access)
+            .find_map(|r| r.plan.formats.iter().find_map(|f| f.parse(&r.example).ok()?.time?.offset))
+    };
+    options.zone.or_else(of_log).unwrap_or(0)
+}
+
+fn given_zone(options: &Options, span: Window) -> Result<Option<ZonePlan>> {
+    Ok(match &options.error_zone {
+        None => None,
+        Some(ErrorZoneChoice::Fixed(offset)) => Some(ZonePlan::fixed(*offset, "given", true)),
+        Some(ErrorZoneChoice::Named(name)) => Some(zone::named(name, span)?),
+    })
+}
+
+/// Files read, and what it takes to speak of them.
+struct Counts {
+    reads: Vec<Read>,
+    refused: Vec<Refused>,
+    skipped: Vec<NotCounted>,
+    failures: Vec<Error>,
+    zone: i16,
+    window: Window,
+}
+
+fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
+    let workers = Workers::new(options.threads)?;
+    progress.stage("looking at the files");
+    let Gathered { readings, refused, skipped, mut failures } = gather(options, &workers)?;
+    let zone = shown_zone(options, &readings);
+    let window = options.window_in(zone);
+    let defaults = ScanOptions::default();
+    let chunk_bytes = options.chunk_bytes.map_or(defaults.chunk_bytes, |n| n.max(1) as u64);
+    progress.stage("reading");
+    progress.total(readings.iter().map(|r| r.source.size).sum());
+    let scan_options = ScanOptions { window, chunk_bytes };
+    let (reads, errors) = reading::read(readings, &scan_options, &workers, &|n| progress.advance(n));
+    failures.extend(errors);
+    Ok(Counts { reads, refused, skipped, failures, zone, window })
+}
+
+/// Reads, counts, detects, inspects.
+pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
+    let catalogue = Catalogue::with_dirs(&options.patterns)?;
+    let Counts { reads, refused, skipped, mut failures, mut zone, window } = count(options, progress)?;
+    progress.stage("looking for incidents");
+    let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
+    let mut report =
+        Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
+    for host in &hosts {
+        let found = detect_host(host, &report);
+        report.incidents.extend(inspect::incidents(host, &found.anomalies));
+        report.findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
+    }
+    inspect::join_hosts(&mut report.incidents, hosts.len());
+    report.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
+    report.findings.sort_by(|a, b| (a.time, a.kind).cmp(&(b.time, b.kind)));
+    report.inputs = inspect::inputs(&reads, &hosts);
+    for input in report.inputs.iter_mut().filter(|_| options.digest) {
+        let file =
+            reads.iter().map(|r| &r.reading.source).find(|s| s.kind == Kind::File && s.shown == input.path);
+        input.digest = file.and_then(|s| digest::sha256(&s.path).map_err(|e| failures.push(e)).ok());
+    }
+    report.not_counted = inspect::not_counted(&reads, &refused);
+    report.not_counted.extend(skipped);
+    report.totals = totals(&reads);
+    let edges = |f: fn(&crate::report::Input) -> Option<i64>| report.inputs.iter().filter_map(f);
+    let (from, to) = (window.start.saturating_mul(1000), window.end.saturating_mul(1000));
+    report.span =
+        edges(|i| i.first).min().zip(edges(|i| i.last).max()).map(|(f, l)| (f.max(from), l.min(to)));
+    if options.zone.is_none() && reads.iter().all(|r| r.reading.role == Role::Error) {
+        zone = 0;
+    }
+    report.zone = zone;
+    Ok(Outcome { report, failures })
+}
+
+fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
+    let mine = report.coverage.iter().filter(|c| c.host == host.name && c.state == CoverageState::Covered);
+    let covered: Vec<Window> =
+        mine.map(|c| Window { start: c.start.div_euclid(1000), end: c.end.div_euclid(1000) }).collect();
+    let errors = host.error_ticks();
+    // Asked for every record, so worked out once for every class.
+    let classes = u16::try_from(host.catalogue.patterns().len()).unwrap_or(u16::MAX);
+    let server_side: Vec<bool> = (0..classes).map(|c| inspect::server_side(host, c)).collect();
+    let excused: Vec<bool> = (0..classes).map(|c| host.category(c).starts_with("limit.")).collect();
+    let is = |of: &[bool], class: u16| of.get(usize::from(class)).copied().unwrap_or(false);
+    let counted = Counted(&host.timeline);
+    let all = host.failures(Window::ALL);
+    let late: u64 = [504, 408, 499].iter().filter_map(|s| all.statuses.get(s)).sum();
+    let detect_options = detect::Options {
+        arrival_known: host.arrival_known(),
+        timeout_like: late * 2 > all.failed,
+        ..detect::Options::default()
+    };
+    detect::detect(
+        &Signals {
+            access: (!host.timeline.is_empty()).then_some(&counted),
+            errors: &errors,
+            server_side: &|class| is(&server_side, class),
+            excused: &|class| is(&excused, class),
+            marks: &host.marks,
+            other_activity: &host.error_activity(),
+            covered: &covered,
+        },
+        &detect_options,
+    )
+}
+
+fn totals(reads: &[Read]) -> Totals {
+    let mut t = Totals::default();
+    for r in reads {
+        t.lines += r.scan.lines;
+        t.bytes += r.scan.bytes;
+        t.requests += r.scan.requests;
+        t.error_records += r.scan.error_records;
+        t.failed += r.scan.failed();
+    }
+    t
+}
+
+/// Counts per step.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// Minutes east of UTC of the zone that is shown.
+    pub zone: i16,
+    /// Seconds a step.
+    pub step: u32,
+    /// The steps in order.
+    pub rows: Vec<SeriesRow>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeriesRow {
+    /// Its first second.
+    pub start: Second,
+    /// Requests.
+    pub requests: u64,
+    /// By class: 1xx, 2xx, 3xx, 4xx, 5xx, other.
+    pub class: [u64; 6],
+    /// Status 499.
+    pub aborted: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Share that failed.
+    pub failed_share: Option<f64>,
+    /// Median seconds a request took.
+    pub p50: Option<f64>,
+    /// 90 % took at most so many seconds.
+    pub p90: Option<f64>,
+    /// 99 % took at most so many seconds.
+    pub p99: Option<f64>,
+}
+
+/// Counts per step of `step_seconds`.
+pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
+    let Counts { reads, failures, zone, .. } = count(options, progress)?;
+    let mut timeline = crate::timeline::Timeline::default();
+    for read in reads {
+        timeline.merge(read.scan.timeline);
+    }
+    let step = i64::from(step_seconds.max(1));
+    // Steps begin at round local times.
+    let shift = i64::from(zone) * 60;
+    let start_of = |second: Second| (second + shift).div_euclid(step) * step - shift;
+    let mut rows: Vec<SeriesRow> = Vec::new();
+    timeline.each(Window::ALL, |m| {
+        let start = start_of(m.second);
+        while rows.last().is_some_and(|r| r.start < start) {
+            // Steps without a line are rows too: silence must be seen.
+            let next = rows.last().map_or(start, |r| r.start + step);
+            rows.push(SeriesRow { start: next, ..SeriesRow::default() });
+        }
+        if rows.is_empty() {
+            rows.push(SeriesRow { start, ..SeriesRow::default() });
+        }
+        let Some(row) = rows.last_mut() else { return };
+        let of = |c: Class| u64::from(m.counts[c as usize]);
+        let client = of(Class::ClientError) + of(Class::Missing) + of(Class::Aborted);
+        let classes = [
+            of(Class::Info),
+            of(Class::Ok),
+            of(Class::Redirect),
+            client,
+            of(Class::ServerError),
+            of(Class::Odd),
+        ];
+        for (sum, n) in row.class.iter_mut().zip(classes) {
+            *sum += n;
+            row.requests += n;
+        }
+        row.aborted += of(Class::Aborted);
+        row.failed += u64::from(m.failed);
+    });
+    let mut latencies: Latencies = [0; BUCKETS];
+    let mut at = 0;
+    let mut close = |at: usize, latencies: &mut Latencies| {
+        if let Some(row) = rows.get_mut(at) {
+            row.p50 = quantile(latencies, 0.5);
+            row.p90 = quantile(latencies, 0.9);
+            row.p99 = quantile(latencies, 0.99);
+        }
+        *latencies = [0; BUCKETS];
+    };
+    let first = timeline.span().map_or(0, |s| start_of(s.start));
+    timeline.each_latency(Window::ALL, |second, found| {
+        let row = usize::try_from((start_of(second) - first) / step).unwrap_or(0);
+        if row != at {
+            close(at, &mut latencies);
+            at = row;
+        }
+        for (sum, n) in latencies.iter_mut().zip(found) {
+            *sum += n;
+        }
+    });
+    close(at, &mut latencies);
+    for row in &mut rows {
+        row.failed_share =
+            (row.requests > 0).then(|| row.failed as f64 / row.requests.max(row.failed) as f64);
+    }
+    Ok((Series { zone, step: step_seconds.max(1), rows }, failures))
+}
+
+/// A quantile in seconds from a histogram, interpolated inside its bucket.
+fn quantile(latencies: &Latencies, q: f64) -> Option<f64> {
+    let total: u64 = latencies.iter().map(|n| u64::from(*n)).sum();
+    let mut left = q * total as f64;
+    for (i, &n) in latencies.iter().enumerate().filter(|(_, n)| **n > 0) {
+        let n = f64::from(n);
+        if left <= n {
+            let low = f64::from(bucket_floor(i));
+            let high = f64::from(bucket_floor(i + 1)).max(low + 1.0);
+            return Some((low + (high - low) * left / n) / 1000.0);
+        }
+        left -= n;
+    }
+    None
+}
+
+/// How one file was read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FormatReport {
+    /// The file.
+    pub path: String,
+    /// `access`, `error`, or `other`.
+    pub kind: &'static str,
+    /// The name of the format.
+    pub name: String,
+    /// Its `log_format` text.
+    pub definition: String,
+    /// What the lines are wrapped in: `plain`, `docker`, `syslog`, ...
+    pub framing: String,
+    /// How sure, 0 to 1.
+    pub confidence: f64,
+    /// Why this format.
+    pub reason: String,
+    /// The host it came from.
+    pub host: Option<String>,
+    /// The fields of one line.
+    pub fields: Vec<(String, String)>,
+    /// Why it was refused, and what to do.
+    pub refused: Option<String>,
+}
+
+/// Which format each file is read as.
+pub fn formats(options: &Options) -> Result<(Vec<FormatReport>, Vec<Error>)> {
+    let workers = Workers::new(options.threads)?;
+    let Gathered { readings, refused, failures, .. } = gather(options, &workers)?;
+    let mut out: Vec<FormatReport> = readings.iter().map(format_report).collect();
+    out.extend(refused.into_iter().map(|r| FormatReport {
+        path: r.source.shown.clone(),
+        kind: "other",
+        host: r.source.host.clone(),
+        refused: Some(r.why),
+        ..FormatReport::default()
+    }));
+    out.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((out, failures))
+}
+
+fn format_report(r: &Reading) -> FormatReport {
+    use crate::format::framing::Framing;
+    let definitions: Vec<String> = r.plan.formats.iter().map(AccessFormat::definition).collect();
+    FormatReport {
+        path: r.source.shown.clone(),
+        kind: r.role.name(),
+        name: r.format_name(),
+        definition: definitions.join("\n"),
+        framing: if r.plan.framing == Framing::None { "plain".into() } else { r.plan.framing.name().into() },
+        confidence: r.confidence,
+        reason: r.reason.clone(),
+        host: r.source.host.clone(),
+        fields: reading::sample_fields(r),
+        refused: None,
+    }
+}

@@ -1,0 +1,44 @@
+//! Errnos by symbol: their numbers on Linux, BSD and macOS, and Windows. The texts differ between C libraries and
+//! languages and are never asked.
+
+/// Symbol and numbers.
+const TABLE: &[(&str, &[u32])] = &[
+    ("EPERM", &[1]),
+    ("ENOENT", &[2]),
+    ("ESRCH", &[3]),
+    ("EIO", &[5]),
+    ("EAGAIN", &[11, 35, 10035]),
+    ("ENOMEM", &[12]),
+    ("EACCES", &[13, 10013]),
+    ("ENOTDIR", &[20]),
+    ("EISDIR", &[21]),
+    ("EINVAL", &[22, 10022]),
+    ("ENFILE", &[23]),
+    ("EMFILE", &[24, 10024]),
+    ("EFBIG", &[27]),
+    ("ENOSPC", &[28]),
+    ("EROFS", &[30]),
+    ("EPIPE", &[32]),
+    ("ENAMETOOLONG", &[36, 63]),
+    ("ELOOP", &[40, 62]),
+    ("EPROTO", &[71, 92]),
+    ("EADDRINUSE", &[98, 48, 10048]),
+    ("EADDRNOTAVAIL", &[99, 49, 10049]),
+    ("EAFNOSUPPORT", &[97, 47, 10047]),
+    ("ENETDOWN", &[100, 50, 10050]),
+    ("ENETUNREACH", &[101, 51, 10051]),
+    ("ECONNABORTED", &[103, 53, 10053]),
+    ("ECONNRESET", &[104, 54, 10054]),
+    ("ENOBUFS", &[105, 55, 10055]),
+    ("ENOTCONN", &[107, 57, 10057]),
+    ("ETIMEDOUT", &[110, 60, 10060]),
+    ("ECONNREFUSED", &[111, 61, 10061]),
+    ("EHOSTDOWN", &[112, 64, 10064]),
+    ("EHOSTUNREACH", &[113, 65, 10065]),
+    ("EDQUOT", &[122, 69]),
+];
+
+/// The numbers of a symbol on the systems that nginx runs on.
+pub(super) fn numbers(symbol: &str) -> Option<&'static [u32]> {
+    TABLE.iter().find(|(name, _)| *name == symbol).map(|(_, numbers)| *numbers)
+}

@@ -1,0 +1,172 @@
+//! One rule of the catalogue: the shape of `patterns/*.toml`, and when a record fits it.
+
+use crate::format::record::{ErrorRecord, Level};
+use serde::{Deserialize, Serialize};
+
+/// Whose fault it is, in the words of the taxonomy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Fault {
+    /// The application behind nginx.
+    Upstream,
+    /// The one who asked.
+    Client,
+    /// nginx itself or a module.
+    Nginx,
+    /// Its configuration.
+    #[serde(rename = "nginx config")]
+    NginxConfig,
+    /// Somebody did this on purpose.
+    #[serde(rename = "operator action")]
+    OperatorAction,
+    /// Disk, memory, descriptors, ports.
+    #[serde(rename = "host resources")]
+    HostResources,
+    /// What lies between.
+    Network,
+    /// Name resolution.
+    Dns,
+    /// Certificates and handshakes.
+    Tls,
+}
+
+/// Whether a client sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visible {
+    /// It fails a request, unless another server of the group answered.
+    Yes,
+    /// It can.
+    Maybe,
+    /// It does not.
+    No,
+}
+
+/// Which end of the proxy a record is about: the same words are used for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The connection to the server behind nginx.
+    Upstream,
+    /// The connection to the client.
+    Client,
+}
+
+/// The side a record is about, by its action, then its level, then whether it names an upstream.
+pub fn side(record: &ErrorRecord<'_>) -> Option<Side> {
+    let has = |word: &[u8]| record.action.is_some_and(|a| memchr::memmem::find(a, word).is_some());
+    if has(b"upstream") {
+        return Some(Side::Upstream);
+    }
+    if has(b"client")
+        || has(b"keepalive")
+        || has(b"waiting for request")
+        || has(b"SSL handshaking")
+        || has(b"accepting")
+    {
+        return Some(Side::Client);
+    }
+    if record.level >= Level::Info {
+        return record.client.and(Some(Side::Client));
+    }
+    record.upstream.and(Some(Side::Upstream))
+}
+
+/// A line that must match.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// A whole line.
+    pub line: String,
+}
+
+/// A line that must not match.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reject {
+    /// A whole line.
+    pub line: String,
+    /// What it is instead.
+    pub why: String,
+}
+
+/// One rule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pattern {
+    /// Unique name, kebab-case, never used again for something else.
+    pub id: String,
+    /// What happened, in a few words.
+    pub title: String,
+    /// A category of the taxonomy, such as `upstream.refused`.
+    pub category: String,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// Whether a client sees it.
+    pub client_visible: Visible,
+    /// What to look at.
+    pub hint: String,
+    /// The levels at which it is written; empty for any.
+    #[serde(default)]
+    pub levels: Vec<Level>,
+    /// One of them stands in the message of every match.
+    #[serde(default)]
+    pub keywords: Vec<String>,
+    /// Must match within the message, when given.
+    pub regex: Option<String>,
+    /// The errno is one of these symbols, when given.
+    #[serde(default)]
+    pub errno: Vec<String>,
+    /// The action starts with one of these, when given.
+    #[serde(default)]
+    pub actions: Vec<String>,
+    /// The end of the proxy, when given.
+    pub side: Option<Side>,
+    /// Whether the message names a configuration file.
+    pub place: Option<bool>,
+    /// Whether the record belongs to a client's connection, when given.
+    pub context: Option<bool>,
+    /// The larger is asked first; 0 by default.
+    #[serde(default)]
+    pub priority: i32,
+    /// Where it is documented.
+    #[serde(default)]
+    pub references: Vec<String>,
+    /// `false` switches off the rule of that id.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Lines that must match.
+    #[serde(default, rename = "match")]
+    pub matches: Vec<Match>,
+    /// Lines that must not.
+    #[serde(default, rename = "reject")]
+    pub rejects: Vec<Reject>,
+    /// The file it comes from.
+    #[serde(skip)]
+    pub file: String,
+    #[serde(skip)]
+    pub(super) compiled: Option<regex::bytes::Regex>,
+    #[serde(skip)]
+    pub(super) numbers: Vec<u32>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Pattern {
+    /// Whether the record fits, a keyword being there.
+    pub(super) fn fits(&self, record: &ErrorRecord<'_>) -> bool {
+        let starts = |action: &[u8]| self.actions.iter().any(|a| action.starts_with(a.as_bytes()));
+        (self.levels.is_empty() || self.levels.contains(&record.level))
+            && (self.errno.is_empty() || record.errno.is_some_and(|e| self.numbers.contains(&e)))
+            && (self.actions.is_empty() || record.action.is_some_and(starts))
+            && self.place.is_none_or(|place| place == record.config_file.is_some())
+            && self
+                .context
+                .is_none_or(|context| context == (record.connection.is_some() || record.client.is_some()))
+            && (self.side.is_none() || self.side == side(record))
+            && self.compiled.as_ref().is_none_or(|r| r.is_match(record.message))
+    }
+}

@@ -1,0 +1,125 @@
+//! What each command does: resolve, analyse, render, and say how it ended.
+
+use crate::cli::messages::{self, Exit};
+use crate::cli::output::{overwritten, write};
+use crate::cli::progress::Shown;
+use crate::cli::when::Now;
+use crate::cli::{FormatsArgs, FormatsFormat, ReportArgs, SeriesArgs, SeriesFormat, definition, resolve};
+use anyhow::{Context, Result};
+use downtime::analysis;
+use downtime::error::Error;
+use downtime::render::{self, csv, formats, json, series};
+use std::path::Path;
+
+fn keep_inputs<'a>(file: Option<&Path>, inputs: impl Iterator<Item = &'a str>) -> Result<()> {
+    match overwritten(file, inputs) {
+        Some(input) => Err(Error::Usage(format!("-o would overwrite the log {}", input.display())).into()),
+        None => Ok(()),
+    }
+}
+
+/// The report.
+pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
+    let ended = run_report(args);
+    match ended {
+        // git's way: with --exit-code, 1 says "found", so that errors move to 2.
+        Ok(Exit::Failed) if args.exit_code => Ok(Exit::Error),
+        Err(error) if args.exit_code => {
+            let broken = messages::is_broken_pipe(&error);
+            messages::fatal(&error);
+            Ok(if broken { Exit::Done } else { Exit::Error })
+        }
+        other => other,
+    }
+}
+
+fn run_report(args: &ReportArgs) -> Result<Exit> {
+    let options = resolve::options(&args.input, args.digest, Now::read())?;
+    // What is named is checked before the work, what a folder held after it.
+    keep_inputs(args.output.output.as_deref(), options.paths.iter().filter_map(|p| p.to_str()))?;
+    let outcome = analysis::run(&options, &Shown::start(args.output.progress))?;
+    let failed = warn(&outcome.failures);
+    let report = &outcome.report;
+    if report.inputs.is_empty() && failed {
+        // A report of nothing would read as good news.
+        return Ok(Exit::Failed);
+    }
+    let file = args.output.output.as_deref();
+    keep_inputs(file, report.inputs.iter().map(|i| i.path.as_str()))?;
+    if file.is_some() || !args.quiet || !report.incidents.is_empty() || report.inputs.is_empty() {
+        let style = resolve::style(&args.output);
+        write(file, |out| render::report(report, args.format.into(), style, out))?;
+    }
+    Ok(match (failed || report.inputs.is_empty(), args.exit_code && !report.incidents.is_empty()) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Found,
+        (false, false) => Exit::Done,
+    })
+}
+
+/// Says which files could not be read, and whether there were any.
+fn warn(failures: &[Error]) -> bool {
+    failures.iter().for_each(messages::warn);
+    !failures.is_empty()
+}
+
+fn ended(failed: bool) -> Exit {
+    if failed { Exit::Failed } else { Exit::Done }
+}
+
+/// Counts per step.
+pub(crate) fn series(args: &SeriesArgs) -> Result<Exit> {
+    let options = resolve::options(&args.input, false, Now::read())?;
+    let (counts, failures) = analysis::series(&options, args.step, &Shown::start(args.output.progress))?;
+    let failed = warn(&failures);
+    if counts.rows.is_empty() && failed {
+        return Ok(Exit::Failed);
+    }
+    let file = args.output.output.as_deref();
+    keep_inputs(file, options.paths.iter().filter_map(|p| p.to_str()))?;
+    write(file, |out| match args.format {
+        SeriesFormat::Text => series::write(&counts, resolve::style(&args.output), out),
+        SeriesFormat::Json => json::write_series(&counts, out),
+        SeriesFormat::Csv => csv::write_series(&counts, out),
+    })?;
+    Ok(ended(failed))
+}
+
+/// Which format each file is read as.
+pub(crate) fn formats(args: &FormatsArgs) -> Result<Exit> {
+    let options = resolve::options(&args.input, false, Now::read())?;
+    let (files, failures) = analysis::formats(&options)?;
+    let failed = warn(&failures);
+    if files.is_empty() && failed {
+        return Ok(Exit::Failed);
+    }
+    let file = args.output.output.as_deref();
+    keep_inputs(file, files.iter().map(|f| f.path.as_str()))?;
+    write(file, |out| match args.format {
+        FormatsFormat::Text => formats::write(&files, resolve::style(&args.output), out),
+        FormatsFormat::Json => json::write_formats(&files, out),
+    })?;
+    Ok(ended(failed))
+}
+
+/// Completions for a shell. Generated into memory first: `clap_complete` panics when a pipe breaks.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<Exit> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut definition(), "downtime", &mut text);
+    write(None, |out| out.write_all(&text))?;
+    Ok(Exit::Done)
+}
+
+/// The manual page.
+pub(crate) fn man() -> Result<Exit> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(definition()).render(&mut text).context("manual page")?;
+    write(None, |out| out.write_all(&text))?;
+    Ok(Exit::Done)
+}
+
+/// The JSON Schema.
+pub(crate) fn schema() -> Result<Exit> {
+    write(None, |out| out.write_all(json::SCHEMA.as_bytes()))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,271 @@
+//! The command line: what may be typed, and its help. What it means is worked out in [`resolve`], what is done with
+//! it in [`commands`].
+
+#![expect(clippy::doc_markdown, reason = "these comments are the help text, where back-ticks would show")]
+
+pub(crate) mod commands;
+pub(crate) mod messages;
+mod output;
+mod progress;
+mod resolve;
+mod when;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  downtime                                  what happened to the nginx of this machine
+  downtime access.log error.log             the same for two files
+  downtime logs/ --since yesterday          a folder with rotated and packed logs
+  zcat access.log.*.gz | downtime -         standard input
+  downtime web1/ web2/ --format json        for programs; ndjson, csv and brief too
+  downtime series --step 1m access.log      requests and failures by the minute
+  downtime formats /var/log/nginx           which format each file is read as
+";
+
+const EXIT_CODES: &str = "\
+Times:
+  RFC 3339, '2020-04-25 18:00', 2020-04-25 (the whole day), 18:00 (the last
+  one), '2h ago', yesterday, or a stamp copied from a log. Without a zone they
+  are times of the zone that is shown: --tz, or the log's own.
+
+Exit codes:
+  0  done, whether or not something was found
+  1  could not run, or not on every file (the report covers the rest)
+  2  wrong usage
+  With --exit-code: 0 no incident, 1 an incident was found, 2 an error.
+
+A file that bears the name of a command is given with its folder: ./series";
+
+/// When nginx had an outage: start, end, how sure, what failed, for whom, and why, from its own logs.
+#[derive(Debug, Parser)]
+#[command(name = "downtime", version, before_help = EXAMPLES, after_long_help = EXIT_CODES)]
+#[command(args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true, subcommand_help_heading = "Commands")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+    /// Print the JSON Schema of everything that is printed as JSON
+    #[arg(long, hide = true, exclusive = true)]
+    pub(crate) schema: bool,
+}
+
+impl Cli {
+    /// Whether standard input is to be read and is a person at a terminal.
+    pub(crate) fn waits_for_terminal(&self) -> bool {
+        let input = match &self.command {
+            None => &self.report.input,
+            Some(Command::Series(args)) => &args.input,
+            Some(Command::Formats(args)) => &args.input,
+            Some(Command::Completions { .. } | Command::Man) => return false,
+        };
+        resolve::would_wait_for_terminal(input)
+    }
+}
+
+/// The commands beside the report.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Requests, failures and latency per step of time
+    Series(SeriesArgs),
+    /// Which format each file is read as, how sure, and a sample of its fields
+    Formats(FormatsArgs),
+    /// Completions for a shell, to standard output
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, to standard output
+    Man,
+}
+
+/// The report.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Form of the report
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: ReportFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Print nothing when no incident was found
+    ///
+    /// For cron, which mails whatever is printed. A file given with -o is written all the same.
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Exit with 1 when an incident was found, 0 when not, 2 on an error
+    #[arg(long, help_heading = "Output")]
+    pub(crate) exit_code: bool,
+    /// Add the SHA-256 of each file, so that the report is evidence later
+    ///
+    /// Costs more than reading the logs does.
+    #[arg(long, help_heading = "Input")]
+    pub(crate) digest: bool,
+}
+
+/// `downtime series`.
+#[derive(Debug, Args)]
+pub(crate) struct SeriesArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Length of a step, like 10s, 1m, 1h
+    #[arg(long, value_name = "TIME", value_parser = when::parse_step, default_value = "1m", help_heading = "Output")]
+    pub(crate) step: u32,
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: SeriesFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `downtime formats`.
+#[derive(Debug, Args)]
+pub(crate) struct FormatsArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: FormatsFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What to read, and how.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// Log files, folders of them, or - for standard input [default: /var/log/nginx]
+    ///
+    /// Access and error logs are told apart by what is in them, not by their names. gzip, zstd, bzip2 and xz are
+    /// unpacked; lines wrapped by Docker, CRI, syslog or journald are unwrapped.
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Nothing before this time, like '2020-04-25 18:00' or '2h ago'
+    #[arg(long, value_name = "TIME", help_heading = "Input")]
+    pub(crate) since: Option<String>,
+    /// Nothing from this time on; a day means until its end
+    #[arg(long, value_name = "TIME", help_heading = "Input")]
+    pub(crate) until: Option<String>,
+    /// Zone of the times shown and typed, like -05:00, utc or local [default: the log's own]
+    #[arg(long, value_name = "ZONE", value_parser = when::parse_shown_zone, allow_hyphen_values = true)]
+    #[arg(help_heading = "Input")]
+    pub(crate) tz: Option<i16>,
+    /// Zone of the error logs, like -05:00 or America/Bogota [default: found by comparing]
+    ///
+    /// nginx writes no zone into its error log. It is found by laying error and access log side by side; say it
+    /// here where that fails.
+    #[arg(long, value_name = "ZONE", value_parser = resolve::parse_error_zone, allow_hyphen_values = true)]
+    #[arg(help_heading = "Input")]
+    pub(crate) error_tz: Option<downtime::analysis::ErrorZoneChoice>,
+    /// Format of the access logs: a name or the text of log_format; may be repeated [default: learnt]
+    #[arg(long, value_name = "FORMAT", help_heading = "Input")]
+    pub(crate) log_format: Vec<String>,
+    /// Read log_format, access_log and error_log from this nginx configuration
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub(crate) nginx_conf: Option<PathBuf>,
+    /// Where the name of the host stands, for logs of several hosts
+    #[arg(long, value_name = "WHERE", help_heading = "Input")]
+    pub(crate) host_from: Option<String>,
+    /// Folder of own patterns for error messages; may be repeated
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Input")]
+    pub(crate) patterns: Vec<PathBuf>,
+    /// Threads to use; 0 takes all cores
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Input")]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub(crate) threads: u16,
+    /// Bytes a chunk, to test that it makes no difference
+    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) chunk_bytes: Option<u64>,
+}
+
+/// Where the output goes, and how it looks there.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Write to a file instead of standard output; it appears whole or not at all
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+    /// Colours in text
+    ///
+    /// auto means on a terminal, unless NO_COLOR is set or TERM is dumb.
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", help_heading = "Output")]
+    pub(crate) color: Choice,
+    /// Progress on standard error
+    ///
+    /// auto means on a terminal, when the work takes longer than half a second.
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", help_heading = "Output")]
+    pub(crate) progress: Choice,
+}
+
+/// Whether to do what suits a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Choice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Forms of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Text,
+    /// One document, for programs
+    Json,
+    /// One object a line and incident
+    Ndjson,
+    /// One row an incident, for spreadsheets
+    Csv,
+    /// One line an incident
+    Brief,
+}
+
+/// Forms of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeriesFormat {
+    /// Bars, for people
+    Text,
+    /// One document, for programs
+    Json,
+    /// One row a step, for spreadsheets
+    Csv,
+}
+
+/// Forms of the list of formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatsFormat {
+    /// For people
+    Text,
+    /// One document, for programs
+    Json,
+}
+
+/// Reads the arguments; `Err` holds help, version, or what is wrong with them.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(args)
+}
+
+/// The definition, for completions and manual.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn a_path_named_like_a_command_can_be_given() {
+        let cli = parse(["downtime", "./series"].map(OsString::from)).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.report.input.paths, [PathBuf::from("./series")]);
+    }
+}

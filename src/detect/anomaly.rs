@@ -1,0 +1,205 @@
+//! What detection hands on: anomalies with bounds, and remarks about what was looked at and let go.
+//!
+//! Only facts and figures; words, severities and causes are made from them later.
+
+use crate::time::Second;
+
+/// What kind of trouble an anomaly is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// More requests failed than usual.
+    Failing,
+    /// Lines that were due did not come.
+    Silence(SilenceKind),
+    /// The error log alone speaks: requests may have been saved by retries, or there is no access log.
+    ErrorsOnly,
+}
+
+/// What a silence means, as far as the logs can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SilenceKind {
+    /// nginx's own lines prove that it was not running.
+    Down,
+    /// Nothing came, which at this log's rate happens; only ever in a remark.
+    NoTraffic,
+    /// Some lines came, far fewer than before and after: nginx ran, its clients were missing.
+    Dip,
+    /// Another log of the same server went on.
+    LoggingStopped,
+    /// No line, and nothing says why.
+    Unknown,
+}
+
+/// A stretch of one state inside an anomaly. Half-open: `start..end`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AnomalyPhase {
+    /// What went on.
+    pub kind: Kind,
+    /// First second.
+    pub start: Second,
+    /// First second after.
+    pub end: Second,
+    /// Requests counted (successes and failures).
+    pub requests: u64,
+    /// Requests that failed.
+    pub failed: u64,
+}
+
+/// A quantity with bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The likeliest value.
+    pub value: f64,
+    /// Lower bound, 95 %.
+    pub low: f64,
+    /// Upper bound, 95 %.
+    pub high: f64,
+}
+
+/// What the error log said inside an anomaly that other evidence found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ErrorStretch {
+    /// First second of the stretch of server-side errors.
+    pub start: Second,
+    /// First second after it.
+    pub end: Second,
+    /// Records in it.
+    pub records: u64,
+    /// Its own evidence, which is not added to the access log's: one request writes both lines.
+    pub evidence_nats: f64,
+}
+
+/// A stretch of time in which something was wrong, with what is known of its edges.
+///
+/// Times are whole seconds; `start..end` is half-open, so one failing second has a length of one second.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anomaly {
+    /// What it is; where several kinds meet, the one that hurts most (failing before silence before errors only).
+    pub kind: Kind,
+    /// First bad second, or the likeliest one.
+    pub start: Second,
+    /// The start lies after the first and not after the second: (last good, first bad].
+    pub start_bounds: (Second, Second),
+    /// Where the start lies with 95 % probability, both ends included.
+    pub start_interval: (Second, Second),
+    /// First second after the last bad one; `None` while it goes on at the log's end.
+    pub end: Option<Second>,
+    /// The end lies not before the first and before the second: [last bad, first good). When it is open the second is
+    /// the last second the log can speak for.
+    pub end_bounds: (Second, Second),
+    /// Where the end lies with 95 % probability.
+    pub end_interval: (Second, Second),
+    /// It may have begun before the log begins: `start` is then the log's first second and no claim.
+    pub open_start: bool,
+    /// It goes on where the log ends.
+    pub open_end: bool,
+    /// Its parts in time order; never empty.
+    pub phases: Vec<AnomalyPhase>,
+    /// Requests inside its phases (successes and failures, no neutral ones).
+    pub requests: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Seconds in which at least one request failed.
+    pub failing_seconds: u64,
+    /// The share of requests that usually fails here.
+    pub usual_share: f64,
+    /// Log of the odds against chance, in nats; divided by ln 10 it is the power of ten to print.
+    pub evidence_nats: f64,
+    /// By how much the log's own scatter exceeds that of independent requests; the evidence is divided by it already.
+    pub dispersion: f64,
+    /// For a silence: how many requests were to be expected in it.
+    pub expected_requests: Option<Estimate>,
+    /// For a silence: the longest stretch without a line that is ordinary in this log, in seconds.
+    pub longest_ordinary_gap: Option<i64>,
+    /// Successes inside compared with what the minutes around it had per second. Near or above one although many requests
+    /// fail, the failures came on top of the usual traffic, as one client's retries do.
+    pub good_ratio: Option<f64>,
+    /// Last second with a success before the start.
+    pub last_good_before: Option<Second>,
+    /// First second with a failure (or without the lines that were due).
+    pub first_bad: Second,
+    /// Last such second.
+    pub last_bad: Second,
+    /// First second with a success after the end.
+    pub first_good_after: Option<Second>,
+    /// The second in which nginx said that it stops, where that dates the start.
+    pub stopped_at: Option<Second>,
+    /// The second in which nginx started, where that dates the end.
+    pub started_at: Option<Second>,
+    /// The start was re-dated by the vanishing of successes, because failures are logged when they time out.
+    pub dated_by_successes: bool,
+    /// What the error log said meanwhile.
+    pub errors: Option<ErrorStretch>,
+}
+
+impl Anomaly {
+    /// Failed share of the requests, where there were any.
+    pub fn failed_share(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.failed as f64 / self.requests as f64)
+    }
+
+    /// The end for comparisons: its own, or the last second the log can speak for plus one.
+    pub fn end_or_last(&self) -> Second {
+        self.end.unwrap_or(self.end_bounds.1.saturating_add(1))
+    }
+
+    /// `N` in "odds 1 in 10^N".
+    pub fn odds_power_of_ten(&self) -> f64 {
+        self.evidence_nats / std::f64::consts::LN_10
+    }
+}
+
+/// Why a candidate is no anomaly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reason {
+    /// It lasted less than three seconds.
+    Blip,
+    /// Such swings are usual in this log; the factor by which the odds of failing ordinarily move in such a time.
+    OrdinaryWobble(f64),
+    /// Too few requests to call it, or too little above the usual.
+    TooLittle,
+    /// It is as bad right before or after.
+    NoContrast,
+    /// It begins or ends with the log and is mild: a change of level, perhaps.
+    LevelShift,
+    /// The same clock time is as quiet on other days.
+    Habitual,
+    /// No line for a while, which happens at this rate.
+    PlausibleSilence,
+    /// nginx was stopped and started again at once.
+    QuickRestart,
+    /// nginx said that it stops, and the logs end there.
+    StoppedAtEnd,
+    /// The error log names a client that was limited, by configuration.
+    Limited,
+}
+
+/// A candidate that was looked at and not called.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Remark {
+    /// What it would have been.
+    pub kind: Kind,
+    /// Why it is not.
+    pub reason: Reason,
+    /// First second.
+    pub start: Second,
+    /// First second after.
+    pub end: Second,
+    /// Requests in it.
+    pub requests: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// The share that usually fails.
+    pub usual_share: f64,
+    /// Its evidence.
+    pub evidence_nats: f64,
+}
+
+/// Everything that detection has to say.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Detection {
+    /// What was found, in the order of the starts.
+    pub anomalies: Vec<Anomaly>,
+    /// What was let go, in the order of the starts.
+    pub remarks: Vec<Remark>,
+}

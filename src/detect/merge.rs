@@ -1,0 +1,235 @@
+//! One outage is one anomaly: what touches is joined, and keeps its parts as phases.
+
+use super::anomaly::{Anomaly, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind};
+use crate::time::Second;
+
+/// The healthy pause between two parts of one outage: half the longer part, within these.
+const PAUSE: (i64, i64) = (60, 1800);
+/// Remarks kept, the strongest first.
+const MAX_REMARKS: usize = 200;
+
+/// Joins what belongs together and puts all in time order.
+pub(crate) fn merge(found: &mut Detection, excused: &[(Second, u32)]) {
+    let (errors, mut seen): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut found.anomalies).into_iter().partition(|a| a.kind == Kind::ErrorsOnly);
+    settle_dips(&mut seen);
+    let mut anomalies = join(seen);
+    let mut alone = Vec::new();
+    for e in join(errors) {
+        if let Some(host) = host(&mut anomalies, &e) {
+            absorb(host, &e);
+        } else {
+            alone.push(e);
+        }
+    }
+    anomalies.append(&mut alone);
+    // An errors-only stretch can have widened a silence until it meets the next.
+    found.anomalies = join(anomalies);
+    limited(excused, &mut found.remarks);
+    let all = &found.anomalies;
+    found.remarks.retain(|r| {
+        let at = all.partition_point(|a| a.end_or_last() <= r.start);
+        all.get(at).is_none_or(|a| a.start >= r.end) || r.reason == Reason::QuickRestart
+    });
+    let remarks = &mut found.remarks;
+    if remarks.len() > MAX_REMARKS {
+        remarks.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
+        remarks.truncate(MAX_REMARKS);
+    }
+    remarks.sort_by_key(|r| (r.start, r.end));
+}
+
+fn overlap(a: &Anomaly, b: &Anomaly) -> i64 {
+    a.end_or_last().min(b.end_or_last()).saturating_sub(a.start.max(b.start))
+}
+
+fn length(a: &Anomaly) -> i64 {
+    a.end_or_last().saturating_sub(a.start).max(1)
+}
+
+/// A dip and sharper findings in it: where failing requests, nginx's own words or one or two empty stretches fill it, they
+/// date it better and the dip goes. Many empty stretches with lines between them are what is left of the traffic, probes
+/// for the most part: then the dip is the finding, and they go.
+fn settle_dips(all: &mut Vec<Anomaly>) {
+    let dip = |a: &Anomaly| a.kind == Kind::Silence(SilenceKind::Dip);
+    let (dips, mut sharp): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(dip);
+    sharp.sort_by_key(|a| a.start);
+    let mut gone = vec![false; sharp.len()];
+    for d in dips {
+        let (start, end) = (d.start, d.end_or_last());
+        let from = sharp.partition_point(|a| a.start < start.saturating_sub(length(&d)));
+        let inside = || sharp.iter().enumerate().skip(from).take_while(move |(_, a)| a.start < end);
+        let plain = |a: &Anomaly| a.kind == Kind::Silence(SilenceKind::Unknown) && overlap(a, &d) > 0;
+        let proven: i64 = inside().filter(|(_, a)| !plain(a)).map(|(_, a)| overlap(a, &d).max(0)).sum();
+        let (empty, pieces) =
+            inside().filter(|(_, a)| plain(a)).fold((0, 0), |(sum, n), (_, a)| (sum + overlap(a, &d), n + 1));
+        if 10 * proven > 6 * length(&d) || pieces <= 2 && 10 * (proven + empty) > 6 * length(&d) {
+            continue;
+        }
+        if pieces > 2 {
+            let gaps: Vec<usize> = inside().filter(|(_, a)| plain(a)).map(|(i, _)| i).collect();
+            for i in gaps {
+                gone[i] = true;
+            }
+        }
+        all.push(d);
+    }
+    all.extend(sharp.into_iter().zip(gone).filter(|(_, gone)| !gone).map(|(a, _)| a));
+}
+
+fn pause(a: &Anomaly, b: &Anomaly) -> i64 {
+    (length(a).max(length(b)) / 2).clamp(PAUSE.0, PAUSE.1)
+}
+
+/// Whether two neighbours are one. A stretch of errors that no client saw joins only what it touches.
+fn belong(a: &Anomaly, b: &Anomaly) -> bool {
+    let healthy = b.start.saturating_sub(a.end_or_last());
+    let mixed = (a.kind == Kind::ErrorsOnly) != (b.kind == Kind::ErrorsOnly);
+    healthy <= if mixed { 0 } else { pause(a, b) }
+}
+
+fn join(mut all: Vec<Anomaly>) -> Vec<Anomaly> {
+    all.sort_by_key(|a| (a.start, a.end_or_last()));
+    let mut joined: Vec<Anomaly> = Vec::with_capacity(all.len());
+    for a in all {
+        match joined.last_mut() {
+            Some(last) if belong(last, &a) => extend(last, a),
+            _ => joined.push(a),
+        }
+    }
+    joined
+}
+
+/// How much a kind says: what hurts most gives the name.
+fn rank(kind: Kind) -> u8 {
+    match kind {
+        Kind::Failing => 6,
+        Kind::Silence(SilenceKind::Down) => 5,
+        Kind::Silence(SilenceKind::Unknown) => 4,
+        Kind::Silence(SilenceKind::LoggingStopped) => 3,
+        Kind::Silence(_) => 2,
+        Kind::ErrorsOnly => 1,
+    }
+}
+
+fn add(a: Option<Estimate>, b: Option<Estimate>) -> Option<Estimate> {
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            Some(Estimate { value: a.value + b.value, low: a.low + b.low, high: a.high + b.high })
+        }
+        (a, b) => a.or(b),
+    }
+}
+
+/// Joins `b`, which does not start before `a`, to `a`.
+fn extend(a: &mut Anomaly, b: Anomaly) {
+    // What overlaps rests on the same lines and counts once.
+    let apart = b.start >= a.end_or_last();
+    a.evidence_nats =
+        if apart { a.evidence_nats + b.evidence_nats } else { a.evidence_nats.max(b.evidence_nats) };
+    if b.end_or_last() > a.end_or_last() || b.open_end {
+        (a.end, a.end_bounds, a.end_interval, a.open_end) = (b.end, b.end_bounds, b.end_interval, b.open_end);
+        (a.last_bad, a.first_good_after) = (b.last_bad.max(a.last_bad), b.first_good_after);
+    }
+    if rank(b.kind) > rank(a.kind) {
+        a.kind = b.kind;
+    }
+    if a.failed < b.failed {
+        (a.usual_share, a.dispersion, a.good_ratio) = (b.usual_share, b.dispersion, b.good_ratio);
+    }
+    a.open_start |= b.open_start && b.start <= a.start;
+    a.requests = a.requests.saturating_add(b.requests);
+    a.failed = a.failed.saturating_add(b.failed);
+    a.failing_seconds = a.failing_seconds.saturating_add(b.failing_seconds);
+    a.expected_requests = if apart {
+        add(a.expected_requests, b.expected_requests)
+    } else {
+        a.expected_requests.or(b.expected_requests)
+    };
+    a.longest_ordinary_gap = a.longest_ordinary_gap.or(b.longest_ordinary_gap);
+    a.stopped_at = a.stopped_at.or(b.stopped_at);
+    a.started_at = b.started_at.or(a.started_at);
+    a.dated_by_successes |= b.dated_by_successes;
+    a.errors = both(a.errors, b.errors);
+    let sorted = a.phases.last().is_none_or(|p| b.phases.first().is_none_or(|q| p.start <= q.start));
+    a.phases.extend(b.phases);
+    if !sorted {
+        a.phases.sort_by_key(|p| (p.start, p.end));
+    }
+}
+
+fn both(a: Option<ErrorStretch>, b: Option<ErrorStretch>) -> Option<ErrorStretch> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(ErrorStretch {
+            start: a.start.min(b.start),
+            end: a.end.max(b.end),
+            records: a.records.saturating_add(b.records),
+            evidence_nats: a.evidence_nats + b.evidence_nats,
+        }),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The finding that a stretch of errors belongs to: the one it overlaps most, or one it touches within a few seconds.
+fn host<'a>(anomalies: &'a mut [Anomaly], e: &Anomaly) -> Option<&'a mut Anomaly> {
+    const NEAR: i64 = 5;
+    let from = anomalies.partition_point(|a| a.end_or_last().saturating_add(NEAR) < e.start);
+    anomalies[from..]
+        .iter_mut()
+        .take_while(|a| a.start <= e.end_or_last().saturating_add(NEAR))
+        .max_by_key(|a| overlap(a, e))
+}
+
+/// Access and error lines of one request are not independent: the larger evidence counts, never the sum. Requests date
+/// a failing better than records do; a silence is widened to the records that explain it.
+fn absorb(host: &mut Anomaly, e: &Anomaly) {
+    host.errors = both(host.errors, e.errors);
+    host.evidence_nats = host.evidence_nats.max(e.evidence_nats);
+    if !matches!(host.kind, Kind::Silence(SilenceKind::Dip | SilenceKind::Unknown)) {
+        return;
+    }
+    if e.start < host.start && !host.open_start {
+        (host.start, host.start_bounds, host.start_interval) = (e.start, e.start_bounds, e.start_interval);
+        host.first_bad = e.first_bad;
+    }
+    if e.end_or_last() > host.end_or_last() && !host.open_end {
+        (host.end, host.end_bounds, host.end_interval) = (e.end, e.end_bounds, e.end_interval);
+        (host.last_bad, host.open_end) = (e.last_bad, e.open_end);
+    }
+    host.phases.extend(e.phases.iter().copied());
+    host.phases.sort_by_key(|p| (p.start, p.end));
+}
+
+/// Names the stretches in which clients were limited, so that their 503 are not missed by the reader.
+fn limited(excused: &[(Second, u32)], remarks: &mut Vec<Remark>) {
+    let mut current: Option<(Second, Second, u64)> = None;
+    let mut push = |(start, last, failed): (Second, Second, u64)| {
+        if failed >= 10 {
+            remarks.push(Remark {
+                kind: Kind::Failing,
+                reason: Reason::Limited,
+                start,
+                end: last.saturating_add(1),
+                requests: 0,
+                failed,
+                usual_share: 0.0,
+                evidence_nats: failed as f64,
+            });
+        }
+    };
+    for &(second, count) in excused {
+        match &mut current {
+            Some((_, last, sum)) if second.saturating_sub(*last) <= 60 => {
+                (*last, *sum) = (second, sum.saturating_add(u64::from(count)));
+            }
+            _ => {
+                if let Some(done) = current.replace((second, second, u64::from(count))) {
+                    push(done);
+                }
+            }
+        }
+    }
+    if let Some(done) = current {
+        push(done);
+    }
+}

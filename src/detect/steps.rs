@@ -1,0 +1,235 @@
+//! The access counts folded for the automaton: every failing second, and clean stretches as one step each.
+//!
+//! A second without failures only lowers every failing level, so between two failing seconds the order of the
+//! successes does not matter and their sum is enough: the folded list gives the same path as the seconds would.
+//! What is kept in memory is therefore bounded by the failing seconds, plus at most [`CELLS`] clean steps, which are
+//! cut at fixed cells so that the usual share can be taken block by block.
+
+use super::{Tick, Ticks};
+use crate::time::{Second, Window};
+
+/// How many cells a log's span is cut into at most.
+const CELLS: i64 = 1 << 15;
+
+/// One failing second (`span` 0, `failed` > 0), or a stretch of seconds without failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Step {
+    /// First second that had a line.
+    pub first: Second,
+    /// Last such second, counted from `first`.
+    pub span: u32,
+    /// Requests that succeeded.
+    pub good: u32,
+    /// Requests that failed.
+    pub failed: u32,
+}
+
+impl Step {
+    pub(crate) fn last(self) -> Second {
+        self.first.saturating_add(i64::from(self.span))
+    }
+
+    pub(crate) fn requests(self) -> f64 {
+        f64::from(self.good) + f64::from(self.failed)
+    }
+}
+
+/// The folded log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Steps {
+    pub list: Vec<Step>,
+    /// First second of the log.
+    pub origin: Second,
+    /// First second after it.
+    pub end: Second,
+    pub good: u64,
+    pub failed: u64,
+    pub failing_seconds: u64,
+    /// Seconds with a line, of which failing ones are a part.
+    pub busy: u64,
+    cell: i64,
+    cell_end: Second,
+    open: Step,
+    open_last: Second,
+}
+
+impl Steps {
+    pub(crate) fn new(span: Window) -> Self {
+        let seconds = span.end.saturating_sub(span.start).max(1);
+        let cell = (seconds / CELLS).max((seconds / 64).clamp(1, 60));
+        Self {
+            origin: span.start,
+            end: span.start.saturating_add(seconds),
+            cell,
+            cell_end: Second::MIN,
+            ..Self::default()
+        }
+    }
+
+    /// Length of the log in seconds.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.end.saturating_sub(self.origin).max(1) as f64
+    }
+
+    /// Adds the counts of a second. Seconds must not go back; one that does is counted at the latest second seen.
+    /// [`Steps::close`] must follow the last.
+    #[inline]
+    pub(crate) fn push(&mut self, second: Second, good: u32, failed: u32) {
+        if failed == 0 {
+            // The open stretch lies in fields of its own: this is the way of nearly every second.
+            let sum = self.open.good.checked_add(good);
+            if let Some(sum) = sum
+                && second < self.cell_end
+                && self.open.good > 0
+            {
+                self.open.good = sum;
+                self.open_last = self.open_last.max(second);
+                return;
+            }
+        }
+        self.push_other(second, good, failed);
+    }
+
+    #[inline(never)]
+    fn push_other(&mut self, second: Second, good: u32, failed: u32) {
+        if good == 0 && failed == 0 {
+            return;
+        }
+        self.close();
+        if failed == 0 {
+            self.open(second, good);
+            return;
+        }
+        self.good += u64::from(good);
+        self.failed += u64::from(failed);
+        self.failing_seconds += 1;
+        let first = self.list.last().map_or(second, |s| second.max(s.last()));
+        self.list.push(Step { first, span: 0, good, failed });
+    }
+
+    fn open(&mut self, second: Second, good: u32) {
+        let first = self.list.last().map_or(second, |s| second.max(s.last()));
+        (self.open, self.open_last) = (Step { first, span: 0, good, failed: 0 }, first);
+        if second >= self.cell_end {
+            let into = second.saturating_sub(self.origin);
+            self.cell_end = self.origin.saturating_add((into / self.cell + 1).saturating_mul(self.cell));
+        }
+    }
+
+    /// Ends the clean stretch at hand.
+    pub(crate) fn close(&mut self) {
+        if self.open.good > 0 {
+            let span = u32::try_from(self.open_last.saturating_sub(self.open.first)).unwrap_or(u32::MAX);
+            self.good += u64::from(self.open.good);
+            self.list.push(Step { span, ..self.open });
+            self.open.good = 0;
+        }
+    }
+
+    /// Adds one success for each second of `from..to`, cell by cell.
+    pub(crate) fn push_clean(&mut self, from: Second, to: Second) {
+        self.close();
+        let mut at = from;
+        while at < to {
+            let into = at.saturating_sub(self.origin).max(0);
+            let cell_end = self.origin.saturating_add((into / self.cell + 1).saturating_mul(self.cell));
+            // Only stamps billions of years apart could fill a step or stop the cells from advancing.
+            let end = if cell_end > at { to.min(cell_end) } else { to };
+            let seconds = u32::try_from(end.saturating_sub(at)).unwrap_or(u32::MAX);
+            self.good += u64::from(seconds);
+            self.list.push(Step { first: at, span: seconds - 1, good: seconds, failed: 0 });
+            at = end;
+        }
+    }
+
+    /// Index of the first step that ends at or after `second`.
+    pub(crate) fn at(&self, second: Second) -> usize {
+        self.list.partition_point(|s| s.last() < second)
+    }
+}
+
+/// Per-second counts of failures that the error log explains as a limit set by configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Excused<'a> {
+    pub seconds: &'a [(Second, u32)],
+}
+
+/// Reads the ticks of `window` with the excused failures taken out (they become neutral). An excuse not used up in its
+/// second serves the next two: the two logs are written by different calls and a second may turn between them.
+pub(crate) fn each_excused<T: Ticks>(
+    ticks: &T,
+    excused: Excused<'_>,
+    window: Window,
+    mut visit: impl FnMut(Tick),
+) {
+    if excused.seconds.is_empty() {
+        ticks.each(window, visit);
+        return;
+    }
+    let from = window.start.saturating_sub(2);
+    let mut next = excused.seconds.partition_point(|&(s, _)| s < from);
+    let mut pool: [(Second, u32); 3] = [(Second::MIN, 0); 3];
+    ticks.each(window, |mut tick| {
+        while let Some(&(second, count)) = excused.seconds.get(next)
+            && second <= tick.second.saturating_add(1)
+        {
+            pool.rotate_left(1);
+            pool[2] = (second, count);
+            next += 1;
+        }
+        if tick.failed > 0 {
+            for (second, left) in &mut pool {
+                if tick.second.saturating_sub(*second) <= 2 {
+                    let used = (*left).min(tick.failed);
+                    *left -= used;
+                    tick.failed -= used;
+                    tick.neutral = tick.neutral.saturating_add(used);
+                }
+            }
+        }
+        visit(tick);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clean_seconds_fold_and_nothing_is_lost() {
+        let mut steps = Steps::new(Window { start: 0, end: 6400 });
+        for t in 0..6400 {
+            steps.push(t, 2, u32::from(t == 3000 || t == 3001));
+        }
+        steps.close();
+        assert_eq!((steps.good, steps.failed, steps.failing_seconds), (12_800, 2, 2));
+        assert!(steps.list.len() < 120, "{}", steps.list.len());
+        assert_eq!(steps.list.iter().map(|s| u64::from(s.good)).sum::<u64>(), 12_800);
+        assert!(steps.list.windows(2).all(|w| w[0].last() < w[1].first));
+    }
+
+    #[test]
+    fn extreme_seconds_do_not_panic() {
+        let mut steps = Steps::new(Window { start: i64::MIN, end: i64::MAX });
+        for t in [i64::MIN, -1, 0, i64::MAX - 1, 5] {
+            steps.push(t, u32::MAX, 0);
+            steps.push(t, 0, u32::MAX);
+        }
+        steps.close();
+        assert!(steps.at(i64::MAX) <= steps.list.len());
+    }
+
+    #[test]
+    fn excuses_take_failures_out() {
+        let ticks: &[Tick] = &[
+            Tick { second: 10, good: 5, neutral: 0, failed: 4 },
+            Tick { second: 11, good: 5, neutral: 0, failed: 1 },
+            Tick { second: 20, good: 5, neutral: 0, failed: 2 },
+        ];
+        let mut left = Vec::new();
+        each_excused(&ticks, Excused { seconds: &[(10, 5)] }, Window::ALL, |t| {
+            left.push((t.failed, t.neutral));
+        });
+        assert_eq!(left, [(0, 4), (0, 1), (2, 0)]);
+    }
+}

@@ -1,0 +1,108 @@
+//! Text formats against odd lines.
+
+use super::*;
+
+fn combined() -> AccessFormat {
+    AccessFormat::by_name("combined").unwrap()
+}
+
+fn text(b: Option<&[u8]>) -> Option<&str> {
+    b.map(|b| std::str::from_utf8(b).unwrap())
+}
+
+#[test]
+fn odd_requests_clients_and_users() {
+    let f = combined();
+    for (client, user, request, status, method, uri) in [
+        ("203.0.113.7", "-", "GET /app/?q=1 HTTP/1.1", "502", Some("GET"), Some("/app/?q=1")),
+        ("2001:db8::7", "alice [x] b", r"\x16\x03\x01\x02", "400", None, None),
+        ("unix:", "a [01/Mar/2026", "", "000", None, None),
+        ("203.0.113.7", "-", "-", "408", None, None),
+        ("203.0.113.7", "", "GET /", "009", Some("GET"), Some("/")),
+    ] {
+        let line =
+            format!(r#"{client} - {user} [01/Mar/2026:10:00:00 +0100] "{request}" {status} 157 "-" "x y""#);
+        let r = f.parse(line.as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert_eq!((text(r.client), text(r.method), text(r.uri)), (Some(client), method, uri), "{line}");
+        assert_eq!(r.status, status.parse().ok());
+        assert_eq!((r.bytes_sent, text(r.referer), text(r.user_agent)), (Some(157), None, Some("x y")));
+        assert_eq!(r.time.unwrap().second(), 1_772_355_600);
+    }
+}
+
+#[test]
+fn a_mismatch_names_the_place() {
+    let f = combined();
+    for (line, byte, wanted) in [
+        (r#"1.2.3.4 - - [99/Mar/2026:10:00:00 +0100] "GET / HTTP/1.1" 200 1 "-" "-""#, 13, "time_local"),
+        (r#"1.2.3.4 - - [01/Mar/2026:10:00:00 +0100] "GET / HTTP/1.1" 20 1 "-" "-""#, 58, "status"),
+        (r#"1.2.3.4 - - [01/Mar/2026:10:00:00 +0100] "GET / HTTP/1.1" 200 x "-" "-""#, 62, "body_bytes_sent"),
+    ] {
+        let e = f.parse(line.as_bytes()).unwrap_err();
+        assert_eq!((e.byte, e.wanted), (byte, wanted), "{line}");
+    }
+}
+
+#[test]
+fn raw_quotes_are_read_where_the_format_says_so() {
+    let f = combined().unescaped().unwrap();
+    let line =
+        br#"1.2.3.4 - a "b" [01/Mar/2026:10:00:00 +0100] "GET /"x" 200 y HTTP/1.1" 502 1 "-" "a "b" c""#;
+    let r = f.parse(line).unwrap();
+    assert_eq!(
+        (r.status, text(r.uri), text(r.user_agent)),
+        (Some(502), Some(r#"/"x" 200 y"#), Some(r#"a "b" c"#))
+    );
+    assert!(combined().parse(line).is_err());
+}
+
+#[test]
+fn values_side_by_side() {
+    let f = AccessFormat::from_directive("x", "$status$msec $scheme://$host$request_uri$is_args$args", None)
+        .unwrap();
+    let r = f.parse(b"5021772355600.250 https://a.example/x?y").unwrap();
+    assert_eq!((r.status, text(r.vhost), text(r.uri)), (Some(502), Some("a.example"), Some("/x?y")));
+    let e = AccessFormat::from_directive("x", "$status $body_bytes_sent$connection", None).unwrap_err();
+    assert!(e.to_string().contains("side by side"), "{e}");
+}
+
+#[test]
+fn unknown_variables_are_read_over() {
+    let f = AccessFormat::from_directive(
+        "x",
+        "$geo_city|$time_iso8601|$my_thing|$status|$upstream_addr|$x",
+        None,
+    )
+    .unwrap();
+    let r = f.parse(b"New York|2026-03-01T09:00:00Z||502|10.0.0.5:80, 10.0.0.6:80|end of it").unwrap();
+    assert_eq!((r.status, text(r.upstream_addr)), (Some(502), Some("10.0.0.5:80, 10.0.0.6:80")));
+    assert_eq!(f.fields(), [Field::TimeIso8601, Field::Status, Field::UpstreamAddr]);
+    assert!(f.is_usable());
+}
+
+#[test]
+fn long_hostile_lines_end_soon() {
+    let f = combined();
+    let start = std::time::Instant::now();
+    for unit in [" [", "\" ", "[01/Mar/2026:10:00:00 +0100] \"", "0, ", " - "] {
+        let line = format!("1.2.3.4 - {}", unit.repeat(100_000));
+        let _ = f.parse(line.as_bytes());
+        let _ = f.unescaped().unwrap().parse(line.as_bytes());
+        for g in builtin::all() {
+            let _ = g.parse(line.as_bytes());
+        }
+    }
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..120), cut in 0usize..100) {
+        let line = br#"1.2.3.4 - - [01/Mar/2026:10:00:00 +0100] "GET / HTTP/1.1" 200 1 "-" "-" 0.001 0.001, - ."#;
+        let mixed = [&line[..cut.min(line.len())], &bytes[..]].concat();
+        for f in builtin::all() {
+            let _ = f.parse(&mixed);
+        }
+        let _ = crate::format::learn(&[&mixed, &bytes], &[]);
+    }
+}

@@ -1,0 +1,227 @@
+//! Matches a line against the pieces of a text format, left to right, in time linear in the line.
+//!
+//! A typed value ends by its own shape. Free text ends at the next occurrence of the literal behind it from which
+//! the pieces up to the next free text fit: a user name may hold ` [`, and with `escape=none` a request may hold
+//! quotes. Once those fit, the choice stands; there is no deeper backtracking. The bytes looked at while choosing
+//! are paid from a budget of a few times the line's length, so no line can cost more.
+
+use super::Mismatch;
+use super::shape::Shape;
+use super::store::store;
+use crate::error::{Error, Result};
+use crate::format::directive::{Escape, Field, Piece};
+use crate::format::record::AccessRecord;
+
+/// A compiled text format.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// The literal before the first value.
+    head: Vec<u8>,
+    steps: Vec<Step>,
+    /// Whether a literal that starts with a quote ends a value at the first quote: only under default
+    /// escapes, for `escape=json` writes `\"` inside a value and `escape=none` a bare quote.
+    quotes_escaped: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    fields: Vec<Field>,
+    shape: Shape,
+    /// Looked up once: the search among the names costs more than reading a line.
+    wanted: &'static str,
+    /// The literal behind the value; empty at the end and between values that tell their own end.
+    literal: Vec<u8>,
+    last: bool,
+}
+
+impl Plan {
+    /// Compiles pieces; an error where two values cannot be told apart.
+    pub(crate) fn new(pieces: &[Piece], escape: Escape) -> Result<Self> {
+        let mut head = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
+        let mut column = 0;
+        for piece in pieces {
+            match piece {
+                Piece::Literal(text) => {
+                    match steps.last_mut() {
+                        Some(step) => step.literal.extend_from_slice(text),
+                        None => head.extend_from_slice(text),
+                    }
+                    column += text.len();
+                }
+                Piece::Var(field) => {
+                    if let Some(step) = steps.last_mut().filter(|s| s.literal.is_empty()) {
+                        if join(step, field) {
+                            column += 1 + field.variable().len();
+                            continue;
+                        }
+                        if !tells_apart(step, field) {
+                            let before = step.fields.last().map_or("", Field::variable);
+                            return Err(Error::Directive {
+                                what: format!(
+                                    "${before} and ${} stand side by side and their values cannot be told apart; put a \
+                                     blank or another sign between them in the format",
+                                    field.variable()
+                                ),
+                                column: column + 1,
+                            });
+                        }
+                    }
+                    steps.push(Step {
+                        fields: vec![field.clone()],
+                        shape: Shape::of(field),
+                        wanted: field.wanted(),
+                        literal: Vec::new(),
+                        last: false,
+                    });
+                    column += 1 + field.variable().len();
+                }
+            }
+        }
+        if let Some(step) = steps.last_mut() {
+            step.last = true;
+        }
+        Ok(Self { head, steps, quotes_escaped: escape == Escape::Default })
+    }
+
+    /// Reads a line into `record`. `base` is where `line` starts in the line a mismatch speaks of.
+    pub(crate) fn run<'a>(
+        &self,
+        line: &'a [u8],
+        base: usize,
+        record: &mut AccessRecord<'a>,
+    ) -> Result<(), Mismatch> {
+        let mismatch = |at: usize, wanted| Err(Mismatch { byte: base + at, wanted });
+        if !line.starts_with(&self.head) {
+            let same = line.iter().zip(&self.head).take_while(|(a, b)| a == b).count();
+            return mismatch(same, "the text at the start of the format");
+        }
+        let mut at = self.head.len();
+        let mut budget = 4 * line.len() + 1024;
+        for (i, step) in self.steps.iter().enumerate() {
+            let Some(len) = self.value_len(i, &line[at..], &mut budget) else {
+                return mismatch(at, step.wanted);
+            };
+            let value = &line[at..at + len];
+            if !step.fields[0].is_other() && !store(record, &step.fields[0], value) {
+                return mismatch(at, step.wanted);
+            }
+            at += len + step.literal.len();
+        }
+        if at == line.len() { Ok(()) } else { mismatch(at, "the end of the line") }
+    }
+
+    /// The length of value `i` at the start of `rest`; the literal behind it is then known to follow.
+    #[inline]
+    fn value_len(&self, i: usize, rest: &[u8], budget: &mut usize) -> Option<usize> {
+        let step = &self.steps[i];
+        if step.shape.is_typed() {
+            if let Some(len) = step.shape.len(rest) {
+                let after = &rest[len..];
+                if after.starts_with(&step.literal) && (!step.last || after.len() == step.literal.len()) {
+                    return Some(len);
+                }
+            }
+            // An empty value (escape=json and none write nothing), or a list with an empty item between quotes.
+            return match step.shape {
+                _ if step.literal.is_empty() => None,
+                Shape::List(_) if step.literal[0] == b'"' || step.literal[0] == b']' => {
+                    self.free_len(i, rest, budget)
+                }
+                _ => (rest.starts_with(&step.literal) && (!step.last || rest.len() == step.literal.len()))
+                    .then_some(0),
+            };
+        }
+        self.free_len(i, rest, budget)
+    }
+
+    fn free_len(&self, i: usize, rest: &[u8], budget: &mut usize) -> Option<usize> {
+        let step = &self.steps[i];
+        if step.literal.is_empty() {
+            if step.last {
+                let fits = step.shape != Shape::Word || !rest.iter().any(u8::is_ascii_whitespace);
+                return fits.then_some(rest.len());
+            }
+            // `$host$request_uri`: the path begins at the first slash.
+            return memchr::memchr(b'/', rest);
+        }
+        let whole = if step.shape == Shape::Word {
+            // A word ends before the first blank; the literal may begin there.
+            rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())
+        } else if self.quotes_escaped && step.literal[0] == b'"' {
+            let quote = memchr::memchr(b'"', rest)?;
+            return (rest[quote..].starts_with(&step.literal)
+                && (!step.last || rest.len() - quote == step.literal.len()))
+            .then_some(quote);
+        } else if self.quotes_escaped {
+            // No value holds a quote here, so two lines glued together are not read as one.
+            memchr::memchr(b'"', rest).unwrap_or(rest.len())
+        } else {
+            rest.len()
+        };
+        if step.last {
+            let len = rest.len().checked_sub(step.literal.len())?;
+            return (rest.ends_with(&step.literal) && len <= whole).then_some(len);
+        }
+        let window = &rest[..rest.len().min(whole + step.literal.len())];
+        let mut from = 0;
+        while from <= whole {
+            let found = from + find_short(&window[from..], &step.literal)?;
+            let spent = self.followers_fit(i + 1, &rest[found + step.literal.len()..]);
+            match spent {
+                Ok(()) => return Some(found),
+                Err(bytes) => *budget = budget.checked_sub(8 + bytes)?,
+            }
+            from = found + 1;
+        }
+        None
+    }
+
+    /// Whether the typed values from step `i` on fit at the start of `b`; the bytes looked at if not.
+    fn followers_fit(&self, i: usize, b: &[u8]) -> Result<(), usize> {
+        let mut at = 0;
+        for step in &self.steps[i..] {
+            if !step.shape.is_typed() {
+                // Free text cannot be tried, but text under default escapes holds no quote and a word no blank.
+                return Ok(());
+            }
+            let len = step.shape.len(&b[at..]).ok_or(at)?;
+            let after = &b[at + len..];
+            if !after.starts_with(&step.literal) {
+                let quoted = step.literal.first() == Some(&b'"') && matches!(step.shape, Shape::List(_));
+                return if quoted { Ok(()) } else { Err(at + len) };
+            }
+            at += len + step.literal.len();
+            if step.last && at != b.len() {
+                return Err(at);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The literals of formats have one to four bytes: looking for the first byte was measured faster than a searcher.
+fn find_short(b: &[u8], literal: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(*literal.first()?, b).find(|n| b[*n..].starts_with(literal))
+}
+
+/// Whether `field` can be read as part of the value before it: text nobody needs, or a URI with its arguments.
+fn join(step: &mut Step, field: &Field) -> bool {
+    let first = &step.fields[0];
+    let joined = matches!(
+        (first, field),
+        (
+            Field::Other(_) | Field::RequestUri | Field::UserAgent | Field::Referer | Field::ForwardedFor,
+            Field::Other(_)
+        )
+    );
+    if joined {
+        step.fields.push(field.clone());
+    }
+    joined
+}
+
+fn tells_apart(step: &Step, field: &Field) -> bool {
+    step.shape.ends_itself()
+        || matches!(step.fields[0], Field::Host | Field::ServerName) && *field == Field::RequestUri
+}

@@ -1,0 +1,144 @@
+//! What single values look like: addresses, hosts, lists, times. Shapes only, for guessing names.
+
+use crate::format::access::shape::{Item, Shape};
+
+/// An IP address, without a port.
+pub(in crate::format::learn) fn is_address(b: &[u8]) -> bool {
+    std::str::from_utf8(b).is_ok_and(|s| s.parse::<std::net::IpAddr>().is_ok())
+}
+
+/// A forwarded-for list: addresses, or what proxies put in their place.
+pub(in crate::format::learn) fn is_address_list(b: &[u8]) -> bool {
+    b.split(|c| *c == b',').all(|item| {
+        let item = item.trim_ascii();
+        let port = item.iter().rposition(|c| *c == b':').filter(|_| item.contains(&b'.'));
+        is_address(item) || port.is_some_and(|n| is_address(&item[..n])) || item == b"unknown" || item == b"-"
+    })
+}
+
+/// `10.0.0.5:8080`, `[::1]:80`, `unix:/x`.
+pub(in crate::format::learn) fn is_address_port(b: &[u8]) -> bool {
+    if b.starts_with(b"unix:") {
+        return true;
+    }
+    let Some(colon) = b.iter().rposition(|c| *c == b':') else { return false };
+    let (host, port) = (&b[..colon], &b[colon + 1..]);
+    let inner = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host);
+    let v6_bare = inner.len() == host.len() && host.contains(&b':');
+    !v6_bare && is_address(inner) && (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)
+}
+
+/// A host name, with or without a port, or an address.
+pub(in crate::format::learn) fn is_host(b: &[u8]) -> bool {
+    !b.is_empty() && b.len() <= 255 && b.iter().all(|c| c.is_ascii_alphanumeric() || b".-_:[]*".contains(c))
+}
+
+/// A host name that can be told from a word: it has a dot and a letter, and neither slash nor blank.
+pub(in crate::format::learn) fn is_dotted_host(b: &[u8]) -> bool {
+    let last = b.rsplit(|c| *c == b'.').next().unwrap_or(b);
+    is_host(b) && b.contains(&b'.') && last.first().is_some_and(u8::is_ascii_alphabetic) || b == b"localhost"
+}
+
+/// `0.123`, with three decimals as nginx writes them.
+pub(in crate::format::learn) fn is_seconds(b: &[u8]) -> bool {
+    b.len() >= 5 && b[b.len() - 4] == b'.' && b.iter().filter(|c| !c.is_ascii_digit()).count() == 1
+}
+
+/// Digits only.
+pub(in crate::format::learn) fn is_number(b: &[u8]) -> bool {
+    !b.is_empty() && b.len() < 20 && b.iter().all(u8::is_ascii_digit)
+}
+
+/// A status code that nginx or an upstream can give.
+pub(in crate::format::learn) fn is_status(b: &[u8]) -> bool {
+    b.len() == 3 && is_number(b) && (matches!(b[0], b'1'..=b'5') || b == b"000" || b == b"009")
+}
+
+/// 32 hexadecimal digits.
+pub(in crate::format::learn) fn is_request_id(b: &[u8]) -> bool {
+    b.len() == 32 && b.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Whether a list's items are all of one shape, `-` and nothing among them; at least one is neither.
+pub(in crate::format::learn) fn is_list(b: &[u8], item: Item) -> bool {
+    let fits = |i: &[u8]| match item {
+        Item::Address => is_address_port(i),
+        Item::Status => is_status(i),
+        Item::Seconds => is_seconds(i),
+        Item::Number => is_number(i),
+    };
+    let mut some = false;
+    let all = split(b).all(|i| {
+        some |= fits(i);
+        i == b"-" || i.is_empty() || fits(i)
+    });
+    all && some
+}
+
+fn split(b: &[u8]) -> impl Iterator<Item = &[u8]> {
+    b.split(|c| *c == b',').flat_map(|part| {
+        let at = memchr::memmem::find_iter(part, b" : ").map(|n| (n, n + 3));
+        let mut from = 0;
+        let mut cuts: Vec<&[u8]> = Vec::new();
+        for (end, next) in at {
+            cuts.push(part[from..end].trim_ascii());
+            from = next;
+        }
+        cuts.push(part[from..].trim_ascii());
+        cuts
+    })
+}
+
+/// How many items a list has.
+pub(in crate::format::learn) fn items(b: &[u8]) -> usize {
+    split(b).count()
+}
+
+/// The sum of a list of seconds, in milliseconds; `None` where an item is something else.
+pub(in crate::format::learn) fn list_seconds(b: &[u8]) -> Option<u32> {
+    let mut sum = 0u32;
+    for item in split(b).filter(|i| !i.is_empty() && *i != b"-") {
+        let seconds: f64 = std::str::from_utf8(item).ok()?.parse().ok()?;
+        sum = sum.saturating_add((seconds * 1000.0).round() as u32);
+    }
+    Some(sum)
+}
+
+/// `METHOD URI[ PROTO]`, or the escaped bytes of something that is no HTTP.
+pub(in crate::format::learn) fn is_request(b: &[u8]) -> bool {
+    let (method, uri) = crate::format::access::store::split_request(b);
+    method.is_some()
+        && uri.is_some_and(|u| {
+            b.ends_with(b"HTTP/1.1")
+                || u[0] == b'/'
+                || u == b"*"
+                || memchr::memmem::find(b, b" HTTP/").is_some()
+        })
+}
+
+/// An HTTP method.
+pub(in crate::format::learn) fn is_method(b: &[u8]) -> bool {
+    [
+        &b"GET"[..],
+        b"HEAD",
+        b"POST",
+        b"PUT",
+        b"DELETE",
+        b"OPTIONS",
+        b"PATCH",
+        b"CONNECT",
+        b"TRACE",
+        b"PROPFIND",
+    ]
+    .contains(&b)
+}
+
+/// Whether a line holds a time that can be read, at a place where one can begin.
+pub(in crate::format::learn) fn has_time(line: &[u8]) -> bool {
+    let line = &line[..line.len().min(4096)];
+    (0..line.len()).any(|at| {
+        line[at].is_ascii_digit()
+            && !at.checked_sub(1).is_some_and(|p| line[p].is_ascii_alphanumeric() || line[p] == b'.')
+            && Shape::AnyTime.len(&line[at..]).is_some()
+    })
+}

@@ -1,0 +1,217 @@
+//! What the files can speak for, how they were read, and what was not counted.
+
+use super::host::Host;
+use crate::input::family::{self, Member, Why};
+use crate::input::source::Kind;
+use crate::reading::{Read, Refused, Role};
+use crate::report::{Coverage, CoverageState, ErrorZone, Evidence, Input, NotCounted};
+use crate::scan::Sample;
+use crate::time::{Second, Window};
+use std::collections::BTreeMap;
+
+/// Files left out for one reason that are named one by one.
+const EACH: usize = 20;
+
+/// First and last second of a file, in UTC.
+fn span(read: &Read, hosts: &[Host<'_>], index: usize) -> Option<(Second, Second)> {
+    if let (Some(first), Some(last)) = (read.scan.first, read.scan.last) {
+        return Some((first.div_euclid(1000), last.div_euclid(1000)));
+    }
+    let (first, last) = read.scan.error_span?;
+    let zone = hosts.iter().find_map(|h| h.zones.get(&index))?;
+    Some((zone.utc(first, None), zone.utc(last, None)))
+}
+
+/// The inputs in the order of their times.
+pub fn inputs(reads: &[Read], hosts: &[Host<'_>]) -> Vec<Input> {
+    let mut out: Vec<Input> = reads.iter().enumerate().map(|(i, r)| input(r, hosts, i)).collect();
+    out.sort_by(|a, b| {
+        (a.first.is_none(), a.first, a.kind, &a.path).cmp(&(b.first.is_none(), b.first, b.kind, &b.path))
+    });
+    out
+}
+
+fn input(read: &Read, hosts: &[Host<'_>], index: usize) -> Input {
+    let Read { reading, scan, .. } = read;
+    let span = span(read, hosts, index);
+    let ms = |exact: Option<i64>, second: Option<Second>| exact.or(second.map(|s| s * 1000));
+    let mut notes = Vec::new();
+    if let Some((before, now)) = read.length {
+        let what = if now > before { "grew" } else { "was cut" };
+        notes.push(format!("{what} while it was read: {before} bytes, then {now}"));
+    } else if scan.was_cut {
+        notes.push("was cut while it was read".into());
+    }
+    if let Some(damage) = &scan.damage {
+        notes.push(format!("damaged: {damage}; what came before was read"));
+    }
+    if scan.is_capped() {
+        notes.push("more different names or messages than are kept apart; counts are complete".into());
+    }
+    if reading.source.kind != Kind::File {
+        notes.push("was read once, from a pipe".into());
+    }
+    Input {
+        path: reading.source.shown.clone(),
+        kind: reading.role.name(),
+        format: reading.format_name(),
+        confidence: reading.confidence,
+        bytes: scan.bytes + scan.duplicate_bytes + read.passed_over,
+        lines: scan.lines + scan.duplicate,
+        unparsed: scan.unparsed,
+        first: ms(scan.first, span.map(|s| s.0)),
+        last: ms(scan.last, span.map(|s| s.1)),
+        digest: None,
+        host: reading.source.host.clone(),
+        error_zone: hosts
+            .iter()
+            .find_map(|h| h.zones.get(&index))
+            .map(|z| ErrorZone { offset: z.first_offset(), how: z.how.clone() }),
+        notes,
+    }
+}
+
+/// Which stretches the files can speak for, host by host: from the first line to the last, without the holes that
+/// missing or empty members of a rotated set leave.
+pub fn coverage(reads: &[Read], refused: &[Refused], hosts: &[Host<'_>], window: Window) -> Vec<Coverage> {
+    let mut out = Vec::new();
+    for host in hosts {
+        let spans: Vec<(Second, Second)> =
+            host.files.iter().filter_map(|&i| span(&reads[i], hosts, i)).collect();
+        let (Some(first), Some(last)) = (spans.iter().map(|s| s.0).min(), spans.iter().map(|s| s.1).max())
+        else {
+            continue;
+        };
+        let holes = holes(reads, refused, hosts, host);
+        let mut at = first;
+        // Outside the asked window nothing was counted, so nothing can be said of it.
+        let mut push = |start: Second, end: Second, state, note: String| {
+            let (start, end) = (start.max(window.start), end.min(window.end));
+            if start < end {
+                let (start, end) = (start * 1000, end * 1000);
+                out.push(Coverage { start, end, state, host: host.name.clone(), note });
+            }
+        };
+        for (window, note) in holes {
+            push(at, window.start, CoverageState::Covered, String::new());
+            push(window.start.max(at), window.end, CoverageState::Missing, note);
+            at = at.max(window.end);
+        }
+        push(at, last + 1, CoverageState::Covered, String::new());
+    }
+    out
+}
+
+/// The holes of a host's access logs.
+fn holes(reads: &[Read], refused: &[Refused], hosts: &[Host<'_>], host: &Host<'_>) -> Vec<(Window, String)> {
+    // Empty members take part: they were there and hold nothing.
+    let empty: Vec<&Refused> = refused.iter().filter(|r| r.empty && r.source.host == host.name).collect();
+    let access: Vec<usize> =
+        host.files.iter().copied().filter(|&i| reads[i].reading.role == Role::Access).collect();
+    let sources: Vec<_> = access
+        .iter()
+        .map(|&i| reads[i].reading.source.clone())
+        .chain(empty.iter().map(|r| r.source.clone()))
+        .collect();
+    let mut out = Vec::new();
+    for family in family::group(&sources) {
+        let members: Vec<Member> = family
+            .members
+            .iter()
+            .map(|&(source, mark)| {
+                let times = access.get(source).and_then(|&i| span(&reads[i], hosts, i));
+                let lines = access.get(source).map_or(0, |&i| reads[i].scan.lines);
+                Member { source, mark, first: times.map(|t| t.0), last: times.map(|t| t.1), lines }
+            })
+            .collect();
+        for hole in family::holes(&members) {
+            let name = |i: usize| sources[i].shown.clone();
+            let note = match hole.why {
+                Why::Missing(n) => format!(
+                    "{} of the set missing between {} and {}",
+                    if n == 1 { "one file".to_owned() } else { format!("{n} files") },
+                    name(hole.after),
+                    name(hole.before)
+                ),
+                Why::Empty(i) => format!("{} is empty", name(i)),
+            };
+            out.push((hole.window, note));
+        }
+    }
+    // Another access log of the host that went on speaks for it.
+    let speaks = |w: &Window| {
+        access.iter().any(|&i| span(&reads[i], hosts, i).is_some_and(|(f, l)| f < w.start && l >= w.end))
+    };
+    out.retain(|(w, _)| !speaks(w));
+    out.sort_by_key(|(w, _)| *w);
+    out
+}
+
+/// What took no part in the counts, and why.
+pub fn not_counted(reads: &[Read], refused: &[Refused]) -> Vec<NotCounted> {
+    let mut out = Vec::new();
+    for read in reads {
+        let scan = &read.scan;
+        let path = &read.reading.source.shown;
+        let mut push = |reason: &str, lines: u64, bytes: u64, example: Option<&Sample>| {
+            if lines > 0 || bytes > 0 {
+                let example = example.map(|s| Evidence {
+                    path: path.clone(),
+                    line: s.line + 1,
+                    byte: s.byte,
+                    text: s
+                        .text
+                        .as_deref()
+                        .map(|t| String::from_utf8_lossy(t).into_owned())
+                        .unwrap_or_default(),
+                });
+                out.push(NotCounted { path: path.clone(), reason: reason.into(), lines, bytes, example });
+            }
+        };
+        push("unparsed", scan.unparsed, scan.unparsed_bytes, scan.examples().next());
+        push("longer than any line of nginx", scan.oversized, 0, None);
+        push("duplicate", scan.duplicate, scan.duplicate_bytes, None);
+        push("outside the window", scan.outside, read.passed_over, None);
+        if let Some((before, now)) = read.length.filter(|(before, now)| now < before) {
+            push("cut while it was read", 0, before - now, None);
+        }
+        if let Some(damage) = &scan.damage {
+            let reason = format!("damaged from here on: {damage}");
+            out.push(NotCounted { path: path.clone(), reason, lines: 0, bytes: 0, example: None });
+        }
+    }
+    out.extend(left(refused));
+    out
+}
+
+/// Files that were not read at all. A folder can hold thousands of empty logs of unused vhosts: of one reason some
+/// are named one by one, the rest by their number.
+fn left(refused: &[Refused]) -> Vec<NotCounted> {
+    let mut by_reason: BTreeMap<String, Vec<&Refused>> = BTreeMap::new();
+    for r in refused {
+        let reason = if r.empty { "empty".to_owned() } else { format!("not an nginx log: {}", r.why) };
+        by_reason.entry(reason).or_default().push(r);
+    }
+    let mut out = Vec::new();
+    for (reason, mut files) in by_reason {
+        files.sort_by(|a, b| a.source.shown.cmp(&b.source.shown));
+        let rest = if files.len() > EACH { files.split_off(EACH - 1) } else { Vec::new() };
+        out.extend(files.iter().map(|r| NotCounted {
+            path: r.source.shown.clone(),
+            reason: reason.clone(),
+            lines: 0,
+            bytes: r.source.size,
+            example: None,
+        }));
+        if let Some(first) = rest.first() {
+            out.push(NotCounted {
+                path: format!("{}, ...", first.source.shown),
+                reason: format!("{reason} ({} more files)", rest.len()),
+                lines: 0,
+                bytes: rest.iter().map(|r| r.source.size).sum(),
+                example: None,
+            });
+        }
+    }
+    out
+}

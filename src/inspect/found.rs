@@ -1,0 +1,149 @@
+//! Findings: worth saying, and no incident.
+
+use super::cause::word_summary;
+use super::host::Host;
+use super::incident::window;
+use crate::clock;
+use crate::detect::{Anomaly, Kind, MarkKind, Reason, Remark};
+use crate::report::Finding;
+
+/// Findings of one kind that are told one by one; of more, the first ones and their number.
+const EACH: usize = 20;
+
+/// What a host's logs say beside the incidents.
+pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> Vec<Finding> {
+    let mut found: Vec<Finding> = remarks.iter().filter_map(|r| remark(host, r)).collect();
+    let inside = |second: i64| {
+        anomalies.iter().any(|a| {
+            let w = window(a);
+            w.start - 2 <= second && second <= w.end + 2
+        })
+    };
+    for mark in &host.marks {
+        let (kind, told_inside) = match mark.kind {
+            MarkKind::Reload => ("reload", true),
+            MarkKind::ReloadFailed => ("refused-reload", true),
+            MarkKind::StartFailed => ("refused-start", false),
+            MarkKind::Start => ("start", false),
+            MarkKind::Stop | MarkKind::GracefulStop => ("stop", false),
+            MarkKind::WorkerCrash => ("worker-crash", true),
+            MarkKind::BindFailed => ("second-start", false),
+            MarkKind::Upgrade => ("upgrade", true),
+            MarkKind::Reopen => continue,
+        };
+        if !told_inside && inside(mark.second) {
+            continue;
+        }
+        let line = host
+            .said
+            .iter()
+            .find(|s| s.second == mark.second && s.word.is_some_and(|w| belongs(w, mark.kind)));
+        let summary = match mark.kind {
+            MarkKind::ReloadFailed => {
+                "a reload was refused: the old configuration goes on, and the next restart would fail".into()
+            }
+            MarkKind::Reload => "the configuration was reloaded".into(),
+            MarkKind::StartFailed => {
+                "a configuration was refused (a start, or a test with nginx -t); the running nginx goes on"
+                    .into()
+            }
+            MarkKind::BindFailed => {
+                "nginx was started while its addresses were in use; the one that runs is not affected".into()
+            }
+            _ => line.and_then(|s| s.word).map_or_else(String::new, |w| word_summary(w).to_owned()),
+        };
+        let evidence = line.map(|s| host.evidence(s.file, &s.sample)).into_iter().collect();
+        let repeated = found.last().is_some_and(|f| f.kind == kind && mark.second * 1000 - f.time <= 5000);
+        if !repeated {
+            found.push(Finding { kind, time: mark.second * 1000, end: None, summary, evidence });
+        }
+    }
+    found.sort_by_key(|f| f.time);
+    cap(found)
+}
+
+fn belongs(word: super::marks::Word, kind: MarkKind) -> bool {
+    use super::marks::Word;
+    match kind {
+        MarkKind::Start => matches!(word, Word::Version | Word::Workers),
+        MarkKind::Reload => word == Word::Workers,
+        MarkKind::ReloadFailed | MarkKind::StartFailed => word == Word::Emergency,
+        MarkKind::Stop => word == Word::Terminate,
+        MarkKind::GracefulStop => word == Word::Quit,
+        MarkKind::WorkerCrash => word == Word::Crash,
+        MarkKind::BindFailed => word == Word::AddressInUse,
+        MarkKind::Upgrade => word == Word::Upgrade,
+        MarkKind::Reopen => word == Word::Reopen,
+    }
+}
+
+/// A candidate that was let go, with the reason.
+fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
+    let failed = format!("{} of {} failed", clock::count(r.failed), clock::count_of(r.requests, "request"));
+    let length = clock::duration((r.end - r.start).max(0) * 1000);
+    let silent = matches!(r.kind, Kind::Silence(_));
+    let (kind, summary) = match r.reason {
+        Reason::Blip => ("blip", format!("{failed} within {length}: too short to call")),
+        Reason::OrdinaryWobble(factor) => (
+            "ordinary-wobble",
+            format!(
+                "{failed} in {length}: the odds of failing ordinarily move by {factor:.1} times here in such a time"
+            ),
+        ),
+        Reason::TooLittle if r.failed == 0 && !silent => return None,
+        Reason::TooLittle => ("not-enough-evidence", format!("{failed} in {length}: not enough to call")),
+        Reason::NoContrast => {
+            ("no-contrast", format!("{failed} in {length}, and as many right before or after"))
+        }
+        Reason::LevelShift => (
+            "level-shift",
+            if silent {
+                format!("traffic changed its level for {length}")
+            } else {
+                format!("{failed} in {length} at an end of the log: a change of level, perhaps")
+            },
+        ),
+        Reason::Habitual => {
+            ("habitual-quiet", format!("no request for {length}, as on other days at this time"))
+        }
+        Reason::PlausibleSilence => {
+            ("plausible-silence", format!("no request for {length}, which happens at this rate"))
+        }
+        Reason::QuickRestart => ("restart", format!("nginx was stopped and started again within {length}")),
+        Reason::StoppedAtEnd => ("stopped-at-end", "nginx was told to stop, and the logs end there".into()),
+        Reason::Limited => {
+            ("limited-client", format!("{failed} in {length}, as limits of the configuration meant it"))
+        }
+    };
+    let evidence = if silent {
+        Vec::new()
+    } else {
+        host.failure_evidence(crate::time::Window { start: r.start, end: r.end.max(r.start + 1) })
+            .into_iter()
+            .take(1)
+            .collect()
+    };
+    Some(Finding { kind, time: r.start * 1000, end: Some(r.end * 1000), summary, evidence })
+}
+
+/// At most [`EACH`] of a kind one by one; the rest as a number in the last of them.
+fn cap(found: Vec<Finding>) -> Vec<Finding> {
+    let mut counts: std::collections::BTreeMap<&'static str, usize> = std::collections::BTreeMap::new();
+    for f in &found {
+        *counts.entry(f.kind).or_default() += 1;
+    }
+    let mut seen: std::collections::BTreeMap<&'static str, usize> = std::collections::BTreeMap::new();
+    let mut out = Vec::new();
+    for mut f in found {
+        let n = seen.entry(f.kind).or_default();
+        *n += 1;
+        let total = counts.get(f.kind).copied().unwrap_or(0);
+        if *n == EACH && total > EACH {
+            f.summary = format!("{} (and {} more of this kind later)", f.summary, total - EACH);
+        }
+        if *n <= EACH {
+            out.push(f);
+        }
+    }
+    out
+}

@@ -1,0 +1,315 @@
+//! What the files of one host say together, on one clock.
+
+use super::marks::{self, Word};
+use crate::catalogue::{Catalogue, read_line};
+use crate::detect::{ErrorTick, Mark, Tick, Ticks};
+use crate::error::Result;
+use crate::reading::{Read, Role, record_at};
+use crate::report::Evidence;
+use crate::scan::{Dimension, FailureTally, Sample};
+use crate::time::{Second, Window};
+use crate::timeline::{Class, Timeline};
+use crate::zone::{self, ZonePlan};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The class of records that the catalogue does not know.
+pub(super) const UNKNOWN: u16 = u16::MAX;
+
+/// An error record that stands for others of its shape in its second.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// When the first of its shape in its bucket was written, in UTC.
+    pub second: Second,
+    /// All seconds of the bucket that hold one.
+    pub seconds: Vec<Second>,
+    /// Index of its pattern in the catalogue, or [`UNKNOWN`].
+    pub class: u16,
+    /// What it says about nginx itself.
+    pub word: Option<Word>,
+    /// How many of its shape in that second.
+    pub count: u32,
+    /// Index of its file.
+    pub file: usize,
+    /// The first of them.
+    pub sample: Sample,
+}
+
+impl Said {
+    /// How many of them fall into a stretch of time: all seconds of a bucket are taken to hold the same share.
+    pub(super) fn count_in(&self, window: Window) -> u64 {
+        let inside = self.seconds.iter().filter(|s| window.contains(**s)).count() as u64;
+        (u64::from(self.count) * inside).div_ceil(self.seconds.len().max(1) as u64)
+    }
+}
+
+/// The files of one host, merged.
+#[derive(Debug)]
+pub struct Host<'a> {
+    /// Its name, where several are told apart.
+    pub name: Option<String>,
+    /// All files of the run; this host's are those in `files`.
+    pub reads: &'a [Read],
+    /// Indices of its files.
+    pub files: Vec<usize>,
+    /// Its requests.
+    pub timeline: Timeline,
+    /// Its error records in order of time.
+    pub said: Vec<Said>,
+    /// The zone of each error log, by file.
+    pub zones: BTreeMap<usize, ZonePlan>,
+    /// nginx's words about itself.
+    pub marks: Vec<Mark>,
+    /// What the classes mean.
+    pub catalogue: &'a Catalogue,
+}
+
+/// Groups the files by host and puts each host's logs on one clock. `zone` overrides what is inferred.
+pub fn hosts<'a>(
+    reads: &'a [Read],
+    catalogue: &'a Catalogue,
+    window: Window,
+    zone: &dyn Fn(Window) -> Result<Option<ZonePlan>>,
+) -> Result<Vec<Host<'a>>> {
+    let mut by_name: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+    for (i, read) in reads.iter().enumerate() {
+        by_name.entry(read.reading.source.host.clone()).or_default().push(i);
+    }
+    by_name.into_iter().map(|(name, files)| Host::new(name, files, reads, catalogue, window, zone)).collect()
+}
+
+impl<'a> Host<'a> {
+    fn new(
+        name: Option<String>,
+        files: Vec<usize>,
+        reads: &'a [Read],
+        catalogue: &'a Catalogue,
+        window: Window,
+        zone: &dyn Fn(Window) -> Result<Option<ZonePlan>>,
+    ) -> Result<Self> {
+        let mut host = Self {
+            name,
+            reads,
+            files,
+            timeline: Timeline::default(),
+            said: Vec::new(),
+            zones: BTreeMap::new(),
+            marks: Vec::new(),
+            catalogue,
+        };
+        for &i in &host.files {
+            host.timeline.merge(reads[i].scan.timeline.clone());
+        }
+        host.place(zone)?;
+        host.listen(window);
+        host.marks = marks::marks(&host.said);
+        Ok(host)
+    }
+
+    /// Finds the zone of each error log.
+    fn place(&mut self, given: &dyn Fn(Window) -> Result<Option<ZonePlan>>) -> Result<()> {
+        let access: Vec<zone::Sighting> =
+            self.files.iter().flat_map(|&i| self.reads[i].scan.access_sightings()).collect();
+        let mut steps: Vec<(Second, i16)> =
+            self.files.iter().flat_map(|&i| self.reads[i].scan.offset_steps()).collect();
+        steps.sort_unstable();
+        steps.dedup_by_key(|s| s.1);
+        // All error logs of a host are written by one nginx in one zone: they are matched together.
+        let errors: Vec<zone::Sighting> =
+            self.files.iter().flat_map(|&i| self.reads[i].scan.error_sightings()).collect();
+        let mut inferred = None;
+        for &i in &self.files {
+            let scan = &self.reads[i].scan;
+            let Some((first, last)) = scan.error_span else { continue };
+            let span = Window { start: first - 86_400, end: last + 86_400 };
+            let plan = if scan.error_utc {
+                ZonePlan::fixed(0, "the stamps are UTC", true)
+            } else if let Some(plan) = given(span)? {
+                plan
+            } else {
+                inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps)).clone()
+            };
+            self.zones.insert(i, plan);
+        }
+        Ok(())
+    }
+
+    /// Gives every error record its class and its UTC second.
+    fn listen(&mut self, window: Window) {
+        for &file in &self.files {
+            let read = &self.reads[file];
+            let Some(zone) = self.zones.get(&file) else { continue };
+            let mut known: BTreeMap<u64, (u16, Option<Word>)> = BTreeMap::new();
+            for (shape, sample) in read.scan.shapes() {
+                known.insert(shape, self.classify(&record_at(read, sample)));
+            }
+            let mut previous = None;
+            let said = &mut self.said;
+            read.scan.each_error(|e| {
+                let local = e.first.second;
+                let second = zone.utc(local, previous);
+                previous = Some(second);
+                if window.contains(second) {
+                    let (class, word) = known.get(&e.shape).copied().unwrap_or((UNKNOWN, None));
+                    let inside = |s: &Second| window.contains(*s);
+                    let seconds = e.seconds().map(|s| s - local + second).filter(inside).collect();
+                    said.push(Said {
+                        second,
+                        seconds,
+                        class,
+                        word,
+                        count: e.count,
+                        file,
+                        sample: e.first.clone(),
+                    });
+                }
+            });
+        }
+        self.said.sort_by_key(|s| (s.second, s.file, s.sample.byte));
+    }
+
+    fn classify(&self, line: &[u8]) -> (u16, Option<Word>) {
+        let mut room = Vec::new();
+        let payload = crate::format::framing::detect(&[line]).0;
+        let line = payload.unwrap(line, &mut room).map_or(line, |u| u.payload);
+        let Some(record) = read_line(line) else { return (UNKNOWN, None) };
+        let class = self.catalogue.classify(&record).and_then(|p| {
+            self.catalogue.patterns().iter().position(|q| q.id == p.id).and_then(|i| u16::try_from(i).ok())
+        });
+        (class.unwrap_or(UNKNOWN), marks::word(&record))
+    }
+
+    /// The category of a class.
+    pub fn category(&self, class: u16) -> &str {
+        self.catalogue.patterns().get(usize::from(class)).map_or("unknown", |p| p.category.as_str())
+    }
+
+    /// The error records as detection counts them.
+    pub fn error_ticks(&self) -> Vec<ErrorTick> {
+        let mut ticks: Vec<ErrorTick> = Vec::new();
+        for s in &self.said {
+            // How many fell into which second of a wide bucket was not counted: they are spread evenly.
+            let share = s.count / (s.seconds.len() as u32).max(1);
+            let mut left = s.count - share * s.seconds.len() as u32;
+            for &second in &s.seconds {
+                let count = share + std::mem::take(&mut left);
+                ticks.push(ErrorTick { second, class: s.class, count });
+            }
+        }
+        ticks.sort_by_key(|t| t.second);
+        ticks
+    }
+
+    /// Failures inside a stretch of time.
+    pub fn failures(&self, window: Window) -> FailureTally {
+        let mut tally = FailureTally::default();
+        for &i in &self.files {
+            self.reads[i].scan.add_failures(window, &mut tally);
+        }
+        tally
+    }
+
+    /// A line of a file and its place.
+    pub fn evidence(&self, file: usize, sample: &Sample) -> Evidence {
+        let read = &self.reads[file];
+        Evidence {
+            path: read.reading.source.shown.clone(),
+            line: sample.line + 1,
+            byte: sample.byte,
+            text: String::from_utf8_lossy(&record_at(read, sample)).into_owned(),
+        }
+    }
+
+    /// The first and the last failed request that was written inside a stretch of time, from the access logs.
+    pub fn failure_evidence(&self, window: Window) -> Vec<Evidence> {
+        let mut out: Vec<Evidence> =
+            self.failure_edges(window).into_iter().flatten().map(|(_, e)| e).collect();
+        out.dedup();
+        out
+    }
+
+    /// The same with their seconds.
+    pub fn failure_edges(&self, window: Window) -> [Option<(Second, Evidence)>; 2] {
+        let mut found: Vec<(usize, Sample)> = Vec::new();
+        for &i in &self.files {
+            let mut tally = FailureTally::default();
+            self.reads[i].scan.add_failures(window, &mut tally);
+            found.extend(tally.first.into_iter().chain(tally.last).map(|s| (i, s)));
+        }
+        found.sort_by(|a, b| a.1.cmp(&b.1));
+        [found.first(), found.last()].map(|e| e.map(|(i, s)| (s.second, self.evidence(*i, s))))
+    }
+
+    /// Whether access logs tell how long requests took, so that failures are dated at their arrival.
+    pub fn arrival_known(&self) -> bool {
+        let mut access =
+            self.files.iter().map(|&i| &self.reads[i]).filter(|r| r.reading.role == Role::Access);
+        access.all(|r| {
+            let formats = &r.reading.plan.formats;
+            formats.first().is_some_and(|f| {
+                f.has(&crate::format::Field::RequestTime) || f.has(&crate::format::Field::RequestTimeMs)
+            })
+        })
+    }
+}
+
+/// Of what kinds a host's access logs name more than one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Several {
+    pub(super) vhosts: bool,
+    pub(super) peers: bool,
+}
+
+impl Host<'_> {
+    /// Whether the logs name several virtual hosts and several peers, as the lines looked at to learn the formats
+    /// and all failures show.
+    pub(super) fn several(&self) -> Several {
+        let failures = self.failures(Window::ALL);
+        let (mut vhosts, mut peers) = (BTreeSet::new(), BTreeSet::new());
+        for &i in &self.files {
+            vhosts.extend(self.reads[i].reading.vhosts.iter().cloned());
+            peers.extend(self.reads[i].reading.peers.iter().cloned());
+        }
+        vhosts.extend(failures.ranked(Dimension::Vhost).into_iter().map(|v| v.0.to_owned()));
+        peers.extend(failures.ranked(Dimension::Peer).into_iter().map(|p| p.0.to_owned()));
+        Several { vhosts: vhosts.len() > 1, peers: peers.len() > 1 }
+    }
+}
+
+/// A timeline as detection walks through it.
+#[derive(Debug)]
+pub struct Counted<'a>(pub &'a Timeline);
+
+impl Ticks for Counted<'_> {
+    fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
+        self.0.each(window, |m| {
+            let of = |class: Class| m.counts[class as usize];
+            visit(Tick {
+                second: m.second,
+                good: of(Class::Ok) + of(Class::Redirect) + of(Class::Info),
+                neutral: of(Class::ClientError) + of(Class::Missing) + of(Class::Aborted) + of(Class::Odd),
+                failed: m.failed,
+            });
+        });
+    }
+
+    fn span(&self) -> Option<Window> {
+        self.0.span()
+    }
+}
+
+impl Host<'_> {
+    /// Stretches in which the error log shows that requests went on: records about requests, by ten seconds.
+    pub fn error_activity(&self) -> Vec<Window> {
+        let mut out: Vec<Window> = Vec::new();
+        for s in self.said.iter().filter(|s| s.word.is_none() && s.class != UNKNOWN) {
+            for &second in &s.seconds {
+                let start = second - second.rem_euclid(10);
+                match out.last_mut() {
+                    Some(last) if start <= last.end => last.end = last.end.max(start + 10),
+                    _ => out.push(Window { start, end: start + 10 }),
+                }
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,445 @@
+//! Anomalies become incidents: severity, scope, impact, phases, and the sentences that say why.
+
+use super::cause::{causes, trigger};
+use super::host::Host;
+use crate::clock;
+use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
+use crate::report::{Event, Evidence, Impact, Incident, Phase, Scope, Severity};
+use crate::scan::{Dimension, FailureTally};
+use crate::time::{Window, civil_from_days};
+use crate::timeline::Class;
+
+/// From this share of failed requests on the failure is near-total and may be called an outage.
+const NEAR_TOTAL: f64 = 0.8;
+/// A name that holds this share of the failures is where they are.
+const NAMED_SHARE: f64 = 0.9;
+/// Names given at most for one dimension.
+const NAMES: usize = 5;
+
+/// The incidents of a host.
+pub fn incidents(host: &Host<'_>, anomalies: &[Anomaly]) -> Vec<Incident> {
+    anomalies.iter().map(|a| incident(host, a)).collect()
+}
+
+/// The stretch an anomaly covers.
+pub(super) fn window(a: &Anomaly) -> Window {
+    Window { start: a.start, end: a.end_or_last().max(a.start + 1) }
+}
+
+fn incident(host: &Host<'_>, a: &Anomaly) -> Incident {
+    let window = window(a);
+    let tally = host.failures(window);
+    let impact = impact(host, a, window, &tally);
+    let causes = causes(host, a, &tally);
+    let (severity, client_visible) = severity(host, a, &tally, &impact, causes.unlogged);
+    let trigger = trigger(host, a);
+    let mut evidence: Vec<Evidence> = match a.kind {
+        Kind::Silence(_) => host.lines_around(a),
+        Kind::Failing | Kind::ErrorsOnly => host.failure_evidence(window),
+    };
+    if evidence.is_empty() {
+        evidence = causes.ranked.first().map(|c| c.evidence.clone()).unwrap_or_default();
+    }
+    let scope = scope(host, a, &tally);
+    let mut timeline: Vec<Event> = trigger
+        .iter()
+        .map(|t| Event { time: t.time, what: t.summary.clone(), evidence: t.evidence.first().cloned() })
+        .collect();
+    timeline.extend(edges(host, a, window));
+    timeline.extend(host.events(window));
+    timeline.sort_by_key(|e| e.time);
+    let mut seen = std::collections::BTreeSet::new();
+    timeline.retain(|e| seen.insert((e.time, e.what.clone())));
+    let mut ranked = causes.ranked.into_iter();
+    let ms = |s: i64| s.saturating_mul(1000);
+    Incident {
+        id: id(host, a),
+        severity,
+        title: title(host, a, severity, &scope, &impact),
+        why: why(a, &impact),
+        start: ms(a.start),
+        start_bounds: (ms(a.start_bounds.0), ms(a.start_bounds.1)),
+        end: a.end.map(ms),
+        end_bounds: (ms(a.end_bounds.0), ms(a.end_bounds.1)),
+        open_start: a.open_start,
+        open_end: a.open_end,
+        client_visible,
+        scope,
+        impact,
+        phases: phases(a),
+        cause: ranked.next(),
+        other_causes: ranked.take(4).collect(),
+        trigger,
+        timeline,
+        evidence,
+    }
+}
+
+/// A name that stays the same however often the logs are read: the start in UTC, and the host where there are more.
+fn id(host: &Host<'_>, a: &Anomaly) -> String {
+    let (year, month, day) = civil_from_days(a.start.div_euclid(86_400));
+    let s = a.start.rem_euclid(86_400);
+    let time = format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", s / 3600, s / 60 % 60, s % 60);
+    match &host.name {
+        Some(name) => format!("{time}-{name}"),
+        None => time,
+    }
+}
+
+fn severity(
+    host: &Host<'_>,
+    a: &Anomaly,
+    tally: &FailureTally,
+    impact: &Impact,
+    unlogged: bool,
+) -> (Severity, bool) {
+    match a.kind {
+        Kind::Silence(SilenceKind::Down) => (Severity::Outage, true),
+        // The error log shows why requests left no line: they were dropped.
+        Kind::Silence(_) if unlogged => {
+            let lost = impact.lost_estimate.unwrap_or(0) as f64;
+            let share = lost / (lost + impact.requests as f64).max(1.0);
+            (if share >= NEAR_TOTAL { Severity::Outage } else { Severity::Degradation }, true)
+        }
+        Kind::Silence(SilenceKind::LoggingStopped) => (Severity::Unknown, false),
+        Kind::Silence(_) => (Severity::Unknown, true),
+        // The error log alone speaks. Where an access log shows that the requests were answered, retries saved them;
+        // but a request that was dropped before it had a line is in no access log.
+        Kind::ErrorsOnly if host.timeline.is_empty() || unlogged => (Severity::Degradation, true),
+        Kind::ErrorsOnly => (Severity::Hidden, false),
+        Kind::Failing => {
+            let down = a.phases.iter().any(|p| p.kind == Kind::Silence(SilenceKind::Down));
+            let aborted = tally.statuses.get(&499).copied().unwrap_or(0);
+            if a.failed_share().is_some_and(|s| s >= NEAR_TOTAL) || down {
+                (Severity::Outage, true)
+            } else if aborted * 2 > tally.failed {
+                (Severity::Slowdown, true)
+            } else {
+                (Severity::Degradation, true)
+            }
+        }
+    }
+}
+
+fn impact(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Impact {
+    let (mut requests, mut failed) = (0, 0);
+    host.timeline.each(window, |m| {
+        requests += m.counts.iter().map(|n| u64::from(*n)).sum::<u64>();
+        failed += u64::from(m.failed);
+    });
+    // Requests that arrived inside and ended behind the window are failures of it all the same.
+    let requests = requests.max(failed);
+    let lost = match a.expected_requests.filter(|_| matches!(a.kind, Kind::Silence(_))) {
+        Some(e) => {
+            let missing = |x: f64| (x - requests as f64).max(0.0).round() as u64;
+            Some((missing(e.value), (missing(e.low), missing(e.high))))
+        }
+        None => lost_in_silence(host, a, window),
+    };
+    Impact {
+        requests,
+        failed,
+        failed_share: (requests > 0).then(|| failed as f64 / requests as f64),
+        lost_estimate: lost.map(|l| l.0),
+        lost_bounds: lost.map(|l| l.1),
+        clients: (tally.failed > 0).then(|| tally.clients().min(tally.failed)),
+        statuses: tally.statuses.clone(),
+    }
+}
+
+/// Seconds before and after an incident whose rate says what its silent phases cost.
+const AROUND: i64 = 600;
+
+/// Requests that never came in the silent phases of an incident: its silent seconds times the rate around it. The
+/// bounds are the lower and the higher of the rates before and after, with their own scatter (two standard deviations
+/// of a Poisson count).
+fn lost_in_silence(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<(u64, (u64, u64))> {
+    let phases = apart(a);
+    let silent: i64 =
+        phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))).map(|p| p.end - p.start).sum();
+    let span = host.timeline.span().filter(|_| silent > 0)?;
+    let rate = |from: i64, to: i64| -> Option<(f64, f64)> {
+        let (from, to) = (from.max(span.start), to.min(span.end));
+        let mut n = 0u64;
+        host.timeline.each(Window { start: from, end: to }, |m| {
+            n += m.counts.iter().map(|n| u64::from(*n)).sum::<u64>();
+        });
+        let seconds = (to - from) as f64;
+        (to - from >= 30).then(|| (n as f64 / seconds, 2.0 * (n as f64).sqrt() / seconds))
+    };
+    let rates: Vec<(f64, f64)> =
+        [rate(window.start - AROUND, window.start), rate(window.end, window.end + AROUND)]
+            .into_iter()
+            .flatten()
+            .collect();
+    let mean = rates.iter().map(|r| r.0).sum::<f64>() / rates.len().max(1) as f64;
+    let low = rates.iter().map(|r| r.0 - r.1).fold(f64::INFINITY, f64::min);
+    let high = rates.iter().map(|r| r.0 + r.1).fold(f64::NEG_INFINITY, f64::max);
+    // In a dip some came all the same.
+    let mut came = 0;
+    for p in phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))) {
+        host.timeline.each(Window { start: p.start, end: p.end }, |m| came += m.counts.iter().sum::<u32>());
+    }
+    let requests = |rate: f64| (rate * silent as f64 - f64::from(came)).max(0.0).round() as u64;
+    (!rates.is_empty()).then(|| (requests(mean), (requests(low), requests(high))))
+}
+
+/// Where the failures are: a name is given when it holds nearly all of them and not nearly all of the traffic.
+/// What the traffic of a name is without failures, the scan does not count; so names are given only where a share
+/// of all requests failed, and `all` where nearly all did.
+fn scope(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Scope {
+    let mut scope = Scope { hosts: host.name.iter().cloned().collect(), ..Scope::default() };
+    if tally.failed == 0 || a.failed_share().is_none_or(|s| s >= NEAR_TOTAL) {
+        scope.all = true;
+        return scope;
+    }
+    let named = |dimension: Dimension, most: usize| -> Vec<String> {
+        let ranked = tally.ranked(dimension);
+        let mut sum = 0;
+        let enough = |n: u64| n as f64 >= NAMED_SHARE * tally.failed as f64;
+        let taken: Vec<&(&str, u64)> = ranked
+            .iter()
+            .take_while(|(_, n)| {
+                let more = !enough(sum);
+                sum += n;
+                more
+            })
+            .take(most)
+            .collect();
+        let held: u64 = taken.iter().map(|t| t.1).sum();
+        if enough(held) { taken.iter().map(|t| t.0.to_owned()).collect() } else { Vec::new() }
+    };
+    // Where a log knows one virtual host or one peer alone, its name tells nothing apart.
+    let several = host.several();
+    if several.vhosts {
+        scope.vhosts = named(Dimension::Vhost, 2);
+    }
+    scope.endpoints = named(Dimension::Endpoint, NAMES);
+    if several.peers {
+        scope.upstreams = named(Dimension::Peer, 2);
+    }
+    scope.all = scope.vhosts.is_empty() && scope.endpoints.is_empty() && scope.upstreams.is_empty();
+    scope
+}
+
+/// Phases apart from each other: where a failing stretch was dated into a silence, the silence is what was seen.
+fn apart(a: &Anomaly) -> Vec<AnomalyPhase> {
+    let silent = |p: &AnomalyPhase| matches!(p.kind, Kind::Silence(_));
+    let mut out = a.phases.clone();
+    for s in a.phases.iter().filter(|p| silent(p)) {
+        for p in out.iter_mut().filter(|p| !silent(p)) {
+            if s.start <= p.start && p.start < s.end {
+                p.start = s.end;
+            }
+            if s.start < p.end && p.end <= s.end {
+                p.end = s.start;
+            }
+        }
+    }
+    out.retain(|p| p.start < p.end);
+    out.sort_by_key(|p| p.start);
+    out
+}
+
+fn phases(a: &Anomaly) -> Vec<Phase> {
+    let phases = apart(a);
+    let last = phases.len().saturating_sub(1);
+    phases
+        .iter()
+        .enumerate()
+        .map(|(i, p)| {
+            let share = (p.requests > 0).then(|| p.failed as f64 / p.requests as f64);
+            let kind = match p.kind {
+                Kind::Silence(_) => "silent",
+                _ if share.is_some_and(|s| s >= NEAR_TOTAL) || p.requests == 0 => "failing",
+                _ if i == last && i > 0 => "recovery",
+                _ => "partial",
+            };
+            let note = match (p.kind, share) {
+                (Kind::Silence(SilenceKind::Down), _) => {
+                    "no request was logged; nginx was not running".into()
+                }
+                (Kind::Silence(SilenceKind::Dip), _) => "far fewer requests than before and after".into(),
+                (Kind::Silence(SilenceKind::LoggingStopped), _) => {
+                    "no line, while another log went on".into()
+                }
+                (Kind::Silence(_), _) => "no request was logged".into(),
+                (Kind::ErrorsOnly, _) => "the error log reports failures".into(),
+                (Kind::Failing, Some(s)) => {
+                    format!(
+                        "{} of {} failed ({})",
+                        clock::count(p.failed),
+                        clock::count_of(p.requests, "request"),
+                        clock::share(s)
+                    )
+                }
+                (Kind::Failing, None) => String::new(),
+            };
+            let open = i == last && a.open_end;
+            Phase {
+                kind,
+                start: p.start * 1000,
+                end: (!open).then_some(p.end * 1000),
+                failed_share: share,
+                note,
+            }
+        })
+        .collect()
+}
+
+/// The edges of the incident as events, each with the line that shows it.
+fn edges(host: &Host<'_>, a: &Anomaly, window: Window) -> Vec<Event> {
+    let mut out = Vec::new();
+    let mut push = |second: i64, what: &str, evidence: Option<Evidence>| {
+        out.push(Event { time: second * 1000, what: what.into(), evidence });
+    };
+    let silences: Vec<_> = a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))).collect();
+    for p in &silences {
+        push(p.start, "requests stop coming", None);
+    }
+    let [first, last] = host.failure_edges(window);
+    if let Some((second, evidence)) = first {
+        push(
+            second,
+            if a.open_start {
+                "failing already at the first failed request of the logs"
+            } else {
+                "first failed request"
+            },
+            Some(evidence),
+        );
+    }
+    if let Some((second, evidence)) = last {
+        push(second, "last failed request", Some(evidence));
+    }
+    if let Some(good) = a.first_good_after.filter(|_| !a.open_end) {
+        push(good, "first good answer after", None);
+    }
+    out
+}
+
+fn title(host: &Host<'_>, a: &Anomaly, severity: Severity, scope: &Scope, impact: &Impact) -> String {
+    let at = |names: &[String]| names.join(", ");
+    let place = if !scope.vhosts.is_empty() {
+        format!(" on {}", at(&scope.vhosts))
+    } else if !scope.upstreams.is_empty() {
+        format!(" at upstream {}", at(&scope.upstreams))
+    } else if !scope.endpoints.is_empty() && scope.endpoints.len() <= 3 {
+        format!(" on {}", at(&scope.endpoints))
+    } else {
+        String::new()
+    };
+    let host = host.name.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
+    let what = match (a.kind, severity) {
+        (Kind::Silence(SilenceKind::Down), _) => "nginx was down".to_owned(),
+        (Kind::Silence(k), Severity::Outage | Severity::Degradation) if k != SilenceKind::Down => {
+            "Requests were dropped unanswered".to_owned()
+        }
+        (Kind::Silence(SilenceKind::Dip), _) => "Traffic fell away".to_owned(),
+        (Kind::Silence(SilenceKind::LoggingStopped), _) => "The access log stopped".to_owned(),
+        (Kind::Silence(_), _) => "No request was logged".to_owned(),
+        (Kind::ErrorsOnly, Severity::Hidden) => "Upstream failures that retries kept from clients".to_owned(),
+        (Kind::ErrorsOnly, _) => "Failures in the error log".to_owned(),
+        (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
+            "Every request failed".to_owned()
+        }
+        (Kind::Failing, Severity::Outage) => "Nearly every request failed".to_owned(),
+        (Kind::Failing, Severity::Slowdown) => "Clients gave up waiting".to_owned(),
+        (Kind::Failing, _) => {
+            format!("{} of requests failed", clock::share(impact.failed_share.unwrap_or(0.0)))
+        }
+    };
+    format!("{what}{place}{host}")
+}
+
+fn odds(nats: f64) -> String {
+    let power = nats / std::f64::consts::LN_10;
+    if power >= 300.0 {
+        "odds less than 1 in 10^300".into()
+    } else {
+        format!("odds 1 in 10^{:.0}", power.floor().max(0.0))
+    }
+}
+
+/// The sentence that a person can check.
+fn why(a: &Anomaly, impact: &Impact) -> String {
+    match a.kind {
+        Kind::Failing => format!(
+            "{} of {} failed, usually {}; {}",
+            clock::count(a.failed),
+            clock::count_of(a.requests, "request"),
+            clock::share(a.usual_share),
+            odds(a.evidence_nats)
+        ),
+        Kind::Silence(_) => {
+            let expected = a.expected_requests.map_or(String::new(), |e| {
+                format!("; about {} were to be expected", clock::count(e.value.round().max(0.0) as u64))
+            });
+            let seconds = a.end_or_last() - a.start;
+            let came = match impact.requests {
+                0 => "no request".to_owned(),
+                n => format!("only {}", clock::count_of(n, "request")),
+            };
+            let gap = a.longest_ordinary_gap.map_or(String::new(), |g| {
+                format!(", the longest ordinary pause is {}", clock::duration(g * 1000))
+            });
+            format!("{came} in {}{expected}{gap}; {}", clock::duration(seconds * 1000), odds(a.evidence_nats))
+        }
+        Kind::ErrorsOnly => {
+            let records = a.errors.map_or(0, |e| e.records);
+            let shown = if records > 0 {
+                clock::count_of(records, "server-side error record")
+            } else {
+                "server-side error records".into()
+            };
+            let seconds = clock::count_of(a.failing_seconds, "second");
+            format!("{shown} in {seconds} of the error log; {}", odds(a.evidence_nats))
+        }
+    }
+}
+
+impl Host<'_> {
+    /// The last line before and the first line after a silence.
+    pub(super) fn lines_around(&self, a: &Anomaly) -> Vec<Evidence> {
+        let edges = [a.last_good_before.or(Some(a.start - 1)), a.first_good_after];
+        let mut out = Vec::new();
+        for (i, second) in edges.into_iter().enumerate() {
+            let Some(second) = second else { continue };
+            let found = self.line_at(second, i == 0);
+            out.extend(found);
+        }
+        out
+    }
+
+    /// The first or last access line of a second.
+    fn line_at(&self, second: i64, last: bool) -> Option<Evidence> {
+        for &i in &self.files {
+            let read = &self.reads[i];
+            if read.reading.role != crate::reading::Role::Access || !read.reading.source.is_seekable() {
+                continue;
+            }
+            let mut found: Option<(u64, Vec<u8>)> = None;
+            crate::reading::each_line_between(read, second..second + 1, &mut |byte, line, _| {
+                if last || found.is_none() {
+                    found = Some((byte, line.to_vec()));
+                }
+            });
+            if let Some((byte, line)) = found {
+                return Some(Evidence {
+                    path: read.reading.source.shown.clone(),
+                    line: crate::reading::line_number(read, byte),
+                    byte,
+                    text: String::from_utf8_lossy(&line).into_owned(),
+                });
+            }
+        }
+        None
+    }
+
+    /// Whether any request of a stretch was answered well.
+    pub(super) fn has_good(&self, window: Window) -> bool {
+        let mut good = false;
+        self.timeline.each(window, |m| good |= m.counts[Class::Ok as usize] > 0);
+        good
+    }
+}

@@ -1,0 +1,83 @@
+//! Incidents that several hosts had together are one incident.
+
+use crate::report::Incident;
+
+/// Joins incidents of different hosts that overlap by half of the shorter one and are of one severity.
+pub fn join_hosts(incidents: &mut Vec<Incident>, hosts: usize) {
+    if hosts < 2 {
+        return;
+    }
+    incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
+    let mut joined: Vec<Incident> = Vec::new();
+    for incident in incidents.drain(..) {
+        match joined.iter_mut().find(|j| belong_together(j, &incident)) {
+            Some(j) => join(j, incident),
+            None => joined.push(incident),
+        }
+    }
+    for incident in joined.iter_mut().filter(|i| i.scope.hosts.len() > 1) {
+        let all = incident.scope.hosts.len() == hosts;
+        let names = incident.scope.hosts.join(", ");
+        let own = incident.title.rfind(" (").map_or(incident.title.len(), |i| i);
+        let on = if all { format!("on all {hosts} hosts") } else { format!("on {names}") };
+        incident.title = format!("{} {on}", &incident.title[..own]);
+    }
+    *incidents = joined;
+}
+
+fn last(i: &Incident) -> i64 {
+    i.end.unwrap_or(i.end_bounds.1)
+}
+
+fn belong_together(a: &Incident, b: &Incident) -> bool {
+    let shared = last(a).min(last(b)) - a.start.max(b.start);
+    let shorter = (last(a) - a.start).min(last(b) - b.start);
+    let other_host = b.scope.hosts.iter().all(|h| !a.scope.hosts.contains(h));
+    other_host && a.severity == b.severity && shared * 2 >= shorter && shared > 0
+}
+
+fn join(a: &mut Incident, b: Incident) {
+    if b.end_bounds.1 > a.end_bounds.1 {
+        (a.end, a.end_bounds, a.open_end) = (b.end, b.end_bounds, b.open_end);
+    }
+    a.scope.hosts.extend(b.scope.hosts);
+    a.scope.hosts.sort();
+    for (mine, other) in [
+        (&mut a.scope.vhosts, b.scope.vhosts),
+        (&mut a.scope.endpoints, b.scope.endpoints),
+        (&mut a.scope.upstreams, b.scope.upstreams),
+    ] {
+        mine.extend(other);
+        mine.sort();
+        mine.dedup();
+    }
+    let (mine, other) = (&mut a.impact, b.impact);
+    mine.requests += other.requests;
+    mine.failed += other.failed;
+    mine.failed_share = (mine.requests > 0).then(|| mine.failed as f64 / mine.requests as f64);
+    mine.lost_estimate = match (mine.lost_estimate, other.lost_estimate) {
+        (Some(x), Some(y)) => Some(x + y),
+        (x, y) => x.or(y),
+    };
+    mine.lost_bounds = match (mine.lost_bounds, other.lost_bounds) {
+        (Some(x), Some(y)) => Some((x.0 + y.0, x.1 + y.1)),
+        (x, y) => x.or(y),
+    };
+    // One client may have met several hosts, so their sum is an upper bound; the larger is certain.
+    mine.clients = mine.clients.max(other.clients);
+    for (status, n) in other.statuses {
+        *mine.statuses.entry(status).or_default() += n;
+    }
+    a.phases.extend(b.phases);
+    a.phases.sort_by_key(|p| p.start);
+    a.other_causes.extend(b.cause);
+    a.other_causes.extend(b.other_causes);
+    if a.cause.is_none() && !a.other_causes.is_empty() {
+        a.cause = Some(a.other_causes.remove(0));
+    }
+    a.trigger = a.trigger.take().or(b.trigger);
+    a.timeline.extend(b.timeline);
+    a.timeline.sort_by_key(|e| e.time);
+    a.evidence.extend(b.evidence);
+    a.why = format!("{}; on the next host {}", a.why, b.why);
+}

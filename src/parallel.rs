@@ -1,0 +1,75 @@
+//! The one place where threads are made.
+//!
+//! Work is a list of independent jobs, taken in their order; each worker folds the jobs it takes into a value of
+//! its own. Merging those values is an exact sum, so who took what cannot be seen in the result.
+
+use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A fixed number of threads.
+#[derive(Debug)]
+pub struct Workers {
+    pool: rayon::ThreadPool,
+}
+
+impl Workers {
+    /// `threads` of them; 0 means one a processor.
+    pub fn new(threads: usize) -> Result<Self> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map(|pool| Self { pool })
+            .map_err(|e| Error::Usage(format!("{threads} threads cannot be started: {e}")))
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Lets every worker fold the jobs it takes into a value made by `start`; one value a worker.
+    ///
+    /// Jobs are taken one by one from the front rather than split in halves: a file is then read from front to
+    /// back by all threads together, which is what a disk likes, and no result waits for another.
+    pub fn fold<J: Sync, A: Send>(
+        &self,
+        jobs: &[J],
+        start: impl Fn() -> A + Sync,
+        step: impl Fn(&mut A, &J) + Sync,
+    ) -> Vec<A> {
+        let next = AtomicUsize::new(0);
+        self.pool.broadcast(|_| {
+            let mut value = start();
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                step(&mut value, job);
+            }
+            value
+        })
+    }
+
+    /// Runs every job and gives the results in the order of the jobs.
+    pub fn map<J: Sync, R: Send>(&self, jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
+        let indexed: Vec<(usize, &J)> = jobs.iter().enumerate().collect();
+        let done = self.fold(&indexed, Vec::new, |out, (i, job)| out.push((*i, work(job))));
+        let mut all: Vec<(usize, R)> = done.into_iter().flatten().collect();
+        all.sort_unstable_by_key(|r| r.0);
+        all.into_iter().map(|r| r.1).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_job_is_done_once_and_in_order() {
+        let jobs: Vec<u32> = (0..1000).collect();
+        for threads in [1, 3] {
+            let workers = Workers::new(threads).unwrap();
+            assert_eq!(workers.count(), threads);
+            assert_eq!(workers.map(&jobs, |j| j * 2), jobs.iter().map(|j| j * 2).collect::<Vec<_>>());
+            let sums = workers.fold(&jobs, || 0, |sum, j| *sum += j);
+            assert_eq!((sums.len(), sums.iter().sum::<u32>()), (threads, 499_500));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Lines read again, after the scan, by their place or their time.
+
+use super::Read;
+use crate::format::errorlog;
+use crate::input::source::{Pages, PlainFile, open_stream};
+use crate::scan::{Plan, Sample};
+use crate::time::{Second, parse_error_time};
+use std::io::Read as _;
+use std::ops::Range;
+
+/// Longest record that is quoted: nginx's own limit is 2 KiB, that of `OpenResty` 4.
+const RECORD: u64 = 4 << 10;
+/// Bytes looked at behind a block for the rest of its last line.
+const REST: u64 = 64 << 10;
+
+/// The line of a sample as the file has it: from what was kept, or read again. For an error log also the physical
+/// lines that belong to the record. Empty when the file is gone meanwhile.
+pub fn record_at(read: &Read, sample: &Sample) -> Vec<u8> {
+    if let Some(text) = &sample.text {
+        return text.to_vec();
+    }
+    let mut pages = Pages::default();
+    let range = sample.byte..sample.byte + RECORD;
+    let found = PlainFile::open(&read.reading.source).and_then(|plain| plain.read_at(range, &mut pages));
+    if found.is_err() {
+        return Vec::new();
+    }
+    let bytes: &[u8] = &pages;
+    let mut end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    if read.reading.plan.errors && errorlog::is_record_start(&bytes[..end]) {
+        while end < bytes.len() {
+            let next = end + 1;
+            let stop = memchr::memchr(b'\n', &bytes[next..]).map_or(bytes.len(), |i| next + i);
+            if errorlog::is_record_start(&bytes[next..stop]) || stop == bytes.len() {
+                break;
+            }
+            end = stop;
+        }
+    }
+    bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]).to_vec()
+}
+
+/// Visits each line of a file that starts inside `range` of seconds, in the order of the file: byte, line, second.
+/// Error logs are asked in their own local time. Lines without a time are passed over.
+pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
+    let plan = &read.reading.plan;
+    let blocks = &read.scan.blocks;
+    let wanted = |i: usize| blocks.get(i).is_some_and(|b| b.first < range.end && b.last >= range.start);
+    // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along.
+    let spans: Vec<Range<u64>> = (0..blocks.len())
+        .filter(|&i| wanted(i) || wanted(i + 1))
+        .map(|i| blocks[i].start..blocks[i].end)
+        .collect();
+    let mut room = Vec::new();
+    let mut line = |byte: u64, line: &[u8]| {
+        if let Some(second) = second_of(plan, line, &mut room)
+            && range.contains(&second)
+        {
+            visit(byte, line, second);
+        }
+    };
+    if read.reading.source.is_seekable() {
+        let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
+        let mut pages = Pages::default();
+        for span in spans {
+            let from = span.start.saturating_sub(1);
+            if plain.read_at(from..span.end + REST, &mut pages).is_err() {
+                return;
+            }
+            let bytes: &[u8] = &pages;
+            let mut start =
+                if span.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
+            while start < bytes.len() && from + (start as u64) < span.end {
+                let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |i| start + i);
+                line(from + start as u64, &bytes[start..end]);
+                start = end + 1;
+            }
+        }
+        return;
+    }
+    let Some(last) = spans.last().map(|s| s.end) else { return };
+    let Ok(mut stream) = open_stream(&read.reading.source) else { return };
+    let mut buffer = vec![0; 1 << 20];
+    let (mut filled, mut base) = (0, 0);
+    while let Ok(n) = stream.read(&mut buffer[filled..]) {
+        filled += n;
+        let end = memchr::memrchr(b'\n', &buffer[..filled]).map_or(0, |i| i + 1);
+        let end = if n == 0 || (end == 0 && filled == buffer.len()) { filled } else { end };
+        let mut start = 0;
+        while start < end {
+            let stop = memchr::memchr(b'\n', &buffer[start..end]).map_or(end, |i| start + i);
+            line(base + start as u64, &buffer[start..stop]);
+            start = stop + 1;
+        }
+        buffer.copy_within(end..filled, 0);
+        base += end as u64;
+        filled -= end;
+        if n == 0 || base >= last {
+            break;
+        }
+    }
+}
+
+/// The second of a line: that of the request, else that of its frame (two copies of a framed line agree on it, and
+/// it is there for parts and for the further lines of a record), else that of the error record.
+fn second_of(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> Option<Second> {
+    let unwrapped = plan.framing.unwrap(line, room);
+    let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
+    let access = plan.formats.iter().find_map(|f| Some(f.parse(payload).ok()?.time?.second()));
+    let framed = || Some(unwrapped.as_ref()?.time?.second());
+    access.or_else(framed).or_else(|| if plan.errors { parse_error_time(payload) } else { None })
+}
+
+/// The 1-based number of the line at `byte` of a plain file; 0 when the file is gone meanwhile.
+pub fn line_number(read: &Read, byte: u64) -> u64 {
+    let Ok(plain) = PlainFile::open(&read.reading.source) else { return 0 };
+    let mut lines = 0;
+    let mut at = 0;
+    while at < byte {
+        let end = (at + (8 << 20)).min(byte);
+        let Ok(map) = plain.map(at..end) else { return 0 };
+        if map.is_empty() {
+            return 0;
+        }
+        lines += crate::scan::count_newlines(&map);
+        at = end;
+    }
+    lines + 1
+}

@@ -1,0 +1,97 @@
+//! From inputs to counts: what each file is, how it is read, and what the scan made of it.
+//!
+//! [`learn`] decides how a file is read, [`twice`] leaves out what two files share, and [`read`] runs the stages.
+
+mod learn;
+mod lines;
+mod twice;
+
+pub use learn::{Hints, Reading, Refused, Role, look, sample_fields};
+pub use lines::{each_line_between, line_number, record_at};
+
+use crate::error::{Error, Result};
+use crate::input::source::PlainFile;
+use crate::parallel::Workers;
+use crate::scan::{FileScan, Job, ScanOptions, scan, seek};
+use crate::time::Window;
+use std::ops::Range;
+
+/// What became of one file.
+#[derive(Debug)]
+pub struct Read {
+    /// How it was read.
+    pub reading: Reading,
+    /// What the scan counted.
+    pub scan: FileScan,
+    /// Bytes outside the asked window that were not looked at.
+    pub passed_over: u64,
+    /// The file grew or was cut while it was read: its length before and after.
+    pub length: Option<(u64, u64)>,
+    /// Lines left out because this file (by index) has them too.
+    pub twin: Option<usize>,
+}
+
+/// Scans all files; those that fail on the way are given back as errors.
+pub fn read(
+    readings: Vec<Reading>,
+    options: &ScanOptions,
+    workers: &Workers,
+    progress: &(dyn Fn(u64) + Sync),
+) -> (Vec<Read>, Vec<Error>) {
+    let lengths: Vec<Option<u64>> =
+        readings.iter().map(|r| r.source.is_seekable().then_some(r.source.size)).collect();
+    let ranges: Vec<Option<Range<u64>>> = readings.iter().map(|r| range_of(r, options.window)).collect();
+    let jobs: Vec<Job<'_>> = readings
+        .iter()
+        .zip(&ranges)
+        .map(|(r, range)| Job { source: &r.source, plan: &r.plan, range: range.clone(), skip: Vec::new() })
+        .collect();
+    let scans = scan(&jobs, options, workers, progress);
+    drop(jobs);
+    let mut done = Vec::new();
+    let mut failed = Vec::new();
+    for (((reading, result), range), length) in readings.into_iter().zip(scans).zip(&ranges).zip(lengths) {
+        match result {
+            Ok(scan) => {
+                let looked_at = range.as_ref().map(|r| r.end - r.start);
+                let now = PlainFile::open(&reading.source).and_then(|p| p.len()).ok();
+                let length = length.zip(now).filter(|(before, now)| before != now);
+                let size = reading.source.size;
+                let passed_over = looked_at.map_or(0, |n| size.saturating_sub(n));
+                done.push(Read { reading, scan, passed_over, length, twin: None });
+            }
+            Err(e) => failed.push(e),
+        }
+    }
+    twice::leave_out(&mut done, options, workers);
+    (done, failed)
+}
+
+/// The bytes of a plain file that a window needs; `None` for all.
+fn range_of(reading: &Reading, window: Window) -> Option<Range<u64>> {
+    use crate::format::framing::Framing;
+    if window == Window::ALL || !reading.source.is_seekable() || reading.plan.framing != Framing::None {
+        return None;
+    }
+    // A file that cannot be searched is read whole; the scan will meet the same error and name it.
+    let plain = PlainFile::open(&reading.source).ok()?;
+    seek(&plain, &reading.plan, window).ok()
+}
+
+/// Runs the files of a list again, each without the ranges given.
+fn again(
+    files: &[(&Reading, Vec<Range<u64>>)],
+    options: &ScanOptions,
+    workers: &Workers,
+) -> Vec<Result<FileScan>> {
+    let jobs: Vec<Job<'_>> = files
+        .iter()
+        .map(|(r, skip)| Job {
+            source: &r.source,
+            plan: &r.plan,
+            range: range_of(r, options.window),
+            skip: skip.clone(),
+        })
+        .collect();
+    scan(&jobs, options, workers, &|_| ())
+}

@@ -1,0 +1,325 @@
+//! The Report: everything that any renderer prints, and nothing that has to be computed first.
+//!
+//! The field names are the JSON contract `downtime.report/1`; its schema is `src/render/report.schema.json`.
+//! Times are UTC milliseconds here and become RFC 3339 in the report's zone when they are written.
+
+use crate::time::Millis;
+use std::collections::BTreeMap;
+
+/// What one run found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// First and last instant of all inputs.
+    pub span: Option<(Millis, Millis)>,
+    /// Minutes east of UTC of the zone in which times are shown.
+    pub zone: i16,
+    /// The files, in the order of their times.
+    pub inputs: Vec<Input>,
+    /// The incidents, in the order of their starts.
+    pub incidents: Vec<Incident>,
+    /// What is worth saying and no incident.
+    pub findings: Vec<Finding>,
+    /// Which stretches of time the files can speak for.
+    pub coverage: Vec<Coverage>,
+    /// What was not counted, and why.
+    pub not_counted: Vec<NotCounted>,
+    /// Lines and requests over all inputs.
+    pub totals: Totals,
+}
+
+/// Sums over all inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Lines (error records count once however many lines they span).
+    pub lines: u64,
+    /// Bytes of text, unpacked.
+    pub bytes: u64,
+    /// Access-log lines counted as requests.
+    pub requests: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Error-log records.
+    pub error_records: u64,
+}
+
+/// One file as it was read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Input {
+    /// The path as the user gave or would give it.
+    pub path: String,
+    /// `access` or `error`.
+    pub kind: &'static str,
+    /// The name of the format, or its `log_format` text.
+    pub format: String,
+    /// How sure the format is, 0 to 1.
+    pub confidence: f64,
+    /// Bytes of text, unpacked.
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Lines that no format fitted.
+    pub unparsed: u64,
+    /// First instant in the file.
+    pub first: Option<Millis>,
+    /// Last instant in the file.
+    pub last: Option<Millis>,
+    /// SHA-256 of the file as it lies on disk, when asked.
+    pub digest: Option<String>,
+    /// The host it came from, where several are told apart.
+    pub host: Option<String>,
+    /// For error logs: the zone their stamps were read in.
+    pub error_zone: Option<ErrorZone>,
+    /// Doubts about this file: damaged, cut while it was read, growing.
+    pub notes: Vec<String>,
+}
+
+/// The zone of a zone-less log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorZone {
+    /// Minutes east of UTC (of the first record, when it changes on the way).
+    pub offset: i16,
+    /// How it was found.
+    pub how: String,
+}
+
+/// How bad an incident was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Near-total failure, or silence with proof that nginx was down.
+    Outage,
+    /// A share of requests failed.
+    Degradation,
+    /// Answers came, late.
+    Slowdown,
+    /// Upstream failures that retries kept from clients.
+    Hidden,
+    /// Silence without proof.
+    Unknown,
+}
+
+impl Severity {
+    /// The word in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outage => "outage",
+            Self::Degradation => "degradation",
+            Self::Slowdown => "slowdown",
+            Self::Hidden => "hidden",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A stretch of time in which the service failed or slowed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// Stable name, made of start and scope.
+    pub id: String,
+    /// How bad.
+    pub severity: Severity,
+    /// One line: what failed.
+    pub title: String,
+    /// The sentence of evidence a person can check.
+    pub why: String,
+    /// First failure.
+    pub start: Millis,
+    /// The start lies after the first and not after the second.
+    pub start_bounds: (Millis, Millis),
+    /// End; `None` while it goes on.
+    pub end: Option<Millis>,
+    /// The end lies not before the first and before the second.
+    pub end_bounds: (Millis, Millis),
+    /// It had begun when the log begins.
+    pub open_start: bool,
+    /// It goes on when the log ends.
+    pub open_end: bool,
+    /// Whether clients saw it.
+    pub client_visible: bool,
+    /// Where.
+    pub scope: Scope,
+    /// How many.
+    pub impact: Impact,
+    /// Its parts.
+    pub phases: Vec<Phase>,
+    /// What nginx said was the matter; `None` without a quoted line.
+    pub cause: Option<Cause>,
+    /// Runners-up.
+    pub other_causes: Vec<Cause>,
+    /// What armed it or set it off.
+    pub trigger: Option<Trigger>,
+    /// What happened, in order.
+    pub timeline: Vec<Event>,
+    /// Lines that prove start and end.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Incident {
+    /// Seconds from start to end, where it ended.
+    pub fn duration_seconds(&self) -> Option<f64> {
+        self.end.map(|end| (end - self.start) as f64 / 1000.0)
+    }
+}
+
+/// Where an incident struck; `all`, or what is named.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Hosts, where several are told apart.
+    pub hosts: Vec<String>,
+    /// Virtual hosts.
+    pub vhosts: Vec<String>,
+    /// Endpoint templates.
+    pub endpoints: Vec<String>,
+    /// Upstream peers.
+    pub upstreams: Vec<String>,
+    /// Everything.
+    pub all: bool,
+}
+
+/// How many were hit.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Impact {
+    /// Requests inside the incident.
+    pub requests: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Share, 0 to 1; `None` when there was no request.
+    pub failed_share: Option<f64>,
+    /// Requests that never came, estimated from the rate before and after.
+    pub lost_estimate: Option<u64>,
+    /// Bounds of that estimate.
+    pub lost_bounds: Option<(u64, u64)>,
+    /// Distinct clients that saw a failure (estimated above a few dozen).
+    pub clients: Option<u64>,
+    /// Failed requests by status.
+    pub statuses: BTreeMap<u16, u64>,
+}
+
+/// A part of an incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Phase {
+    /// `failing`, `silent`, `partial`, `recovery`.
+    pub kind: &'static str,
+    /// From.
+    pub start: Millis,
+    /// To; `None` while it goes on.
+    pub end: Option<Millis>,
+    /// Share of requests that failed, where there were any.
+    pub failed_share: Option<f64>,
+    /// A word more.
+    pub note: String,
+}
+
+/// Why, in nginx's own words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cause {
+    /// A category of the taxonomy, like `upstream.refused`.
+    pub category: String,
+    /// `certain`, `likely` or `possible`.
+    pub confidence: &'static str,
+    /// One sentence.
+    pub summary: String,
+    /// The quoted lines; never empty.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What armed an incident or set it off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trigger {
+    /// When.
+    pub time: Millis,
+    /// One sentence.
+    pub summary: String,
+    /// The quoted lines.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One event of an incident's timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When.
+    pub time: Millis,
+    /// What.
+    pub what: String,
+    /// The line that says so, where one does.
+    pub evidence: Option<Evidence>,
+}
+
+/// A line and its place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Evidence {
+    /// The file.
+    pub path: String,
+    /// 1-based line.
+    pub line: u64,
+    /// Offset of the line's first byte in the (unpacked) file.
+    pub byte: u64,
+    /// The line as it stands in the log; bytes that are not UTF-8 are replaced.
+    pub text: String,
+}
+
+/// Worth saying, and no incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// A short kebab-case word for the kind.
+    pub kind: &'static str,
+    /// When, or from when.
+    pub time: Millis,
+    /// Until when, for a stretch.
+    pub end: Option<Millis>,
+    /// One sentence.
+    pub summary: String,
+    /// The quoted lines.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What the files can say about a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoverageState {
+    /// Files speak for it.
+    Covered,
+    /// A file that should speak for it is not there.
+    Missing,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl CoverageState {
+    /// The word in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Covered => "covered",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A stretch of time and whether files speak for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coverage {
+    /// From.
+    pub start: Millis,
+    /// To.
+    pub end: Millis,
+    /// What the files can say.
+    pub state: CoverageState,
+    /// Which host, where several are told apart.
+    pub host: Option<String>,
+    /// Why it is not covered.
+    pub note: String,
+}
+
+/// Lines or files that took no part in the counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotCounted {
+    /// The file.
+    pub path: String,
+    /// Why: `unparsed`, `duplicate`, `outside the window`, `cut`, `unreadable`, `not an nginx log`, ...
+    pub reason: String,
+    /// Lines, where they were counted.
+    pub lines: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// One of them.
+    pub example: Option<Evidence>,
+}

@@ -1,0 +1,602 @@
+//! The hot loops over access logs.
+//!
+//! For each block of 4 KiB the newlines are found first, almost without a branch; then each line costs one window
+//! for its quotes, one comparison with the stamp of the line before, and one table look-up for its status. Whatever
+//! does not fit goes to [`Scanner::odd`], which is exact. Rejected on measurement: `memchr` field by field (twice
+//! the time), a regex (25 times), a window that follows the fields one by one (1.4 times).
+
+use super::lanes::{BLOCK, Job, Lanes, WIDE, newlines};
+use super::plan::{Json, Known, Needle, Quoted, Tail};
+use super::scanner::{Origin, Scanner, Seen, wants_detail};
+use crate::time::{Second, parse_iso8601, parse_time_local};
+use crate::timeline::Class;
+
+/// Set in a table entry whose line deserves a closer look.
+const DETAIL: u8 = 0x80;
+/// Table entry of nibbles that are not three decimal digits.
+const INVALID: u8 = 0x40;
+
+/// What a status means, by its three digits as nibbles.
+static STATUSES: [u8; 4096] = {
+    let mut table = [INVALID; 4096];
+    let mut status = 0;
+    while status < 1000 {
+        let class = match status {
+            200..=299 => Class::Ok,
+            300..=399 => Class::Redirect,
+            403 | 404 | 410 => Class::Missing,
+            499 => Class::Aborted,
+            400..=498 => Class::ClientError,
+            500..=599 => Class::ServerError,
+            100..=199 => Class::Info,
+            _ => Class::Odd,
+        };
+        let detail = matches!(class, Class::ServerError | Class::Aborted | Class::Missing);
+        let nibbles = ((status / 100) << 8) | ((status / 10 % 10) << 4) | (status % 10);
+        table[nibbles] = class as u8 | if detail { DETAIL } else { 0 };
+        status += 1;
+    }
+    table
+};
+
+const CLASSES: [Class; 8] = [
+    Class::Ok,
+    Class::Redirect,
+    Class::ClientError,
+    Class::Missing,
+    Class::Aborted,
+    Class::ServerError,
+    Class::Info,
+    Class::Odd,
+];
+
+/// The stamp of the last line, and the minute it fell in.
+struct Clock<'p> {
+    text: [u8; 32],
+    minute: Second,
+    /// What stands before the stamp, what behind it.
+    around: (&'static [u8], &'p [u8]),
+}
+
+impl<'p> Clock<'p> {
+    fn new(around: (&'static [u8], &'p [u8])) -> Self {
+        // No line holds a newline, so no line is equal to this.
+        Self { text: [b'\n'; 32], minute: 0, around }
+    }
+
+    /// Turns to the second of the stamp of `len` bytes at `text[from..]`, whose digits of the second stand at
+    /// `seconds`; false when it is none. Only the bytes of `mask` are looked at.
+    #[inline(always)]
+    fn turn<L: Lanes>(
+        &mut self,
+        lanes: L,
+        scanner: &mut Scanner<'_>,
+        text: &[u8; 32],
+        (from, len, seconds): (usize, usize, usize),
+        mask: u32,
+    ) -> bool {
+        let same = lanes.equal(text, &self.text) & mask;
+        if same == mask {
+            return true;
+        }
+        let now = if same | 3 << (from + seconds) == mask {
+            two_digits(text[(from + seconds) & 31], text[(from + seconds + 1) & 31]).map(|s| self.minute + s)
+        } else {
+            self.read(scanner, text, from, len)
+        };
+        let Some(now) = now else {
+            return false;
+        };
+        self.text = *text;
+        scanner.turn_under_offset(now);
+        true
+    }
+
+    /// Reads the `len` bytes of a stamp at `text[from..]` from scratch.
+    #[cold]
+    #[inline(never)]
+    fn read(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        text: &[u8; 32],
+        from: usize,
+        len: usize,
+    ) -> Option<Second> {
+        let bytes = text.get(from..from + len)?;
+        if !text.starts_with(self.around.0) || !text[from + len..].starts_with(self.around.1) {
+            return None;
+        }
+        let stamp = match len {
+            26 => parse_time_local(bytes)?,
+            _ => parse_iso8601(bytes).filter(|(_, used)| *used == len)?.0,
+        };
+        let second = stamp.second();
+        scanner.offset(stamp.offset?);
+        // A leap second is read as the first of the next minute: the minute is that of the text.
+        let of_minute = two_digits(bytes[len - 8], bytes[len - 7])?;
+        self.minute = second - of_minute;
+        Some(second)
+    }
+}
+
+#[inline(always)]
+pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
+    bytes.get(at..)?.first_chunk::<N>()
+}
+
+/// How many of a blank and a quote stand before a JSON value.
+#[inline(always)]
+fn blank_and_quote(bytes: &[u8], at: usize) -> usize {
+    let blank = usize::from(bytes.get(at) == Some(&b' '));
+    blank + usize::from(bytes.get(at + blank) == Some(&b'"'))
+}
+
+/// Three ASCII digits, the first in the lowest byte, as three nibbles.
+#[inline(always)]
+fn nibbles(digits: u64) -> usize {
+    ((digits & 15) << 8 | (digits >> 8 & 15) << 4 | digits >> 16 & 15) as usize
+}
+
+/// Two ASCII digits as the second of a minute, leap second included; `None` when they are none.
+#[inline(always)]
+pub(super) fn two_digits(a: u8, b: u8) -> Option<i64> {
+    let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+    let second = a.wrapping_mul(10).wrapping_add(b);
+    (a < 10 && b < 10 && second <= 60).then(|| i64::from(second))
+}
+
+/// A value of `$request_time`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// Milliseconds.
+    Millis(u32),
+    /// `-`, an empty value or none at all.
+    Nothing,
+    /// Something else, which the exact way has to look at.
+    Odd,
+}
+
+impl Waited {
+    /// Reads a decimal number with three decimals, as nginx writes times, at `at`. What follows must not go on with
+    /// the number.
+    #[inline(always)]
+    fn read(bytes: &[u8], at: usize) -> Self {
+        /// One byte of 0x30 for each digit of `0.123`.
+        const DIGITS: u64 = 0x30_3030_0030;
+        if let Some(word) = array::<8>(bytes, at) {
+            let word = u64::from_le_bytes(*word);
+            let nibbles = word & 0x0f_0f0f_000f;
+            let small = (nibbles + 0x06_0606_0006) & 0xf0_f0f0_00f0 == 0;
+            let ends = matches!((word >> 40) as u8, b' ' | b'"' | b',' | b'}' | b'\n');
+            if word & 0xf0_f0f0_fff0 == DIGITS | 0x2e00 && small && ends {
+                let digit = |shift: u32| (nibbles >> shift) as u32 & 15;
+                return Self::Millis(digit(0) * 1000 + digit(16) * 100 + digit(24) * 10 + digit(32));
+            }
+        }
+        Self::read_slowly(bytes.get(at..).unwrap_or_default())
+    }
+
+    #[inline(never)]
+    fn read_slowly(bytes: &[u8]) -> Self {
+        let ends = |at: usize| bytes.get(at).is_none_or(|b| matches!(b, b' ' | b'"' | b',' | b'}' | b'\n'));
+        match bytes.first() {
+            None | Some(b' ' | b'"' | b',' | b'}' | b'\n') => return Self::Nothing,
+            Some(b'-') if ends(1) => return Self::Nothing,
+            _ => {}
+        }
+        let whole = bytes.iter().take(7).take_while(|b| b.is_ascii_digit()).count();
+        if !(1..7).contains(&whole) || bytes.get(whole) != Some(&b'.') || !ends(whole + 4) {
+            return Self::Odd;
+        }
+        let digits = bytes[..whole].iter().chain(bytes[whole + 1..].iter().take(3));
+        digits
+            .map(|b| b.is_ascii_digit().then(|| u32::from(b - b'0')))
+            .try_fold((0, 0), |(n, ms), digit| Some((n + 1, ms * 10 + digit?)))
+            .filter(|(n, _)| *n == whole + 3)
+            .map_or(Self::Odd, |(_, ms)| Self::Millis(ms))
+    }
+}
+
+/// A way to read one line fast.
+///
+/// A trait and not a closure: closures are not inlined into code compiled for better lanes than the rest, and the
+/// intrinsics in them become calls (measured: three times the whole scan).
+pub(super) trait Reader {
+    /// Counts the line at `place`; `false`, and nothing counted, where it is for the exact way. There are [`MARGIN`]
+    /// bytes on both sides of the line, and what they hold must not matter: lines near the edge of a slice are
+    /// copied to where they hold nothing.
+    fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool;
+
+    /// A line went the exact way, which may have turned to another second.
+    #[inline(always)]
+    fn interrupted(&mut self) {}
+}
+
+/// A line of a slice: where it stands there, and in the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) byte: u64,
+    pub(super) line: u64,
+}
+
+/// Counts a line and its latency, and has it looked at if it deserves it.
+#[inline(always)]
+fn count(
+    scanner: &mut Scanner<'_>,
+    bytes: &[u8],
+    place: Place,
+    (nibbles, entry): (usize, u8),
+    request: std::ops::Range<usize>,
+    waited: Waited,
+    known: Known,
+) {
+    scanner.run.counts[usize::from(entry & 7)] += 1;
+    if let Waited::Millis(ms) = waited {
+        scanner.latency(ms);
+    }
+    if entry >= DETAIL {
+        closer(scanner, bytes, place, (nibbles, entry), request, waited, known);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn closer(
+    scanner: &mut Scanner<'_>,
+    bytes: &[u8],
+    place: Place,
+    (nibbles, entry): (usize, u8),
+    request: std::ops::Range<usize>,
+    waited: Waited,
+    known: Known,
+) {
+    let class = CLASSES[usize::from(entry & 7)];
+    debug_assert!(wants_detail(class));
+    let seen = Seen {
+        status: ((nibbles >> 8 & 15) * 100 + (nibbles >> 4 & 15) * 10 + (nibbles & 15)) as u16,
+        class,
+        request: bytes.get(request),
+        waited: if let Waited::Millis(ms) = waited { Some(ms) } else { None },
+    };
+    scanner.detail(&bytes[place.start..place.end], seen, known, place.byte, place.line);
+}
+
+/// Scans the lines of a slice in the format `plan` describes and returns how many there are.
+pub(super) struct QuotedLoop<'a, 's, 'p> {
+    pub(super) scanner: &'a mut Scanner<'s>,
+    pub(super) plan: &'p Quoted,
+    pub(super) bytes: &'a [u8],
+    pub(super) origin: Origin,
+}
+
+impl Job for QuotedLoop<'_, '_, '_> {
+    type Out = u64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> u64 {
+        let Self { scanner, plan, bytes, origin } = self;
+        let reader = QuotedReader {
+            plan,
+            clock: Clock::new((b"[", &plan.behind)),
+            mask: u32::MAX >> (32 - plan.back),
+        };
+        each_line(lanes, scanner, bytes, origin, reader)
+    }
+}
+
+struct QuotedReader<'p> {
+    plan: &'p Quoted,
+    clock: Clock<'p>,
+    /// The bytes before the first quote that are compared.
+    mask: u32,
+}
+
+impl Reader for QuotedReader<'_> {
+    #[inline(always)]
+    fn interrupted(&mut self) {
+        self.clock = Clock::new(self.clock.around);
+    }
+
+    #[inline(always)]
+    fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
+        let plan = self.plan;
+        let Place { start, end, .. } = place;
+        let from = start + plan.lead;
+        let Some(window) = array::<{ 2 * WIDE }>(bytes, from) else { return false };
+        let (low, high) = (array::<WIDE>(window, 0), array::<WIDE>(window, WIDE));
+        let (Some(low), Some(high)) = (low, high) else { return false };
+        let low = lanes.mask(low, b'"');
+        let high = lanes.mask(high, b'"');
+        let rest = low & low.wrapping_sub(1);
+        let first = from + low.trailing_zeros() as usize;
+        let far = if rest == 0 { WIDE as u32 + high.trailing_zeros() } else { rest.trailing_zeros() };
+        let mut second = from + far as usize;
+        if far == 2 * WIDE as u32 {
+            // A long request.
+            let Some(more) = bytes.get(second..end).and_then(|b| memchr::memchr(b'"', b)) else {
+                return false;
+            };
+            second += more;
+        }
+        if low == 0 || second + 6 > end {
+            return false;
+        }
+        let (Some(word), Some(stamp)) = (array::<8>(bytes, second), array::<32>(bytes, first - plan.back))
+        else {
+            return false;
+        };
+        // `" 502 `: the closing quote, three digits, blanks around them.
+        let word = u64::from_le_bytes(*word);
+        let nibbles = nibbles(word >> 16);
+        let entry = STATUSES[nibbles];
+        if word & 0xfff0_f0f0_ffff != 0x2030_3030_2022 || entry == INVALID {
+            return false;
+        }
+        if let Some(close) = plan.close
+            && bytes[end - 1] != close
+            && (bytes[end - 1] != b'\r' || bytes[end - 2] != close)
+        {
+            return false;
+        }
+        let waited = match plan.tail {
+            Some(tail) => tail_waited(lanes, bytes, second, end, tail),
+            None => Waited::Nothing,
+        };
+        if waited == Waited::Odd {
+            return false;
+        }
+        if !self.clock.turn(lanes, scanner, stamp, (1, plan.stamp, plan.seconds), self.mask) {
+            return false;
+        }
+        count(scanner, bytes, place, (nibbles, entry), first + 1..second, waited, plan.known);
+        true
+    }
+}
+
+/// Finds `$request_time` from the end of a line.
+#[inline(always)]
+fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail: Tail) -> Waited {
+    let mut behind = tail.quotes_behind;
+    let mut to = end;
+    loop {
+        let Some(from) = to.checked_sub(WIDE) else { return Waited::Odd };
+        let Some(window) = array::<WIDE>(bytes, from) else { return Waited::Odd };
+        let mask = lanes.mask(window, b'"');
+        let quotes = mask.count_ones();
+        if quotes > behind {
+            let quote = from + lanes.select(mask, quotes - 1 - behind) as usize;
+            let mut at = quote + 1 + tail.gap;
+            for _ in 0..tail.skip {
+                let number = bytes.get(at..end).unwrap_or_default();
+                let Some(len) = number.iter().take(21).position(|b| *b == b' ') else { return Waited::Odd };
+                at += 1 + len;
+            }
+            return if quote > after && at <= end { Waited::read(bytes, at) } else { Waited::Odd };
+        }
+        if from <= after {
+            return Waited::Odd;
+        }
+        behind -= quotes;
+        to = from;
+    }
+}
+
+/// Scans the JSON lines of a slice and returns how many there are.
+pub(super) struct JsonLoop<'a, 's, 'p> {
+    pub(super) scanner: &'a mut Scanner<'s>,
+    pub(super) plan: &'p Json,
+    pub(super) bytes: &'a [u8],
+    pub(super) origin: Origin,
+}
+
+impl Job for JsonLoop<'_, '_, '_> {
+    type Out = u64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> u64 {
+        let Self { scanner, plan, bytes, origin } = self;
+        let reader = JsonReader {
+            plan,
+            clock: Clock::new((b"", b"\"")),
+            mask: u32::MAX >> (32 - plan.stamp),
+            column: 0,
+        };
+        each_line(lanes, scanner, bytes, origin, reader)
+    }
+}
+
+struct JsonReader<'p> {
+    plan: &'p Json,
+    clock: Clock<'p>,
+    mask: u32,
+    /// Where the time's key stood in the line before: nearly always where it stands in this one.
+    column: usize,
+}
+
+/// Where a key's value starts: looked for first from `from` on, then from the line's start.
+#[inline(always)]
+fn value_of<L: Lanes>(
+    lanes: L,
+    bytes: &[u8],
+    needle: &Needle,
+    start: usize,
+    from: usize,
+    end: usize,
+) -> Option<usize> {
+    let at = match find(lanes, bytes, needle, from, end) {
+        Some(at) => at,
+        None => start + needle.finder.find(bytes.get(start..from)?)?,
+    };
+    let at = at + needle.bytes.len();
+    Some(at + blank_and_quote(bytes, at))
+}
+
+/// The first place of a needle in `from..end`. Its first two bytes, a quote and a letter, are rare enough; a call
+/// of `memmem` for some hundred bytes was measured to cost twice as much.
+#[inline(always)]
+fn find<L: Lanes>(lanes: L, bytes: &[u8], needle: &Needle, from: usize, end: usize) -> Option<usize> {
+    let letter = *needle.bytes.get(1)?;
+    let mut at = from;
+    while at < end {
+        let (Some(here), Some(next)) = (array::<WIDE>(bytes, at), array::<WIDE>(bytes, at + 1)) else {
+            return needle.finder.find(&bytes[at..end]).map(|i| at + i);
+        };
+        let mut pairs = lanes.mask(here, b'"') & lanes.mask(next, letter);
+        while pairs != 0 {
+            let place = at + pairs.trailing_zeros() as usize;
+            if bytes[place..end.max(place)].starts_with(&needle.bytes) {
+                return Some(place);
+            }
+            pairs &= pairs - 1;
+        }
+        at += WIDE;
+    }
+    None
+}
+
+impl Reader for JsonReader<'_> {
+    #[inline(always)]
+    fn interrupted(&mut self) {
+        self.clock = Clock::new(self.clock.around);
+    }
+
+    #[inline(always)]
+    fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
+        let plan = self.plan;
+        let Place { start, end, .. } = place;
+        if end - start < 2 || bytes[start] != b'{' || bytes[end - 1] != b'}' {
+            return false;
+        }
+        let line = &bytes[start..end];
+        let key = &plan.time.bytes;
+        if line.get(self.column..self.column + key.len()) != Some(key) {
+            let Some(column) = plan.time.finder.find(line) else { return false };
+            self.column = column;
+        }
+        let mut at = start + self.column + key.len();
+        at += blank_and_quote(bytes, at);
+        let behind = at + plan.stamp;
+        let Some(stamp) = array::<32>(bytes, at) else { return false };
+        if behind >= end || bytes[at - 1] != b'"' || bytes[behind] != b'"' {
+            return false;
+        }
+        let Some(value) = value_of(lanes, bytes, &plan.status, start, behind, end) else { return false };
+        let Some(word) = array::<8>(bytes, value) else { return false };
+        let word = u64::from_le_bytes(*word);
+        let nibbles = nibbles(word);
+        let entry = STATUSES[nibbles];
+        if word & 0xf0_f0f0 != 0x30_3030
+            || entry == INVALID
+            || !matches!((word >> 24) as u8, b'"' | b',' | b'}')
+        {
+            return false;
+        }
+        let waited = match &plan.request_time {
+            None => Waited::Nothing,
+            Some(needle) => match value_of(lanes, bytes, needle, start, value, end) {
+                Some(at) => Waited::read(bytes, at),
+                None => Waited::Nothing,
+            },
+        };
+        if waited == Waited::Odd {
+            return false;
+        }
+        if !self.clock.turn(lanes, scanner, stamp, (0, plan.stamp, plan.seconds), self.mask) {
+            return false;
+        }
+        let known = Known { waited: true, request: false, all: false };
+        count(scanner, bytes, place, (nibbles, entry), 0..0, waited, known);
+        true
+    }
+}
+
+/// Lines that no fast way fits: each goes the exact way.
+pub(super) struct PlainLoop<'a, 's> {
+    pub(super) scanner: &'a mut Scanner<'s>,
+    pub(super) bytes: &'a [u8],
+    pub(super) origin: Origin,
+}
+
+struct PlainReader;
+
+impl Reader for PlainReader {
+    #[inline(always)]
+    fn read<L: Lanes>(&mut self, _: L, _: &mut Scanner<'_>, _: &[u8], _: Place) -> bool {
+        false
+    }
+}
+
+impl Job for PlainLoop<'_, '_> {
+    type Out = u64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> u64 {
+        let Self { scanner, bytes, origin } = self;
+        each_line(lanes, scanner, bytes, origin, PlainReader)
+    }
+}
+
+/// Has `reader` count each line of a slice, in order, and sends those it leaves the exact way. Returns the number of
+/// lines.
+#[inline(always)]
+pub(super) fn each_line<L: Lanes>(
+    lanes: L,
+    scanner: &mut Scanner<'_>,
+    bytes: &[u8],
+    origin: Origin,
+    mut reader: impl Reader,
+) -> u64 {
+    let mut positions = [0; BLOCK + WIDE];
+    let mut start = 0;
+    let mut line = 0;
+    let safe = MARGIN..bytes.len().saturating_sub(MARGIN);
+    for base in (0..bytes.len()).step_by(BLOCK) {
+        let n = newlines(lanes, bytes, base, &mut positions);
+        scanner.between_blocks(n, origin.byte + base as u64);
+        for &newline in &positions[..n] {
+            let end = newline as usize;
+            let place = Place { start, end, byte: origin.byte + start as u64, line: origin.line + line };
+            if start < safe.start || end >= safe.end {
+                at_edge(lanes, scanner, bytes, place, &mut reader);
+            } else if !reader.read(lanes, scanner, bytes, place) {
+                scanner.raw_line(&bytes[start..end], place.byte, place.line);
+                reader.interrupted();
+            }
+            start = end + 1;
+            line += 1;
+        }
+    }
+    if start < bytes.len() {
+        let place =
+            Place { start, end: bytes.len(), byte: origin.byte + start as u64, line: origin.line + line };
+        at_edge(lanes, scanner, bytes, place, &mut reader);
+        line += 1;
+    }
+    line
+}
+
+/// Bytes that a reader may look at before and behind its line.
+const MARGIN: usize = 4 * WIDE;
+
+/// A line near the edge of its slice, read in a copy with room around it: what is fast and what is odd must not
+/// depend on where a file was cut.
+#[cold]
+#[inline(never)]
+fn at_edge<L: Lanes>(
+    lanes: L,
+    scanner: &mut Scanner<'_>,
+    bytes: &[u8],
+    place: Place,
+    reader: &mut impl Reader,
+) {
+    let line = &bytes[place.start..place.end];
+    let mut copy = vec![b'\n'; line.len() + 2 * MARGIN];
+    let there = Place { start: MARGIN, end: MARGIN + line.len(), ..place };
+    copy[there.start..there.end].copy_from_slice(line);
+    if !reader.read(lanes, scanner, &copy, there) {
+        scanner.raw_line(line, place.byte, place.line);
+        reader.interrupted();
+    }
+}

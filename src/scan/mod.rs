@@ -1,0 +1,51 @@
+//! scan sees every byte once and does the least it can: time, status, class, into per-second counts; failures and
+//! error records, which are rare, in more detail.
+//!
+//! What a part of a file yields ([`FileScan`]) is a value with an exact merge. [`plan`] works out how a file is
+//! read; [`access`] and [`errors`] are the hot loops on [`lanes`]; [`scanner`] is what they call when a line is
+//! more than a count; [`bounded`] keeps what they find small.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into code compiled for better lanes becomes calls: three times the scan"
+)]
+#![allow(clippy::large_stack_arrays, reason = "positions of a block: 16.25 KiB, on threads of 2 MiB")]
+
+mod access;
+mod bounded;
+mod drive;
+mod endpoint;
+mod errors;
+mod lanes;
+mod partial;
+mod plan;
+mod scanner;
+mod seek;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use drive::{Job, ScanOptions, scan};
+pub use endpoint::last_peer;
+pub use partial::{Block, Dimension, FileScan, Sample};
+pub use plan::Plan;
+pub use seek::seek;
+pub use tally::{ErrorCount, FailureTally};
+
+use plan::Fast;
+use scanner::{Origin, Scanner};
+
+/// Scans the lines of a slice in the way that fits them, and returns how many there are.
+fn lines(scanner: &mut Scanner<'_>, bytes: &[u8], origin: Origin) -> u64 {
+    match &scanner.plan.fast {
+        Fast::Quoted(plan) => lanes::dispatch(access::QuotedLoop { scanner, plan, bytes, origin }),
+        Fast::Json(plan) => lanes::dispatch(access::JsonLoop { scanner, plan, bytes, origin }),
+        Fast::ErrorLog => lanes::dispatch(errors::ErrorLoop { scanner, bytes, origin }),
+        Fast::None => lanes::dispatch(access::PlainLoop { scanner, bytes, origin }),
+    }
+}
+
+/// Newlines of a slice, found as the scan finds them: the floor that benchmarks compare with.
+pub fn count_newlines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}

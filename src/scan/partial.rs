@@ -1,0 +1,332 @@
+//! What scanning a file yields: a value that is added to others of its kind, in any order, with the same result.
+
+use super::bounded::{Buckets, Cell, Counter, Distinct, Smallest};
+use crate::time::{Millis, Second};
+use crate::timeline::Timeline;
+use std::collections::BTreeMap;
+
+/// Failing seconds kept apart before neighbouring ones share a bucket: two hours of continuous failure to the
+/// second. A cell with every list full is near a kilobyte, and each thread has its own; counts to the second are in
+/// the timeline.
+const FAILURES: usize = 8192;
+/// The same for seconds with error records.
+const ERRORS: usize = 8192;
+/// Names (endpoints, virtual hosts, peers) that are remembered by text.
+const NAMES: usize = 4096;
+/// Shapes of error messages told apart.
+const SHAPES: usize = 1024;
+/// Sightings kept to match an error log with an access log. A thread reads about `k (1 + ln(n / k))` of n requests
+/// more closely for k kept: four times as many were measured to cost an error log a third of its scan.
+const SIGHTINGS: usize = 1024;
+/// Lines quoted for what could not be read.
+const EXAMPLES: usize = 3;
+/// Bytes of a line that are kept where the file cannot be read again.
+pub(crate) const KEPT: usize = 2048;
+
+/// The place of a line, and its text where it could not be read again (standard input, packed files).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample {
+    /// When it was written.
+    pub second: Second,
+    /// Offset of its first byte in the unpacked file.
+    pub byte: u64,
+    /// 0-based line; relative to its chunk until the file is finished.
+    pub line: u64,
+    /// The text, for streams.
+    pub text: Option<Box<[u8]>>,
+}
+
+/// Which kind of name a count belongs to; the top bits of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Dimension {
+    /// Endpoint template.
+    Endpoint = 0,
+    /// Virtual host.
+    Vhost = 1,
+    /// Upstream peer.
+    Peer = 2,
+}
+
+impl Dimension {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Endpoint, Self::Vhost, Self::Peer];
+
+    /// The key of a name: its hash under the dimension.
+    pub(crate) fn key(self, name: &[u8]) -> u64 {
+        super::bounded::hash(name) >> 8 | (self as u64) << 56
+    }
+}
+
+/// Failed requests of one bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FailureCell {
+    pub(crate) failed: u32,
+    pub(crate) statuses: BTreeMap<u16, u32>,
+    pub(crate) names: [Counter<24>; 3],
+    pub(crate) clients: Distinct<32>,
+    pub(crate) first: Option<Sample>,
+    pub(crate) last: Option<Sample>,
+}
+
+impl Cell for FailureCell {
+    fn merge(&mut self, other: Self) {
+        self.failed += other.failed;
+        for (status, n) in other.statuses {
+            *self.statuses.entry(status).or_default() += n;
+        }
+        for (a, b) in self.names.iter_mut().zip(&other.names) {
+            a.merge(b);
+        }
+        self.clients.merge(&other.clients);
+        keep_first(&mut self.first, other.first);
+        keep_last(&mut self.last, other.last);
+    }
+}
+
+/// Error records of one bucket, by shape of message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ErrorCell {
+    pub(crate) shapes: Vec<Shaped>,
+    /// Records of shapes that did not fit.
+    pub(crate) rest: u32,
+}
+
+/// Error records of one shape in one bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shaped {
+    pub(crate) shape: u64,
+    pub(crate) count: u32,
+    /// Bit i is set where a second with i = second mod 64 has a record: which seconds of the bucket, to the second as
+    /// long as a bucket is no wider than 64 of them. The bit does not depend on the width, so widening is a union.
+    pub(crate) seconds: u64,
+    pub(crate) first: Sample,
+}
+
+/// Shapes kept in one bucket; one bucket of all but the strangest logs holds fewer.
+const SHAPES_PER_CELL: usize = 32;
+
+impl ErrorCell {
+    /// Counts records of a shape, of which the first is at `at`; its sample is made only when it is wanted.
+    pub(crate) fn add(
+        &mut self,
+        (shape, count, seconds): (u64, u32, u64),
+        at: (Second, u64),
+        sample: impl FnOnce() -> Sample,
+    ) {
+        match self.shapes.binary_search_by_key(&shape, |e| e.shape) {
+            Ok(i) => {
+                let entry = &mut self.shapes[i];
+                entry.count += count;
+                entry.seconds |= seconds;
+                if at < (entry.first.second, entry.first.byte) {
+                    entry.first = sample();
+                }
+            }
+            Err(i) if i < SHAPES_PER_CELL => {
+                self.shapes.insert(i, Shaped { shape, count, seconds, first: sample() });
+                if self.shapes.len() > SHAPES_PER_CELL
+                    && let Some(fallen) = self.shapes.pop()
+                {
+                    self.rest += fallen.count;
+                }
+            }
+            Err(_) => self.rest += count,
+        }
+    }
+}
+
+impl Cell for ErrorCell {
+    fn merge(&mut self, other: Self) {
+        self.rest += other.rest;
+        for Shaped { shape, count, seconds, first } in other.shapes {
+            self.add((shape, count, seconds), (first.second, first.byte), || first);
+        }
+    }
+}
+
+pub(crate) fn keep_first(mine: &mut Option<Sample>, other: Option<Sample>) {
+    if let Some(o) = other
+        && mine.as_ref().is_none_or(|m| o < *m)
+    {
+        *mine = Some(o);
+    }
+}
+
+pub(crate) fn keep_last(mine: &mut Option<Sample>, other: Option<Sample>) {
+    if let Some(o) = other
+        && mine.as_ref().is_none_or(|m| o > *m)
+    {
+        *mine = Some(o);
+    }
+}
+
+/// A stretch of a file and the seconds its lines carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Block {
+    /// First byte.
+    pub start: u64,
+    /// First byte after.
+    pub end: u64,
+    /// Smallest second of a line that starts inside.
+    pub first: Second,
+    /// Largest second of a line that starts inside.
+    pub last: Second,
+}
+
+/// A key under which one request is seen in both logs: group of seconds, hash of client and request, second.
+pub(crate) type Sighting = (u32, u64, Second);
+
+/// What scanning a file, or a part of it, yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileScan {
+    /// Requests by second.
+    pub timeline: Timeline,
+    pub(crate) failures: Buckets<FailureCell>,
+    pub(crate) errors: Buckets<ErrorCell>,
+    pub(crate) shapes: Smallest<u64, Sample>,
+    pub(crate) names: Smallest<u64, Box<[u8]>>,
+    pub(crate) seen_access: Smallest<Sighting, ()>,
+    pub(crate) seen_error: Smallest<Sighting, ()>,
+    /// Offsets from UTC that stamps carried, with the first and last second of each.
+    pub(crate) offsets: BTreeMap<i16, (Second, Second)>,
+    /// Which bytes hold which seconds.
+    pub blocks: Vec<Block>,
+    /// Lines by chunk: what turns a line within its chunk into a line of the file.
+    pub(crate) chunk_lines: BTreeMap<u64, u64>,
+    /// Physical lines.
+    pub lines: u64,
+    /// Bytes looked at.
+    pub bytes: u64,
+    /// Access lines counted.
+    pub requests: u64,
+    /// Error records counted.
+    pub error_records: u64,
+    /// Lines that nothing could read.
+    pub unparsed: u64,
+    /// Bytes in them.
+    pub unparsed_bytes: u64,
+    pub(crate) examples: Smallest<u64, Sample>,
+    /// Lines outside the asked window.
+    pub outside: u64,
+    /// Lines longer than any that nginx writes; skipped.
+    pub oversized: u64,
+    /// Lines left out because another file has them too.
+    pub duplicate: u64,
+    /// Bytes in them.
+    pub duplicate_bytes: u64,
+    /// What is wrong with a packed file, from some byte on.
+    pub damage: Option<String>,
+    /// First instant of an access line, or local instant of an error record.
+    pub first: Option<Millis>,
+    /// Last instant.
+    pub last: Option<Millis>,
+    /// First and last local instant of error records, which have no zone.
+    pub error_span: Option<(Second, Second)>,
+    /// Whether stamps of error records are UTC already.
+    pub error_utc: bool,
+    /// Whether a part of the file vanished while it was read.
+    pub was_cut: bool,
+}
+
+impl Default for FileScan {
+    fn default() -> Self {
+        Self {
+            timeline: Timeline::default(),
+            failures: Buckets::new(FAILURES),
+            errors: Buckets::new(ERRORS),
+            shapes: Smallest::new(SHAPES),
+            names: Smallest::new(NAMES),
+            seen_access: Smallest::new(SIGHTINGS),
+            seen_error: Smallest::new(SIGHTINGS),
+            offsets: BTreeMap::new(),
+            blocks: Vec::new(),
+            chunk_lines: BTreeMap::new(),
+            lines: 0,
+            bytes: 0,
+            requests: 0,
+            error_records: 0,
+            unparsed: 0,
+            unparsed_bytes: 0,
+            examples: Smallest::new(EXAMPLES),
+            outside: 0,
+            oversized: 0,
+            duplicate: 0,
+            duplicate_bytes: 0,
+            damage: None,
+            first: None,
+            last: None,
+            error_span: None,
+            error_utc: false,
+            was_cut: false,
+        }
+    }
+}
+
+impl FileScan {
+    /// Adds another part of the same file.
+    pub fn merge(&mut self, other: Self) {
+        self.timeline.merge(other.timeline);
+        self.failures.merge(other.failures);
+        self.errors.merge(other.errors);
+        self.shapes.merge(other.shapes, |a, b| *a = a.clone().min(b));
+        self.names.merge(other.names, |_, _| ());
+        self.seen_access.merge(other.seen_access, |(), ()| ());
+        self.seen_error.merge(other.seen_error, |(), ()| ());
+        for (offset, (first, last)) in other.offsets {
+            self.saw_offset(offset, first, last);
+        }
+        self.blocks.extend(other.blocks);
+        for (chunk, lines) in other.chunk_lines {
+            *self.chunk_lines.entry(chunk).or_default() += lines;
+        }
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+        self.requests += other.requests;
+        self.error_records += other.error_records;
+        self.unparsed += other.unparsed;
+        self.unparsed_bytes += other.unparsed_bytes;
+        self.examples.merge(other.examples, |_, _| ());
+        self.outside += other.outside;
+        self.oversized += other.oversized;
+        self.duplicate += other.duplicate;
+        self.duplicate_bytes += other.duplicate_bytes;
+        self.damage = self.damage.take().or(other.damage);
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = [self.last, other.last].into_iter().flatten().max();
+        self.error_span = match (self.error_span, other.error_span) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        self.error_utc |= other.error_utc;
+        self.was_cut |= other.was_cut;
+    }
+
+    pub(crate) fn saw_offset(&mut self, offset: i16, first: Second, last: Second) {
+        let span = self.offsets.entry(offset).or_insert((first, last));
+        *span = (span.0.min(first), span.1.max(last));
+    }
+
+    /// Turns lines within chunks of `chunk_bytes` into lines of the file, and puts the index in order. To be
+    /// called once, when every part has been merged.
+    pub fn finish(&mut self, chunk_bytes: u64) {
+        let mut before = BTreeMap::new();
+        let mut sum = 0;
+        for (&chunk, &lines) in &self.chunk_lines {
+            before.insert(chunk, sum);
+            sum += lines;
+        }
+        let place = |s: &mut Sample| s.line += before.get(&(s.byte / chunk_bytes)).copied().unwrap_or(0);
+        for cell in self.failures.values_mut() {
+            cell.first.iter_mut().for_each(place);
+            cell.last.iter_mut().for_each(place);
+        }
+        for cell in self.errors.values_mut() {
+            cell.shapes.iter_mut().for_each(|e| place(&mut e.first));
+        }
+        self.shapes.values_mut().for_each(place);
+        self.examples.values_mut().for_each(place);
+        self.chunk_lines.clear();
+        self.blocks.sort_unstable();
+    }
+}

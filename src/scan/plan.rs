@@ -1,0 +1,248 @@
+//! How the lines of one file are read: the fast way worked out once from its main format, and the exact ways behind
+//! it for every line that does not fit.
+
+use crate::format::framing::Framing;
+use crate::format::{AccessFormat, Escape, Field, Piece};
+
+/// How one file is read.
+#[derive(Debug)]
+pub struct Plan {
+    /// Access formats, the commonest first.
+    pub formats: Vec<AccessFormat>,
+    /// Whether error-log records are to be expected.
+    pub errors: bool,
+    /// What stands around each line.
+    pub framing: Framing,
+    pub(crate) fast: Fast,
+}
+
+impl Plan {
+    /// A plan for a file of these formats.
+    pub fn new(formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Self {
+        let fast = match formats.first() {
+            _ if framing != Framing::None => Fast::None,
+            Some(format) => Fast::of(format),
+            None if errors => Fast::ErrorLog,
+            None => Fast::None,
+        };
+        Self { formats, errors, framing, fast }
+    }
+}
+
+/// The hot loop that fits.
+#[derive(Debug)]
+pub(crate) enum Fast {
+    /// `... [TIME] "REQUEST" STATUS ...`
+    Quoted(Quoted),
+    /// A JSON object with time and status under known keys.
+    Json(Box<Json>),
+    /// nginx's error log.
+    ErrorLog,
+    /// Every line goes the exact way.
+    None,
+}
+
+/// Where `... [TIME] "REQUEST" STATUS ...` has its parts, counted from the first quote, which with nginx's default
+/// escaping is the one that opens the request: no variable can hold a raw quote (`ngx_http_log_escape`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Quoted {
+    /// Bytes at the line's start that cannot hold the first quote.
+    pub(crate) lead: usize,
+    /// From the byte before the stamp to the first quote.
+    pub(crate) back: usize,
+    /// Length of the stamp.
+    pub(crate) stamp: usize,
+    /// Where in the stamp the two digits of the second stand.
+    pub(crate) seconds: usize,
+    /// What stands between the stamp and the first quote.
+    pub(crate) behind: Vec<u8>,
+    /// `$request_time`, where the format has it behind the last quotes.
+    pub(crate) tail: Option<Tail>,
+    /// The format's last byte, where it is a literal: a line without it is not whole.
+    pub(crate) close: Option<u8>,
+    pub(crate) known: Known,
+}
+
+/// What of a line is known without reading it as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// `$request_time`, or that the format has none.
+    pub(crate) waited: bool,
+    /// The client, which opens the line, and the request.
+    pub(crate) request: bool,
+    /// Everything that is told of a failed request: the format has no virtual host, no peer, no second time.
+    pub(crate) all: bool,
+}
+
+impl Known {
+    fn of(pieces: &[Piece], tail: Option<Tail>) -> Self {
+        let has = |f: &[Field]| pieces.iter().any(|p| matches!(p, Piece::Var(v) if f.contains(v)));
+        let times = [Field::TimeLocal, Field::TimeIso8601, Field::Msec, Field::Time];
+        let once = |f: &Field| pieces.iter().filter(|p| matches!(p, Piece::Var(v) if v == f)).count() == 1;
+        let request = matches!(pieces, [Piece::Var(Field::RemoteAddr), Piece::Literal(l), ..] if l.starts_with(b" "))
+            && once(&Field::Request)
+            && once(&Field::RemoteAddr)
+            && once(&Field::Status)
+            && !has(&[Field::RequestMethod, Field::RequestUri]);
+        let waited = if tail.is_some() {
+            once(&Field::RequestTime) && !has(&[Field::RequestTimeMs, Field::SessionTime])
+        } else {
+            !has(&[Field::RequestTime, Field::RequestTimeMs, Field::SessionTime])
+        };
+        let stamps = pieces.iter().filter(|p| matches!(p, Piece::Var(v) if times.contains(v))).count();
+        let named = has(&[Field::Host, Field::ServerName, Field::UpstreamAddr]);
+        Self { waited, request, all: request && waited && stamps == 1 && !named }
+    }
+}
+
+/// Where `$request_time` stands: some bytes after a quote that is counted from the line's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tail {
+    /// Quotes behind the one that is counted from.
+    pub(crate) quotes_behind: u32,
+    /// Bytes between that quote and the number.
+    pub(crate) gap: usize,
+    /// Blank-separated numbers to pass over first.
+    pub(crate) skip: usize,
+}
+
+/// Needles of a JSON object.
+#[derive(Debug)]
+pub(crate) struct Json {
+    pub(crate) time: Needle,
+    pub(crate) stamp: usize,
+    pub(crate) seconds: usize,
+    pub(crate) status: Needle,
+    pub(crate) request_time: Option<Needle>,
+}
+
+/// A key with its quotes and colon, ready to be searched for.
+#[derive(Debug)]
+pub(crate) struct Needle {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) finder: memchr::memmem::Finder<'static>,
+}
+
+impl Needle {
+    fn new(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), finder: memchr::memmem::Finder::new(bytes).into_owned() }
+    }
+}
+
+/// Length of a stamp of fixed width and where its seconds stand.
+fn stamp_shape(field: &Field) -> Option<(usize, usize)> {
+    match field {
+        Field::TimeLocal => Some((26, 18)),
+        Field::TimeIso8601 => Some((25, 17)),
+        _ => None,
+    }
+}
+
+impl Fast {
+    fn of(format: &AccessFormat) -> Self {
+        if let Some(quoted) = Quoted::of(format) {
+            return Self::Quoted(quoted);
+        }
+        Json::of(format).map_or(Self::None, |json| Self::Json(Box::new(json)))
+    }
+}
+
+impl Quoted {
+    fn of(format: &AccessFormat) -> Option<Self> {
+        if format.escape() != Escape::Default {
+            return None;
+        }
+        let pieces = format.pieces()?;
+        let request = pieces.iter().position(|p| *p == Piece::Var(Field::Request))?;
+        let [Piece::Var(time), Piece::Literal(before)] = pieces.get(request.checked_sub(2)?..request)? else {
+            return None;
+        };
+        let (stamp, seconds) = stamp_shape(time)?;
+        let [Piece::Literal(gap), Piece::Var(Field::Status), Piece::Literal(after)] =
+            pieces.get(request + 1..request + 4)?
+        else {
+            return None;
+        };
+        let head = &pieces[..request - 2];
+        let literals = |p: &Piece| if let Piece::Literal(l) = p { l.clone() } else { Vec::new() };
+        let fixed: Vec<u8> = head.iter().flat_map(literals).collect();
+        let opened = matches!(head.last(), Some(Piece::Literal(l)) if l.ends_with(b"["));
+        let closed = before.starts_with(b"]")
+            && before.ends_with(b"\"")
+            && before[..before.len() - 1].iter().all(|b| b"] ".contains(b));
+        let back = 1 + stamp + before.len() - 1;
+        let shaped = opened && closed && gap == b"\" " && after.starts_with(b" ") && !fixed.contains(&b'"');
+        if !shaped || back > 31 {
+            return None;
+        }
+        let lead = fixed.len() - 1 + back;
+        let tail = Tail::of(pieces);
+        let known = Known::of(pieces, tail);
+        if !known.waited {
+            // A time taken that stands elsewhere: every line goes the exact way rather than lose it.
+            return None;
+        }
+        let close = if let Some(Piece::Literal(l)) = pieces.last() { l.last().copied() } else { None };
+        let behind = before[..before.len() - 1].to_vec();
+        Some(Self { lead, back, stamp, seconds, behind, tail, close, known })
+    }
+}
+
+impl Tail {
+    /// `$request_time` behind a quoted value, with nothing but plain numbers between.
+    fn of(pieces: &[Piece]) -> Option<Self> {
+        let at = pieces.iter().position(|p| *p == Piece::Var(Field::RequestTime))?;
+        let quotes = |l: &[u8]| memchr::memchr_iter(b'"', l).count();
+        let mut behind = 0;
+        for piece in &pieces[at..] {
+            if let Piece::Literal(l) = piece {
+                behind += quotes(l);
+            }
+        }
+        let mut skip = 0;
+        let mut from = at.checked_sub(1)?;
+        loop {
+            let Piece::Literal(l) = &pieces[from] else { return None };
+            if let Some(quote) = l.iter().rposition(|b| *b == b'"') {
+                let gap = l.len() - quote - 1;
+                return (skip == 0 || l.ends_with(b"\" ")).then_some(Self {
+                    quotes_behind: behind as u32,
+                    gap,
+                    skip,
+                });
+            }
+            let number = matches!(
+                pieces.get(from.checked_sub(1)?)?,
+                Piece::Var(Field::RequestLength | Field::BytesSent)
+            );
+            if !(l == b" " && number && from >= 2) {
+                return None;
+            }
+            skip += 1;
+            from -= 2;
+        }
+    }
+}
+
+impl Json {
+    fn of(format: &AccessFormat) -> Option<Self> {
+        if format.escape() == Escape::None {
+            return None;
+        }
+        let keys = format.json_keys()?;
+        let (time, kind) = keys.time()?;
+        let (stamp, seconds) = stamp_shape(kind)?;
+        let request_time = keys.needle(|f| *f == Field::RequestTime).map(|(bytes, _)| Needle::new(&bytes));
+        let timed = [Field::RequestTime, Field::RequestTimeMs, Field::SessionTime];
+        if timed.iter().filter(|f| format.has(f)).count() != usize::from(request_time.is_some()) {
+            return None;
+        }
+        Some(Self {
+            time: Needle::new(&time),
+            stamp,
+            seconds,
+            status: Needle::new(&keys.status()?),
+            request_time,
+        })
+    }
+}

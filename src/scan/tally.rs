@@ -1,0 +1,171 @@
+//! What later stages ask of a scan: sums over a stretch of time, and the error records by shape.
+
+use super::bounded::{Distinct, Smallest};
+use super::partial::{Dimension, FileScan, Sample, Shaped, Sighting, keep_first, keep_last};
+use crate::time::{Second, Window};
+use crate::zone;
+use std::collections::BTreeMap;
+
+/// Failed requests of a stretch of time.
+#[derive(Debug, Clone, Default)]
+pub struct FailureTally {
+    /// How many.
+    pub failed: u64,
+    /// By status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// By endpoint, virtual host and peer (in the order of [`Dimension::ALL`]); what has no name is under `None`.
+    pub names: [BTreeMap<Option<String>, u64>; 3],
+    /// The first one written.
+    pub first: Option<Sample>,
+    /// The last one written.
+    pub last: Option<Sample>,
+    clients: Distinct<32>,
+}
+
+impl FailureTally {
+    /// Distinct clients: exact up to 31, an estimate beyond.
+    pub fn clients(&self) -> u64 {
+        self.clients.estimate()
+    }
+
+    /// The names of a dimension, the most frequent first.
+    pub fn ranked(&self, dimension: Dimension) -> Vec<(&str, u64)> {
+        let names = &self.names[dimension as usize];
+        let mut ranked: Vec<(&str, u64)> =
+            names.iter().filter_map(|(name, n)| Some((name.as_deref()?, *n))).collect();
+        ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        ranked
+    }
+}
+
+/// Error records of one shape in one bucket of time.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorCount<'a> {
+    /// What their messages share.
+    pub shape: u64,
+    /// How many.
+    pub count: u32,
+    /// The first of them.
+    pub first: &'a Sample,
+    bucket: Second,
+    width: i64,
+    seconds: u64,
+}
+
+impl ErrorCount<'_> {
+    /// The local seconds that hold such a record; where a bucket is wider than can be told apart, the first one.
+    pub fn seconds(&self) -> impl Iterator<Item = Second> + use<> {
+        let Self { bucket, width, seconds, first, .. } = *self;
+        let first = first.second;
+        let told = (0..width.min(64)).map(move |i| bucket + i).filter(move |s| seconds >> (s & 63) & 1 == 1);
+        let (told, alone) = if width <= 64 { (Some(told), None) } else { (None, Some(first)) };
+        told.into_iter().flatten().chain(alone)
+    }
+}
+
+impl FileScan {
+    /// Adds the failures that arrived inside `window` to a tally.
+    pub fn add_failures(&self, window: Window, tally: &mut FailureTally) {
+        for (_, cell) in self.failures.range(window.start, window.end) {
+            tally.failed += u64::from(cell.failed);
+            for (&status, &n) in &cell.statuses {
+                *tally.statuses.entry(status).or_default() += u64::from(n);
+            }
+            for (sums, counter) in tally.names.iter_mut().zip(&cell.names) {
+                for (key, n) in counter.iter() {
+                    let name = self.names.get(&key).map(|n| String::from_utf8_lossy(n).into_owned());
+                    *sums.entry(name).or_default() += u64::from(n);
+                }
+                if counter.rest > 0 {
+                    *sums.entry(None).or_default() += u64::from(counter.rest);
+                }
+            }
+            tally.clients.merge(&cell.clients);
+            keep_first(&mut tally.first, cell.first.clone());
+            keep_last(&mut tally.last, cell.last.clone());
+        }
+    }
+
+    /// Failed requests of the whole file.
+    pub fn failed(&self) -> u64 {
+        self.failures.iter().map(|(_, cell)| u64::from(cell.failed)).sum()
+    }
+
+    /// Visits the error records by bucket and shape.
+    pub fn each_error(&self, mut visit: impl FnMut(ErrorCount<'_>)) {
+        let width = self.errors.width();
+        for (bucket, cell) in self.errors.iter() {
+            for Shaped { shape, count, seconds, first } in &cell.shapes {
+                visit(ErrorCount { shape: *shape, count: *count, bucket, width, seconds: *seconds, first });
+            }
+        }
+    }
+
+    /// Error records whose shapes were too many to be told apart.
+    pub fn unshaped_errors(&self) -> u64 {
+        self.errors.iter().map(|(_, cell)| u64::from(cell.rest)).sum()
+    }
+
+    /// The shapes of error records, with the first record of each.
+    pub fn shapes(&self) -> impl Iterator<Item = (u64, &Sample)> {
+        self.shapes.iter().map(|(shape, sample)| (*shape, sample))
+    }
+
+    /// Whether there were more shapes or names than are kept.
+    pub fn is_capped(&self) -> bool {
+        self.shapes.is_full() || self.names.is_full()
+    }
+
+    /// Lines that could not be read, a few of them.
+    pub fn examples(&self) -> impl Iterator<Item = &Sample> {
+        self.examples.iter().map(|(_, sample)| sample)
+    }
+
+    /// Whether this scan and another saw the same failed requests between two seconds: `None` when too few were kept to
+    /// tell. Both keep those with the smallest keys, so below the smaller of their limits each has all it saw.
+    pub fn saw_the_same(&self, other: &Self, from: Second, to: Second) -> Option<bool> {
+        const ENOUGH: usize = 16;
+        let inside = |(_, _, second): &Sighting| from <= *second && *second <= to;
+        let shared = |a: &Smallest<Sighting, ()>, b: &Smallest<Sighting, ()>| {
+            let limit = [a, b].into_iter().filter_map(Smallest::limit).min();
+            let below = |k: &&Sighting| inside(k) && limit.is_none_or(|l| *k <= l);
+            let count = |s: &Smallest<Sighting, ()>| s.iter().map(|e| e.0).filter(below).count();
+            let common = a.iter().map(|e| e.0).filter(below).filter(|k| b.get(k).is_some()).count();
+            (count(a).min(count(b)), common)
+        };
+        let (access, errors) =
+            (shared(&self.seen_access, &other.seen_access), shared(&self.seen_error, &other.seen_error));
+        let (seen, common) = (access.0 + errors.0, access.1 + errors.1);
+        (seen >= ENOUGH).then_some(common * 4 >= seen)
+    }
+
+    /// Failed requests as this access log saw them.
+    pub fn access_sightings(&self) -> Vec<zone::Sighting> {
+        self.seen_access
+            .iter()
+            .map(|((_, key, time), ())| zone::Sighting { key: *key, time: *time })
+            .collect()
+    }
+
+    /// Failed requests as this error log saw them.
+    pub fn error_sightings(&self) -> Vec<zone::Sighting> {
+        self.seen_error.iter().map(|((_, key, time), ())| zone::Sighting { key: *key, time: *time }).collect()
+    }
+
+    /// From which second on which offset the stamps carried. Of offsets that come and go (summer and winter), the
+    /// one that lies inside the other is the one that came and went.
+    pub fn offset_steps(&self) -> Vec<(Second, i16)> {
+        let mut spans: Vec<(Second, Second, i16)> =
+            self.offsets.iter().map(|(o, (f, l))| (*f, *l, *o)).collect();
+        spans.sort_unstable();
+        let mut steps: Vec<(Second, i16)> = Vec::new();
+        for (i, &(first, last, offset)) in spans.iter().enumerate() {
+            steps.push((first, offset));
+            if let Some((_, _, outer)) = spans[..i].iter().rev().find(|s| s.1 > last) {
+                steps.push((last + 1, *outer));
+            }
+        }
+        steps.sort_unstable();
+        steps
+    }
+}
