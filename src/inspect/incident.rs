@@ -4,6 +4,7 @@ use super::cause::{causes, trigger};
 use super::host::Host;
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
+use crate::reading::Role;
 use crate::report::{Event, Evidence, Impact, Incident, Phase, Scope, Severity};
 use crate::scan::{Dimension, FailureTally};
 use crate::time::{Window, civil_from_days};
@@ -415,7 +416,7 @@ impl Host<'_> {
     fn line_at(&self, second: i64, last: bool) -> Option<Evidence> {
         for &i in &self.files {
             let read = &self.reads[i];
-            if read.reading.role != crate::reading::Role::Access || !read.reading.source.is_seekable() {
+            if read.reading.role != Role::Access || !crate::reading::can_be_read_again(read) {
                 continue;
             }
             let mut found: Option<(u64, Vec<u8>)> = None;

@@ -2,7 +2,7 @@
 
 use super::Read;
 use crate::format::errorlog;
-use crate::input::source::{Pages, PlainFile, open_stream};
+use crate::input::source::{Kind, Pages, PlainFile, open_stream};
 use crate::scan::{Plan, Sample};
 use crate::time::{Second, parse_error_time};
 use std::io::Read as _;
@@ -111,11 +111,36 @@ fn second_of(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> Option<Second> {
     access.or_else(framed).or_else(|| if plan.errors { parse_error_time(payload) } else { None })
 }
 
-/// The 1-based number of the line at `byte` of a plain file; 0 when the file is gone meanwhile.
+/// Unpacked bytes up to which a packed file is unpacked again for one line.
+const WORTH: u64 = 512 << 20;
+
+/// Whether single lines of a file can be had after the scan: plain files, and packed ones that are not too long.
+pub fn can_be_read_again(read: &Read) -> bool {
+    let source = &read.reading.source;
+    source.is_seekable() || source.kind == Kind::File && read.scan.bytes <= WORTH
+}
+
+/// The 1-based number of the line at `byte` of a file; 0 when the file is gone meanwhile.
 pub fn line_number(read: &Read, byte: u64) -> u64 {
-    let Ok(plain) = PlainFile::open(&read.reading.source) else { return 0 };
+    let source = &read.reading.source;
     let mut lines = 0;
     let mut at = 0;
+    if !source.is_seekable() {
+        let Ok(mut stream) = open_stream(source) else { return 0 };
+        let mut buffer = vec![0; 1 << 20];
+        while at < byte {
+            match stream.read(&mut buffer) {
+                Ok(n) if n > 0 => {
+                    let part = n.min((byte - at) as usize);
+                    lines += crate::scan::count_newlines(&buffer[..part]);
+                    at += n as u64;
+                }
+                _ => return 0,
+            }
+        }
+        return lines + 1;
+    }
+    let Ok(plain) = PlainFile::open(source) else { return 0 };
     while at < byte {
         let end = (at + (8 << 20)).min(byte);
         let Ok(map) = plain.map(at..end) else { return 0 };
