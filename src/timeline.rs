@@ -309,11 +309,6 @@ impl Timeline {
         Some(Window { start, end: end + 1 })
     }
 
-    /// Bytes held, for the memory figures.
-    pub fn bytes(&self) -> usize {
-        self.pages.values().map(|p| p.counts.len() + p.failed.len() + p.latency.len() + 96).sum()
-    }
-
     fn pages_in(&self, window: Window) -> impl Iterator<Item = (&i64, &Page)> {
         let last = window.end.saturating_sub(1).max(window.start);
         self.pages.range(window.start >> PAGE_BITS..=last >> PAGE_BITS)

@@ -101,11 +101,6 @@ impl FileScan {
         }
     }
 
-    /// Error records whose shapes were too many to be told apart.
-    pub fn unshaped_errors(&self) -> u64 {
-        self.errors.iter().map(|(_, cell)| u64::from(cell.rest)).sum()
-    }
-
     /// The shapes of error records, with the first record of each.
     pub fn shapes(&self) -> impl Iterator<Item = (u64, &Sample)> {
         self.shapes.iter().map(|(shape, sample)| (*shape, sample))
@@ -113,7 +108,8 @@ impl FileScan {
 
     /// Whether there were more shapes or names than are kept.
     pub fn is_capped(&self) -> bool {
-        self.shapes.is_full() || self.names.is_full()
+        let unshaped = self.errors.iter().any(|(_, cell)| cell.rest > 0);
+        unshaped || self.shapes.is_full() || self.names.is_full()
     }
 
     /// Lines that could not be read, a few of them.
