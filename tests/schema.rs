@@ -8,35 +8,12 @@ use downtime::report::Report;
 use serde_json::{Value, json};
 
 mod reports;
-
-/// The schema leaves objects open, since fields may be added by later versions. What this version prints must be
-/// all in it, so every object is closed here.
-fn closed(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            if object.contains_key("properties") {
-                object.insert("additionalProperties".into(), Value::Bool(false));
-            }
-            object.values_mut().for_each(closed);
-        }
-        Value::Array(list) => list.iter_mut().for_each(closed),
-        _ => {}
-    }
-}
-
-fn validator(form: &str) -> jsonschema::Validator {
-    let mut schema: Value = serde_json::from_str(json::SCHEMA).unwrap();
-    jsonschema::draft202012::meta::validate(&schema).unwrap();
-    closed(&mut schema);
-    schema.as_object_mut().unwrap().remove("oneOf");
-    schema["$ref"] = json!(format!("#/$defs/{form}"));
-    jsonschema::draft202012::new(&schema).unwrap()
-}
+mod support;
 
 fn assert_valid(form: &str, text: &[u8]) -> Value {
     let value: Value = serde_json::from_slice(text).unwrap();
     let faults: Vec<_> =
-        validator(form).iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        support::validator(form).iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(faults.is_empty(), "{faults:#?}");
     value
 }
@@ -117,6 +94,6 @@ fn the_contract_bites() {
     for (at, damage) in breaks.into_iter().enumerate() {
         let mut bad = good.clone();
         damage(&mut bad);
-        assert!(!validator("report").is_valid(&bad), "damage {at} went unseen");
+        assert!(!support::validator("report").is_valid(&bad), "damage {at} went unseen");
     }
 }

@@ -152,7 +152,7 @@ fn recorded_outages_are_found_and_dated() {
     cases.retain(|c| c.join("truth.json").is_file());
     cases.sort();
     assert!(!cases.is_empty(), "no case in {}", corpus.display());
-    let schema = support::validator();
+    let schema = support::validator("report");
     let (mut visible, mut found, mut starts, mut ends) = (0, 0, Vec::new(), Vec::new());
     let mut alarms = Vec::new();
     let mut twins = Vec::new();
