@@ -233,6 +233,10 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
     let scan_options = ScanOptions { window, chunk_bytes };
     let (reads, errors) = reading::read(readings, &scan_options, &workers, &|n| progress.advance(n));
     failures.extend(errors);
+    failures.extend(reads.iter().filter_map(|r| {
+        let what = r.scan.damage.clone()?;
+        Some(Error::Damaged { path: r.reading.source.shown.clone(), what })
+    }));
     Ok(Counts { reads, refused, skipped, failures, zone, window })
 }
 
