@@ -92,6 +92,22 @@ pub struct Moment {
     pub failed: u32,
 }
 
+/// What one second of the log says about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The second.
+    pub second: Second,
+    /// Requests answered with 1xx to 3xx.
+    pub good: u32,
+    /// Other requests that say nothing about the server, as 404.
+    pub neutral: u32,
+    /// Requests that failed, dated as in [`Moment`].
+    pub failed: u32,
+}
+
+/// Bit i is set for the classes that [`Outcome::good`] counts.
+const GOOD: u8 = 1 << Class::Ok as u8 | 1 << Class::Redirect as u8 | 1 << Class::Info as u8;
+
 /// Per-second counts; see the head of this file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Timeline {
@@ -122,17 +138,25 @@ pub struct Collected {
     timings: Open,
 }
 
-/// A page that is being written: its number, the first second that may follow, and what stands in it so far.
+/// Whether nothing but 2xx was counted: two words compared, as this is asked of every second.
+#[inline]
+pub(crate) fn only_ok(counts: &[u16; CLASSES]) -> bool {
+    let word = |from: usize| (0..4).fold(0, |w, i| w | u64::from(counts[from + i]) << (16 * i));
+    word(0) >> 16 | word(4) == 0
+}
+
+/// A page that is being written: the first second that may follow, the first of the next page, and what stands in it
+/// so far.
 #[derive(Debug)]
 struct Open {
-    page: i64,
-    next: u32,
+    next: Second,
+    end: Second,
     bytes: Vec<u8>,
 }
 
 impl Default for Open {
     fn default() -> Self {
-        Self { page: i64::MIN, next: 0, bytes: Vec::new() }
+        Self { next: Second::MIN, end: Second::MIN, bytes: Vec::new() }
     }
 }
 
@@ -140,27 +164,31 @@ impl Open {
     /// The seconds to be skipped before `second` is written; `None` when it cannot follow what has been.
     #[inline]
     fn advance<S: Stream>(&mut self, timeline: &mut Timeline, second: Second) -> Option<u32> {
-        let page = second >> PAGE_BITS;
-        let offset = (second & ((1 << PAGE_BITS) - 1)) as u32;
-        if page > self.page {
+        if second >= self.end {
             self.flush::<S>(timeline);
-            self.page = page;
+            self.next = second >> PAGE_BITS << PAGE_BITS;
+            self.end = self.next.saturating_add(1 << PAGE_BITS);
         }
-        if page < self.page || offset < self.next {
+        if second < self.next {
             return None;
         }
-        let skip = offset - self.next;
-        self.next = offset + 1;
+        let skip = (second - self.next) as u32;
+        self.next = second + 1;
         Some(skip)
     }
 
     #[inline(never)]
     fn flush<S: Stream>(&mut self, timeline: &mut Timeline) {
         if !self.bytes.is_empty() {
-            add_stream::<S>(S::of(timeline.pages.entry(self.page).or_default()), &self.bytes);
-            self.bytes.clear();
+            let page = (self.end - 1) >> PAGE_BITS;
+            add_stream::<S>(S::of(timeline.pages.entry(page).or_default()), &self.bytes);
         }
-        (self.page, self.next) = (i64::MIN, 0);
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        (self.next, self.end) = (Second::MIN, Second::MIN);
     }
 }
 
@@ -169,13 +197,10 @@ impl Collected {
     #[inline]
     pub(crate) fn count(&mut self, timeline: &mut Timeline, second: Second, counts: &[u16; CLASSES]) {
         match self.counts.advance::<CountStream>(timeline, second) {
-            Some(skip) => {
-                let mut wide = [0; CLASSES];
-                for (w, n) in wide.iter_mut().zip(counts) {
-                    *w = u32::from(*n);
-                }
-                CountStream::encode(&mut self.counts.bytes, skip, &wide);
-            }
+            Some(skip) => match CountStream::short(skip, u32::from(counts[0])) {
+                Some(byte) if only_ok(counts) => self.counts.bytes.push(byte),
+                _ => CountStream::encode(&mut self.counts.bytes, skip, &counts.map(u32::from)),
+            },
             None => self.runs.push((second, *counts)),
         }
     }
@@ -212,10 +237,8 @@ impl Collected {
         self.runs.clear();
         self.failed.clear();
         self.latencies.clear();
-        for open in [&mut self.counts, &mut self.timings] {
-            open.bytes.clear();
-            (open.page, open.next) = (i64::MIN, 0);
-        }
+        self.counts.clear();
+        self.timings.clear();
     }
 }
 
@@ -275,6 +298,38 @@ impl Timeline {
                 }
                 if window.contains(moment.second) {
                     visit(moment);
+                }
+            }
+        }
+    }
+
+    /// Visits every second inside `window` that holds anything, in order, as detection sees it. What [`Self::each`]
+    /// would give is summed up while it is read: a long quiet log has millions of seconds of one byte each.
+    pub fn each_outcome(&self, window: Window, mut visit: impl FnMut(Outcome)) {
+        for (&key, page) in self.pages_in(window) {
+            let base = key << PAGE_BITS;
+            let whole = window.start <= base && base + (1 << PAGE_BITS) <= window.end;
+            let mut lines = Lines { bytes: &page.counts, next: 0 };
+            let mut failed = Decoder::<FailedStream>::new(&page.failed);
+            let mut failures = || failed.next().unwrap_or((u32::MAX, 0));
+            let (mut l, mut f) = (lines.next(), failures());
+            loop {
+                // Failures are dated at their arrival, so they can lie in seconds without a line.
+                let at = l.0.min(f.0);
+                if at == u32::MAX {
+                    break;
+                }
+                let mut outcome = Outcome { second: base + i64::from(at), good: 0, neutral: 0, failed: 0 };
+                if l.0 == at {
+                    (outcome.good, outcome.neutral) = (l.1, l.2);
+                    l = lines.next();
+                }
+                if f.0 == at {
+                    outcome.failed = f.1;
+                    f = failures();
+                }
+                if whole || window.contains(outcome.second) {
+                    visit(outcome);
                 }
             }
         }
@@ -348,12 +403,11 @@ impl Stream for CountStream {
         }
     }
 
-    /// A second of one to seven 2xx answers and nothing else, up to 15 seconds after the last: one byte.
-    #[inline]
     fn encode(out: &mut Vec<u8>, skip: u32, value: &Counts) {
-        let others = value[1..].iter().fold(0, |a, b| a | b);
-        if others == 0 && value[0].wrapping_sub(1) < 7 && skip < 16 {
-            out.push((skip << 3 | value[0]) as u8);
+        if let Some(byte) = Self::short(skip, value[0])
+            && value[1..].iter().fold(0, |a, b| a | b) == 0
+        {
+            out.push(byte);
             return;
         }
         out.reserve(7 + 5 * CLASSES);
@@ -370,19 +424,40 @@ impl Stream for CountStream {
         let (&head, rest) = bytes.split_first()?;
         *bytes = rest;
         let mut counts = [0; CLASSES];
-        if head < 0x80 {
-            counts[0] = u32::from(head & 7);
-            return Some((u32::from(head >> 3), counts));
+        if let Some((skip, ok)) = Self::read_short(head) {
+            counts[0] = ok;
+            return Some((skip, counts));
         }
+        let skip = Self::read_long(bytes, |class, n| counts[class] = n)?;
+        Some((skip, counts))
+    }
+}
+
+impl CountStream {
+    /// A second of one to seven 2xx answers and nothing else, up to 15 seconds after the last, is one byte.
+    #[inline]
+    fn short(skip: u32, ok: u32) -> Option<u8> {
+        (ok.wrapping_sub(1) < 7 && skip < 16).then_some((skip << 3 | ok) as u8)
+    }
+
+    /// Reads back a second that is one byte: what was skipped, and the 2xx answers.
+    #[inline]
+    fn read_short(head: u8) -> Option<(u32, u32)> {
+        (head < 0x80).then_some((u32::from(head >> 3), u32::from(head & 7)))
+    }
+
+    /// Reads on behind the first byte of a second that is more than one; `class` is given each count.
+    #[inline]
+    fn read_long(bytes: &mut &[u8], mut class: impl FnMut(usize, u32)) -> Option<u32> {
         let (&mask, rest) = bytes.split_first()?;
         *bytes = rest;
         let skip = read_varint(bytes)?;
-        for (i, n) in counts.iter_mut().enumerate() {
-            if mask >> i & 1 == 1 {
-                *n = read_varint(bytes)?;
-            }
+        let mut left = mask;
+        while left != 0 {
+            class(left.trailing_zeros() as usize, read_varint(bytes)?);
+            left &= left - 1;
         }
-        Some((skip, counts))
+        Some(skip)
     }
 }
 
@@ -470,6 +545,39 @@ impl<'a, S: Stream> Decoder<'a, S> {
         let at = self.next + skip;
         self.next = at + 1;
         Some((at, value))
+    }
+}
+
+/// Reads a page's lines as sums: (second of the page, good, neutral); the second is `u32::MAX` behind the last.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    next: u32,
+}
+
+impl Lines<'_> {
+    #[inline]
+    fn next(&mut self) -> (u32, u32, u32) {
+        const END: (u32, u32, u32) = (u32::MAX, 0, 0);
+        let Some((&head, rest)) = self.bytes.split_first() else { return END };
+        self.bytes = rest;
+        let (mut good, mut neutral) = (0, 0);
+        let skip = if let Some((skip, ok)) = CountStream::read_short(head) {
+            good = ok;
+            skip
+        } else {
+            let long = CountStream::read_long(&mut self.bytes, |class, n| {
+                if GOOD >> class & 1 == 1 {
+                    good += n;
+                } else if class != Class::ServerError as usize {
+                    neutral += n;
+                }
+            });
+            let Some(skip) = long else { return END };
+            skip
+        };
+        let at = self.next + skip;
+        self.next = at + 1;
+        (at, good, neutral)
     }
 }
 
