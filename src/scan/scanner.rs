@@ -10,7 +10,7 @@ use crate::format::AccessRecord;
 use crate::format::access::store::split_request;
 use crate::format::framing::{Framing, Joiner};
 use crate::time::{Millis, Second, Window};
-use crate::timeline::{BUCKETS, CLASSES, Class, Collected, bucket};
+use crate::timeline::{BUCKETS, CLASSES, Class, Collected, bucket, only_ok};
 
 /// Bytes per entry of the index.
 pub(super) const INDEX_BYTES: u64 = 256 << 10;
@@ -123,7 +123,7 @@ pub(crate) struct Scanner<'p> {
     pub(super) plan: &'p Plan,
     window: Window,
     /// Whether lines must be kept, because the file cannot be read again.
-    keep_text: bool,
+    pub(super) keep_text: bool,
     pub(super) out: FileScan,
     pub(super) run: Run,
     pub(super) errors: super::errors::ErrorRun,
@@ -277,7 +277,11 @@ impl<'p> Scanner<'p> {
     fn close_run(&mut self) {
         let run = &mut self.run;
         run.lines = 0;
-        let lines: u32 = run.counts.iter().map(|n| u32::from(*n)).sum();
+        let lines = if only_ok(&run.counts) {
+            u32::from(run.counts[Class::Ok as usize])
+        } else {
+            run.counts.iter().map(|n| u32::from(*n)).sum()
+        };
         if lines == 0 {
             return;
         }
@@ -459,10 +463,6 @@ impl<'p> Scanner<'p> {
         if self.out.examples.wants(&byte) {
             self.out.examples.show(byte, sample(true, 0, raw, byte, line_no), |_, _| ());
         }
-    }
-
-    pub(super) fn keeps_text(&self) -> bool {
-        self.keep_text
     }
 
     /// The text of a line, where it cannot be read again.
