@@ -30,7 +30,7 @@ pub use endpoint::last_peer;
 pub use partial::{Block, Dimension, FileScan, Sample};
 pub use plan::Plan;
 pub use seek::seek;
-pub use tally::{ErrorCount, FailureTally};
+pub use tally::{ErrorCount, FailureTally, Seconds};
 
 use plan::Fast;
 use scanner::{Origin, Scanner};
