@@ -2,7 +2,7 @@
 
 use super::category::is_category;
 use super::errno::numbers;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, compile};
 use super::{Catalogue, read_line};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -19,8 +19,6 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
     ("patterns/script.toml", include_str!("../../patterns/script.toml")),
     ("patterns/upstream.toml", include_str!("../../patterns/upstream.toml")),
 ];
-/// Compiled size of one regex; a hostile or careless one is refused instead of filling memory.
-const LARGEST_REGEX: usize = 256 * 1024;
 /// How many patterns a catalogue can hold: the set of those already asked is a fixed array.
 pub(super) const MOST_PATTERNS: usize = 1024;
 
@@ -93,20 +91,19 @@ fn prepare(p: &mut Pattern) -> std::result::Result<(), String> {
         let known = numbers(symbol).ok_or(format!("\"{symbol}\" is no errno that nginx writes"))?;
         p.numbers.extend_from_slice(known);
     }
-    if let Some(regex) = &p.regex {
-        if regex.starts_with(".*") {
-            return Err("a regex does not start with .*".into());
-        }
-        let built = regex::bytes::RegexBuilder::new(regex).size_limit(LARGEST_REGEX).unicode(false).build();
-        p.compiled = Some(built.map_err(|e| format!("regex: {e}"))?);
+    if p.regex.as_ref().is_some_and(|regex| regex.starts_with(".*")) {
+        return Err("a regex does not start with .*".into());
     }
     Ok(())
 }
 
-/// Holds every pattern against its own lines, and every match line against the whole catalogue.
+/// Compiles every regex, holds every pattern against its own lines, and every match line against the whole catalogue.
 pub(super) fn prove(catalogue: &Catalogue) -> Result<()> {
     for p in catalogue.patterns() {
         let error = |what: String| Error::Pattern { file: p.file.clone(), what: format!("{}: {what}", p.id) };
+        if let Some(Err(e)) = p.regex.as_deref().map(compile) {
+            return Err(error(format!("regex: {e}")));
+        }
         for m in &p.matches {
             let record =
                 read_line(m.line.as_bytes()).ok_or(error(format!("no error-log record: {}", m.line)))?;

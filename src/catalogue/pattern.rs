@@ -2,6 +2,7 @@
 
 use crate::format::record::{ErrorRecord, Level};
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// Whose fault it is, in the words of the taxonomy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,8 +146,9 @@ pub struct Pattern {
     /// The file it comes from.
     #[serde(skip)]
     pub file: String,
+    /// `regex`, compiled when it is first asked: most are not in a run.
     #[serde(skip)]
-    pub(super) compiled: Option<regex::bytes::Regex>,
+    pub(super) compiled: OnceLock<Option<regex::bytes::Regex>>,
     #[serde(skip)]
     pub(super) numbers: Vec<u32>,
 }
@@ -167,6 +169,20 @@ impl Pattern {
                 .context
                 .is_none_or(|context| context == (record.connection.is_some() || record.client.is_some()))
             && (self.side.is_none() || self.side == side(record))
-            && self.compiled.as_ref().is_none_or(|r| r.is_match(record.message))
+            && (self.regex.is_none() || self.compiled().is_some_and(|r| r.is_match(record.message)))
     }
+
+    /// The regex, where there is one that compiles.
+    fn compiled(&self) -> Option<&regex::bytes::Regex> {
+        let compile = || compile(self.regex.as_deref()?).ok();
+        self.compiled.get_or_init(compile).as_ref()
+    }
+}
+
+/// Compiled size of one regex; a hostile or careless one is refused instead of filling memory.
+const LARGEST_REGEX: usize = 256 * 1024;
+
+/// Compiles the regex of a pattern.
+pub(super) fn compile(regex: &str) -> Result<regex::bytes::Regex, regex::Error> {
+    regex::bytes::RegexBuilder::new(regex).size_limit(LARGEST_REGEX).unicode(false).build()
 }
