@@ -249,4 +249,70 @@ mod tests {
         }
         assert_eq!(found(&counts), []);
     }
+
+    /// The level of each step on the best path, from the definition: every state at every step of the whole log.
+    fn by_definition(steps: &Steps, baseline: &Baseline, costs: Costs) -> Vec<u8> {
+        let (enter, change) = (costs.threshold, costs.threshold / 2.0);
+        let mut value = [f64::NEG_INFINITY; N + 1];
+        value[0] = 0.0;
+        let mut back: Vec<[usize; N + 1]> = Vec::new();
+        for step in &steps.list {
+            let e = Weights::at(baseline, step.first, costs.dispersion)
+                .evidence(*step, costs.cap * costs.threshold);
+            let (before, mut came) = (value, [0; N + 1]);
+            for to in 0..=N {
+                let cost = |from: usize| match from {
+                    _ if to == 0 || to == from => 0.0,
+                    0 => enter,
+                    _ => change,
+                };
+                // Staying wins a draw.
+                came[to] = (0..=N).fold(to, |best, from| {
+                    if before[from] - cost(from) > before[best] - cost(best) { from } else { best }
+                });
+                value[to] = before[came[to]] - cost(came[to]) + if to == 0 { 0.0 } else { e[to - 1] };
+            }
+            back.push(came);
+        }
+        let mut state = (0..=N).fold(0, |best, s| if value[s] > value[best] { s } else { best });
+        let mut path: Vec<u8> = Vec::new();
+        for came in back.iter().rev() {
+            path.push(state as u8);
+            state = came[state];
+        }
+        path.reverse();
+        path
+    }
+
+    proptest::proptest! {
+        /// Leaving out what cannot pay changes nothing, whatever the usual share and however the log goes up and down.
+        #[test]
+        fn nothing_that_pays_is_left_out(
+            stretches in proptest::collection::vec((1usize..60, 0u32..30, 0.0f64..1.0, 0u64..1000), 1..12),
+            threshold in 5.0f64..25.0,
+            dispersion in 1.0f64..4.0,
+        ) {
+            let mut counts = Vec::new();
+            for &(len, requests, share, seed) in &stretches {
+                let mut noise = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+                for _ in 0..len {
+                    noise ^= noise << 13;
+                    noise ^= noise >> 7;
+                    noise ^= noise << 17;
+                    let wobble = (noise >> 40) as f64 / f64::from(1 << 24);
+                    let failed = (f64::from(requests) * share * 2.0 * wobble).min(f64::from(requests)) as u32;
+                    counts.push((requests - failed, failed));
+                }
+            }
+            let steps = steps(&counts);
+            if let Some(baseline) = Baseline::first(&steps) {
+                let costs = Costs { threshold, dispersion, cap: 0.6 };
+                let mut path = vec![0; steps.list.len()];
+                for s in segments(&steps, &baseline, costs) {
+                    path[s.steps].fill(s.level);
+                }
+                proptest::prop_assert_eq!(path, by_definition(&steps, &baseline, costs));
+            }
+        }
+    }
 }
