@@ -286,6 +286,9 @@ impl Job for QuotedLoop<'_, '_, '_> {
     }
 }
 
+/// Bytes of which a stamp is a part when it is compared.
+const STAMP: usize = 32;
+
 struct QuotedReader<'p> {
     plan: &'p Quoted,
     clock: Clock<'p>,
@@ -303,17 +306,22 @@ impl Reader for QuotedReader<'_> {
     fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
         let plan = self.plan;
         let Place { start, end, .. } = place;
+        // One look at the bounds for all that is read here: the stamp's 32 bytes, which may begin before the first
+        // place of a quote, 128 bytes with the quotes, and the word behind the second. Masked indices cannot fail.
         let from = start + plan.lead;
-        let Some(window) = array::<{ 2 * WIDE }>(bytes, from) else { return false };
-        let (low, high) = (array::<WIDE>(window, 0), array::<WIDE>(window, WIDE));
-        let (Some(low), Some(high)) = (low, high) else { return false };
+        let Some(head) = array::<{ STAMP + 2 * WIDE + 8 }>(bytes, from - STAMP) else { return false };
+        let (Some(low), Some(high)) = (array::<WIDE>(head, STAMP), array::<WIDE>(head, STAMP + WIDE)) else {
+            return false;
+        };
         let low = lanes.mask(low, b'"');
         let high = lanes.mask(high, b'"');
         let rest = low & low.wrapping_sub(1);
-        let first = from + low.trailing_zeros() as usize;
-        let far = if rest == 0 { WIDE as u32 + high.trailing_zeros() } else { rest.trailing_zeros() };
-        let mut second = from + far as usize;
-        if far == 2 * WIDE as u32 {
+        let opening = low.trailing_zeros() as usize;
+        let (near, wide) = (rest.trailing_zeros(), WIDE as u32 + high.trailing_zeros());
+        let far = std::hint::select_unpredictable(rest == 0, wide, near) as usize;
+        let mut second = from + far;
+        let mut word = array::<8>(head, STAMP + (far & (2 * WIDE - 1)));
+        if far == 2 * WIDE {
             // A long request.
             let Some(more) = bytes.get(second..end).and_then(|b| memchr::memchr(b'"', b)) else {
                 return false;
@@ -323,10 +331,8 @@ impl Reader for QuotedReader<'_> {
         if low == 0 || second + 6 > end {
             return false;
         }
-        let (Some(word), Some(stamp)) = (array::<8>(bytes, second), array::<32>(bytes, first - plan.back))
-        else {
-            return false;
-        };
+        let stamp = array::<32>(head, (STAMP + opening - plan.back) & (2 * WIDE - 1));
+        let (Some(word), Some(stamp), first) = (word, stamp, from + opening) else { return false };
         // `" 502 `: the closing quote, three digits, blanks around them.
         let word = u64::from_le_bytes(*word);
         let nibbles = nibbles(word >> 16);
