@@ -436,7 +436,8 @@ impl<'p> Scanner<'p> {
                 if stamp.sub_second && self.run.inside {
                     self.span(stamp.millis);
                 }
-                let class = record.status.map_or(Class::Ok, Class::of);
+                // A format without a status says neither that a request went well nor that it failed.
+                let class = record.status.map_or(Class::Odd, Class::of);
                 self.run.counts[class as usize] += 1;
                 if let Some(ms) = record.request_time {
                     self.latency(ms);
