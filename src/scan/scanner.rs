@@ -6,9 +6,9 @@ use super::bounded::hash;
 use super::endpoint;
 use super::partial::{Block, Dimension, FileScan, KEPT, Sample};
 use super::plan::{Known, Plan};
-use crate::format::AccessRecord;
 use crate::format::access::store::split_request;
 use crate::format::framing::{Framing, Joiner};
+use crate::format::{AccessRecord, Field};
 use crate::time::{Millis, Second, Window};
 use crate::timeline::{BUCKETS, CLASSES, Class, Collected, bucket, only_ok};
 
@@ -124,6 +124,8 @@ pub(crate) struct Scanner<'p> {
     window: Window,
     /// Whether lines must be kept, because the file cannot be read again.
     pub(super) keep_text: bool,
+    /// Whether the main format has the request as the client sent it, by which an error log's records are found.
+    sightable: bool,
     pub(super) out: FileScan,
     pub(super) run: Run,
     pub(super) errors: super::errors::ErrorRun,
@@ -147,6 +149,7 @@ impl<'p> Scanner<'p> {
             plan,
             window,
             keep_text,
+            sightable: plan.formats.first().is_some_and(|f| f.has(&Field::Request)),
             out: FileScan::default(),
             run: Run {
                 second: Second::MIN,
@@ -364,7 +367,7 @@ impl<'p> Scanner<'p> {
         let wanted = match seen.class {
             Class::ServerError => true,
             Class::Aborted => seen.waited.is_some_and(|ms| ms >= PATIENCE_MS),
-            _ => self.sighting().is_some(),
+            _ => self.sightable && self.sighting().is_some(),
         };
         if !wanted {
             return;
