@@ -249,8 +249,10 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
     let mut report =
         Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
     for host in &hosts {
-        let found = detect_host(host, &report);
-        report.incidents.extend(inspect::incidents(host, &found.anomalies));
+        let mut found = detect_host(host, &report);
+        let mut looks = inspect::Looks::default();
+        report.findings.extend(inspect::settle(host, &mut looks, &mut found));
+        report.incidents.extend(inspect::incidents(host, &mut looks, &found.anomalies));
         report.findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
     }
     inspect::join_hosts(&mut report.incidents, hosts.len());
@@ -297,6 +299,7 @@ fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
     detect::detect(
         &Signals {
             access: (!host.timeline.is_empty()).then_some(&counted),
+            timings: Some(&host.timeline),
             errors: &errors,
             server_side: &|class| is(&server_side, class),
             excused: &|class| is(&excused, class),

@@ -192,6 +192,8 @@ pub struct Impact {
     pub clients: Option<u64>,
     /// Failed requests by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// Requests that took several times as long as usual, where that was found.
+    pub slow: Option<u64>,
 }
 
 /// A part of an incident.

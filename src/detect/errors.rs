@@ -203,5 +203,6 @@ fn down_by_words(from: Second, end: Option<Second>, last: Second, options: &Opti
         started_at: end,
         dated_by_successes: false,
         errors: None,
+        slow: None,
     }
 }

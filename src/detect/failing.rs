@@ -497,6 +497,7 @@ fn finish<T: Ticks>(
         started_at: None,
         dated_by_successes: false,
         errors: None,
+        slow: None,
     });
 }
 

@@ -575,6 +575,7 @@ fn anomaly<T: Ticks>(
         started_at: proof.started,
         dated_by_successes: false,
         errors: None,
+        slow: None,
     }
 }
 

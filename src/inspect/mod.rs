@@ -5,6 +5,7 @@
 //! [`incident`] and [`cause`] make incidents; [`found`] makes findings; [`files`] says what the files cover and what
 //! was not counted.
 
+mod again;
 mod cause;
 mod files;
 mod found;
@@ -12,10 +13,27 @@ mod host;
 mod incident;
 mod joint;
 mod marks;
+mod missing;
+mod one_client;
+mod places;
+mod shown;
 
+pub use again::Looks;
 pub use cause::server_side;
 pub use files::{coverage, inputs, not_counted};
 pub use found::findings;
 pub use host::{Counted, Host, hosts};
 pub use incident::incidents;
 pub use joint::join_hosts;
+
+use crate::detect::{self, Detection};
+use crate::report::Finding;
+
+/// Looks again at what detection found, where the verdict hangs on single requests: takes out what one client did
+/// alone, adds content that went missing, and gives the findings about what is neither.
+pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
+    let mut findings = one_client::take_out(host, looks, found);
+    findings.extend(missing::find(host, looks, found));
+    detect::join(found);
+    findings
+}

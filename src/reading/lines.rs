@@ -2,9 +2,10 @@
 
 use super::Read;
 use crate::format::errorlog;
+use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
 use crate::scan::{Plan, Sample};
-use crate::time::{Second, parse_error_time};
+use crate::time::{Second, Stamp, parse_error_time};
 use std::io::Read as _;
 use std::ops::Range;
 
@@ -44,6 +45,38 @@ pub fn record_at(read: &Read, sample: &Sample) -> Vec<u8> {
 /// Error logs are asked in their own local time. Lines without a time are passed over.
 pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
     let plan = &read.reading.plan;
+    let mut room = Vec::new();
+    each_line(read, range.clone(), &mut |byte, line| {
+        if let Some(second) = second_of(plan, line, &mut room)
+            && range.contains(&second)
+        {
+            visit(byte, line, second);
+        }
+    });
+}
+
+/// Visits each request of a file whose line was written inside `range` of seconds: byte of the line, request, second.
+pub fn each_request_between(
+    read: &Read,
+    range: Range<Second>,
+    visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
+) {
+    let plan = &read.reading.plan;
+    let mut room = Vec::new();
+    each_line(read, range.clone(), &mut |byte, line| {
+        let unwrapped = plan.framing.unwrap(line, &mut room);
+        let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
+        let record = plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));
+        if let Some(record) = record
+            && let Some(second) = record.time.map(Stamp::second).filter(|s| range.contains(s))
+        {
+            visit(byte, &record, second);
+        }
+    });
+}
+
+/// Visits the lines of the blocks that hold a line of `range`, with their places.
+fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])) {
     let blocks = &read.scan.blocks;
     let wanted = |i: usize| blocks.get(i).is_some_and(|b| b.first < range.end && b.last >= range.start);
     // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along.
@@ -51,14 +84,6 @@ pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMu
         .filter(|&i| wanted(i) || wanted(i + 1))
         .map(|i| blocks[i].start..blocks[i].end)
         .collect();
-    let mut room = Vec::new();
-    let mut line = |byte: u64, line: &[u8]| {
-        if let Some(second) = second_of(plan, line, &mut room)
-            && range.contains(&second)
-        {
-            visit(byte, line, second);
-        }
-    };
     if read.reading.source.is_seekable() {
         let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
         let mut pages = Pages::default();

@@ -26,8 +26,10 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bounded::hash;
 pub use drive::{Job, ScanOptions, scan};
 pub use endpoint::last_peer;
+pub(crate) use endpoint::template;
 pub use partial::{Block, Dimension, FileScan, Sample};
 pub use plan::Plan;
 pub use seek::seek;

@@ -172,6 +172,7 @@ impl<'a> Incident<'a> {
                 lost_bounds: i.impact.lost_bounds.map(|(low, high)| [low, high]),
                 clients: i.impact.clients,
                 statuses: &i.impact.statuses,
+                slow: i.impact.slow,
             },
             phases: i
                 .phases
@@ -236,6 +237,7 @@ struct Impact<'a> {
     lost_bounds: Option<[u64; 2]>,
     clients: Option<u64>,
     statuses: &'a BTreeMap<u16, u64>,
+    slow: Option<u64>,
 }
 
 #[derive(Serialize)]
