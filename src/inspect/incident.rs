@@ -3,7 +3,7 @@
 use super::again::{Look, Looks};
 use super::cause::{causes, trigger};
 use super::host::Host;
-use super::{places, shown};
+use super::{cut_short, places, restarts, shown};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::reading::Role;
@@ -32,9 +32,18 @@ pub(super) fn window(a: &Anomaly) -> Window {
 fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
     let window = window(a);
     let tally = host.failures(window);
-    let impact = impact(host, look, a, window, &tally);
+    let mut impact = impact(host, look, a, window, &tally);
     let causes = causes(host, a, &tally);
-    let (severity, client_visible) = severity(host, a, &tally, &impact, causes.unlogged);
+    let cut = cut_short::answers(host, window).filter(|_| a.kind == Kind::ErrorsOnly);
+    if let Some(cut) = cut {
+        impact.failed = cut.min(impact.requests.max(cut));
+        impact.requests = impact.requests.max(cut);
+        impact.failed_share = Some(impact.failed as f64 / impact.requests.max(1) as f64);
+    }
+    let (severity, client_visible) = match cut {
+        Some(_) => (Severity::Degradation, true),
+        None => severity(host, a, &tally, &impact, causes.unlogged),
+    };
     let trigger = trigger(host, a);
     let mut evidence: Vec<Evidence> = match a.kind {
         Kind::Silence(_) => host.lines_around(a),
@@ -54,13 +63,14 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
     timeline.sort_by_key(|e| e.time);
     let mut seen = std::collections::BTreeSet::new();
     timeline.retain(|e| seen.insert((e.time, e.what.clone())));
-    let mut ranked = shown::cause(host, look, a).into_iter().chain(causes.ranked);
+    let mut ranked =
+        shown::cause(host, look, a).or_else(|| restarts::cause(host, a)).into_iter().chain(causes.ranked);
     let ms = |s: i64| s.saturating_mul(1000);
     Incident {
         id: id(host, a),
         severity,
-        title: title(host, a, severity, &scope, &impact),
-        why: why(a, &impact),
+        title: cut.map_or_else(|| title(host, a, severity, &scope, &impact), |_| torn_title(&scope)),
+        why: cut.map_or_else(|| why(a, &impact), |n| torn(a, n)),
         start: ms(a.start),
         start_bounds: (ms(a.start_bounds.0), ms(a.start_bounds.1)),
         end: a.end.map(ms),
@@ -438,6 +448,20 @@ fn why(a: &Anomaly, impact: &Impact) -> String {
             format!("{shown} in {seconds} of the error log; {}", odds(a.evidence_nats))
         }
     }
+}
+
+fn torn_title(scope: &Scope) -> String {
+    let host = scope.hosts.first().map(|h| format!(" ({h})")).unwrap_or_default();
+    format!("Answers were cut short{host}")
+}
+
+/// The sentence of answers that were cut short.
+fn torn(a: &Anomaly, cut: u64) -> String {
+    format!(
+        "{} cut short after the status was sent, so that the access log shows it as well; {}",
+        clock::count_of(cut, "answer"),
+        odds(a.evidence_nats)
+    )
 }
 
 /// The sentence of a slowdown.

@@ -7,6 +7,7 @@
 
 mod again;
 mod cause;
+mod cut_short;
 mod files;
 mod found;
 mod host;
@@ -16,6 +17,7 @@ mod marks;
 mod missing;
 mod one_client;
 mod places;
+mod restarts;
 mod shown;
 
 pub use again::Looks;
@@ -35,5 +37,6 @@ pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<
     let mut findings = one_client::take_out(host, looks, found);
     findings.extend(missing::find(host, looks, found));
     detect::join(found);
+    restarts::prove(host, found);
     findings
 }
