@@ -242,9 +242,15 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
 
 /// Reads, counts, detects, inspects.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
-    let catalogue = Catalogue::with_dirs(&options.patterns)?;
+    // A mistake in the user's own patterns is told before the work.
+    let users = (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()?;
     let Counts { reads, refused, skipped, mut failures, mut zone, window } = count(options, progress)?;
     progress.stage("looking for incidents");
+    let catalogue = match users {
+        Some(catalogue) => catalogue,
+        None if reads.iter().any(|r| r.reading.role == Role::Error) => Catalogue::builtin()?,
+        None => Catalogue::none()?,
+    };
     let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
     let mut report =
         Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
