@@ -273,6 +273,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
     report.not_counted = inspect::not_counted(&reads, &refused);
     report.not_counted.extend(skipped);
     report.totals = totals(&reads);
+    report.availability = inspect::availability(&report.incidents, &report.coverage, report.totals);
     let edges = |f: fn(&crate::report::Input) -> Option<i64>| report.inputs.iter().filter_map(f);
     let (from, to) = (window.start.saturating_mul(1000), window.end.saturating_mul(1000));
     report.span =

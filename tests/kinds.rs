@@ -81,6 +81,31 @@ fn one_endpoint_slow_is_named() {
 }
 
 #[test]
+fn a_wave_of_499_without_times() {
+    let site = Site { seed: 33, rate: 8.0, format: Format::Combined, ..Site::default() };
+    let mut hits = site.hits();
+    for (i, h) in hits.iter_mut().enumerate() {
+        if !h.path.starts_with("/static") && (HALF..HALF + 150.0).contains(&h.at) {
+            (h.status, h.took) = if i % 10 < 8 { (499, 4.0 + (i % 7) as f64 / 7.0) } else { (200, 6.0) };
+        }
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("499", &site, &report, (HALF, HALF + 150.0), 8.0);
+    assert_eq!((i.severity, i.client_visible), (Severity::Slowdown, true));
+    assert!(i.impact.statuses[&499] > 300, "{:?}", i.impact);
+    // One client that hangs up on everything is its own affair.
+    let mut hits = site.hits();
+    hits.extend((0..900).map(|i| Hit {
+        at: HALF + f64::from(i) / 6.0,
+        client: "203.0.113.9".into(),
+        path: "/api/stock".into(),
+        status: 499,
+        took: 0.2,
+    }));
+    quiet("one client's 499", &site.report(&hits, &[]));
+}
+
+#[test]
 fn content_that_is_gone_or_forbidden() {
     for (seed, status, rate, format) in
         [(4, 404, 6.0, Format::Combined), (5, 403, 2.0, Format::Timed), (6, 410, 25.0, Format::Json)]

@@ -36,7 +36,7 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
     let causes = causes(host, a, &tally);
     let cut = cut_short::answers(host, window).filter(|_| a.kind == Kind::ErrorsOnly);
     if let Some(cut) = cut {
-        impact.failed = cut.min(impact.requests.max(cut));
+        (impact.failed, impact.uncounted) = (cut, cut);
         impact.requests = impact.requests.max(cut);
         impact.failed_share = Some(impact.failed as f64 / impact.requests.max(1) as f64);
     }
@@ -152,16 +152,18 @@ fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tal
         }
         None => lost_in_silence(host, a, window),
     };
+    let counted = failed;
     let mut statuses = tally.statuses.clone();
     let mut clients = (tally.failed > 0).then(|| tally.clients().min(tally.failed));
-    if let Some(look) = look.filter(|l| a.kind == Kind::Missing && l.complete) {
+    if let Some(look) = look.filter(|l| uncounted_failures(a) && l.complete) {
         let (missing, theirs) = shown::statuses(look, a);
         failed += missing.values().sum::<u64>();
         statuses.extend(missing);
         clients = clients.max(Some(theirs));
-    } else if a.kind == Kind::Missing {
+    } else if uncounted_failures(a) {
         failed += a.failed;
     }
+    let uncounted = failed - counted;
     Impact {
         requests,
         failed,
@@ -171,7 +173,14 @@ fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tal
         clients,
         statuses,
         slow: a.slow.map(|s| s.slow),
+        uncounted,
     }
+}
+
+/// Whether the requests an anomaly is about are no failures to the scan: content gone, and clients gone for a reason that
+/// the log does not tell.
+fn uncounted_failures(a: &Anomaly) -> bool {
+    a.kind == Kind::Missing || a.kind == Kind::Slow && a.slow.is_none()
 }
 
 /// Seconds before and after an incident whose rate says what its silent phases cost.
@@ -297,6 +306,11 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
                 }
                 (Kind::Silence(_), _) => "no request was logged".into(),
                 (Kind::ErrorsOnly, _) => "the error log reports failures".into(),
+                (Kind::Slow, _) if a.slow.is_none() => format!(
+                    "clients gave up {} of {}",
+                    clock::count(p.failed),
+                    clock::count_of(p.requests, "request")
+                ),
                 (Kind::Slow, _) => format!(
                     "{} of {} took several times as long as usual",
                     clock::count(p.failed),
@@ -382,6 +396,7 @@ fn title(host: &Host<'_>, a: &Anomaly, severity: Severity, scope: &Scope, impact
         (Kind::Silence(_), _) => "No request was logged".to_owned(),
         (Kind::ErrorsOnly, Severity::Hidden) => "Upstream failures that retries kept from clients".to_owned(),
         (Kind::ErrorsOnly, _) => "Failures in the error log".to_owned(),
+        (Kind::Slow, _) if a.slow.is_none() => "Clients gave up waiting".to_owned(),
         (Kind::Slow, _) => "Answers came late".to_owned(),
         (Kind::Missing, _) => "Content went missing".to_owned(),
         (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
@@ -466,7 +481,15 @@ fn torn(a: &Anomaly, cut: u64) -> String {
 
 /// The sentence of a slowdown.
 fn late(a: &Anomaly) -> String {
-    let Some(s) = a.slow else { return odds(a.evidence_nats) };
+    let Some(s) = a.slow else {
+        return format!(
+            "clients gave up {} of {} (499), usually {}; {}",
+            clock::count(a.failed),
+            clock::count_of(a.requests, "request"),
+            clock::share(a.usual_share),
+            odds(a.evidence_nats)
+        );
+    };
     let seconds = |ms: f64| format!("{:.2} s", ms / 1000.0);
     format!(
         "{} of {} took {} or more, usually {}; half took up to {}, usually {}; {}",

@@ -6,10 +6,12 @@
 //! was not counted.
 
 mod again;
+mod availability;
 mod cause;
 mod cut_short;
 mod files;
 mod found;
+mod given_up;
 mod host;
 mod incident;
 mod joint;
@@ -21,6 +23,7 @@ mod restarts;
 mod shown;
 
 pub use again::Looks;
+pub use availability::availability;
 pub use cause::server_side;
 pub use files::{coverage, inputs, not_counted};
 pub use found::findings;
@@ -36,6 +39,7 @@ use crate::report::Finding;
 pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
     let mut findings = one_client::take_out(host, looks, found);
     findings.extend(missing::find(host, looks, found));
+    given_up::find(host, looks, found);
     detect::join(found);
     restarts::prove(host, found);
     findings

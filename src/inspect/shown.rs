@@ -6,6 +6,7 @@ use super::missing;
 use crate::clock;
 use crate::detect::{Anomaly, Kind};
 use crate::report::{Cause, Evidence};
+use crate::timeline::Class;
 use std::collections::BTreeMap;
 
 /// Which requests of a look an anomaly is about.
@@ -13,6 +14,7 @@ pub(super) fn bad<'a>(look: &'a Look, a: &'a Anomaly) -> Box<dyn Fn(&Answer) -> 
     match (a.kind, a.slow) {
         (Kind::Missing, _) => Box::new(missing::counts(look)),
         (Kind::Slow, Some(s)) => Box::new(move |x| x.took.is_some_and(|ms| ms >= s.limit_ms)),
+        (Kind::Slow, None) => Box::new(|x| x.class == Class::Aborted),
         _ => Box::new(|x| x.failed),
     }
 }
@@ -62,7 +64,10 @@ fn slow(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
         upstream += u64::from(f64::from(by) >= 0.8 * f64::from(took));
     }
     let n = late().count() as u64;
-    let (summary, confidence) = if known * 2 < n {
+    let (summary, confidence) = if a.slow.is_none() {
+        let what = "gave up waiting; the log does not tell for how long they had waited";
+        (format!("clients of {} {what}", clock::count_of(n, "request")), "possible")
+    } else if known * 2 < n {
         (
             "answers took several times as long as usual; the log does not tell where the time went".into(),
             "possible",

@@ -298,6 +298,7 @@ pub(crate) fn several() -> Report {
             },
             NotCounted { path: hostile.into(), reason: "cut".into(), lines: 1, bytes: 17, example: None },
         ],
+        availability: None,
         totals: Totals {
             lines: 1_290_242,
             bytes: 245_145_980,

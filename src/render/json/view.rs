@@ -36,6 +36,8 @@ pub(super) struct Report<'a> {
     coverage: Vec<Coverage<'a>>,
     not_counted: Vec<NotCounted<'a>>,
     totals: Totals,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    availability: Option<Availability>,
 }
 
 impl<'a> Report<'a> {
@@ -58,6 +60,13 @@ impl<'a> Report<'a> {
                 failed: r.totals.failed,
                 error_records: r.totals.error_records,
             },
+            availability: r.availability.map(|a| Availability {
+                requests: number(a.requests),
+                time: number(a.time),
+                covered_seconds: number(a.covered_seconds),
+                bad_seconds: number(a.bad_seconds),
+                unknown_seconds: number(a.unknown_seconds),
+            }),
         }
     }
 }
@@ -69,6 +78,15 @@ struct Totals {
     requests: u64,
     failed: u64,
     error_records: u64,
+}
+
+#[derive(Serialize)]
+struct Availability {
+    requests: f64,
+    time: f64,
+    covered_seconds: f64,
+    bad_seconds: f64,
+    unknown_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -173,6 +191,7 @@ impl<'a> Incident<'a> {
                 clients: i.impact.clients,
                 statuses: &i.impact.statuses,
                 slow: i.impact.slow,
+                uncounted: i.impact.uncounted,
             },
             phases: i
                 .phases
@@ -238,6 +257,7 @@ struct Impact<'a> {
     clients: Option<u64>,
     statuses: &'a BTreeMap<u16, u64>,
     slow: Option<u64>,
+    uncounted: u64,
 }
 
 #[derive(Serialize)]
