@@ -257,6 +257,49 @@ fn a_killed_nginx_is_told_by_its_serials() {
 }
 
 #[test]
+fn an_outage_that_a_probe_sees_best_keeps_its_edges() {
+    let site = Site { seed: 52, rate: 1.0, ..Site::default() };
+    let mut hits = site.hits();
+    let probe = |i: i32| Hit {
+        at: f64::from(i) + 0.5,
+        client: "10.0.0.1".into(),
+        path: "/".into(),
+        status: 200,
+        took: 0.004,
+    };
+    hits.extend((0..2400).step_by(2).map(probe));
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 90.0).contains(&h.at)) {
+        h.status = 500;
+    }
+    let report = site.report(&hits, &[]);
+    only("probe", &site, &report, (HALF, HALF + 90.0), 2.5);
+}
+
+#[test]
+fn crashing_workers_drop_requests_without_a_line() {
+    let site = Site { seed: 53, rate: 8.0, offset: 120, ..Site::default() };
+    let hits: Vec<Hit> = site
+        .hits()
+        .into_iter()
+        .enumerate()
+        .filter(|(i, h)| !(HALF..HALF + 100.0).contains(&h.at) || i % 4 > 0)
+        .map(|h| h.1)
+        .collect();
+    let errors: Vec<_> = (0..25)
+        .map(|i| {
+            (
+                HALF + 4.0 * f64::from(i),
+                format!("[alert] 71#71: worker process {} exited on signal 11 (core dumped)", 80 + i),
+            )
+        })
+        .collect();
+    let report = site.report(&hits, &errors);
+    let i = only("crash", &site, &report, (HALF, HALF + 97.0), 5.0);
+    assert!(i.client_visible);
+    assert_eq!(i.cause.as_ref().unwrap().category, "process.crash");
+}
+
+#[test]
 fn healthy_sites_are_quiet() {
     for (seed, rate, format) in [
         (60, 0.3, Format::Combined),

@@ -23,6 +23,8 @@ const CLIENTS: usize = 8;
 const BALANCER: f64 = 0.5;
 /// Requests of others that tell whether they were served.
 const OTHERS: usize = 10;
+/// Good answers to others that show that they were served.
+const SERVED: i32 = 5;
 /// Records of the error log that prove a fault of the server.
 const PROOF: u64 = 3;
 /// Where only slices were read: the evidence that the others fail too, and its dispersion.
@@ -84,8 +86,7 @@ fn left(look: &Look, a: &Anomaly) -> Left {
         let own = window(a);
         return match found.into_iter().find(|b| window(b).overlaps(own)) {
             None => Left::Nothing(worst),
-            Some(b) if shift(a, &b) <= 5 => Left::Same,
-            Some(b) => Left::Other(Box::new(b)),
+            Some(b) => trimmed(a, &b, &others().collect::<Vec<_>>()),
         };
     }
     let share = |bad: usize, all: usize| (bad as f64 + 0.5) / (all as f64 + 1.0);
@@ -97,25 +98,56 @@ fn left(look: &Look, a: &Anomaly) -> Left {
     if stands { Left::Same } else { Left::Nothing(worst) }
 }
 
-fn shift(a: &Anomaly, b: &Anomaly) -> i64 {
-    (a.start - b.start).abs().max((a.end_or_last() - b.end_or_last()).abs())
+/// The anomaly without the stretches at its ends in which the others were served: there it was the worst client alone.
+/// Where the others say nothing, or fail too, its own edges are the better ones.
+fn trimmed(a: &Anomaly, b: &Anomaly, others: &[&Answer]) -> Left {
+    let served = |at: Window| {
+        let (mut good, mut all) = (0, 0);
+        for x in others.iter().filter(|x| at.contains(x.second)) {
+            good += i32::from(x.good());
+            all += 1;
+        }
+        good >= SERVED && good * 3 >= all * 2
+    };
+    let late = b.start > a.start && served(Window { start: a.start, end: b.start });
+    let early =
+        b.end_or_last() < a.end_or_last() && served(Window { start: b.end_or_last(), end: a.end_or_last() });
+    if !late && !early {
+        return Left::Same;
+    }
+    let mut out = a.clone();
+    if late {
+        (out.start, out.start_bounds, out.start_interval) = (b.start, b.start_bounds, b.start_interval);
+        (out.first_bad, out.last_good_before, out.open_start) =
+            (b.first_bad, b.last_good_before, b.open_start);
+    }
+    if early {
+        (out.end, out.end_bounds, out.end_interval) = (b.end, b.end_bounds, b.end_interval);
+        (out.last_bad, out.first_good_after, out.open_end) = (b.last_bad, b.first_good_after, b.open_end);
+    }
+    // The counts are those of the others: the storm is told apart.
+    (out.requests, out.failed, out.phases) = (b.requests, b.failed, b.phases.clone());
+    if let Some(p) = out.phases.first_mut() {
+        p.start = out.start;
+    }
+    let until = out.end_or_last();
+    if let Some(p) = out.phases.last_mut() {
+        p.end = until.max(p.start + 1);
+    }
+    Left::Other(Box::new(out))
 }
 
 /// Takes out of a detection what one client did alone, and says so.
 pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut kept = Vec::new();
-    for mut a in std::mem::take(&mut found.anomalies) {
+    for a in std::mem::take(&mut found.anomalies) {
         let alone = a.kind == Kind::Failing && a.phases.iter().all(|p| p.kind == Kind::Failing);
         let at = window(&a);
         let look = if alone && !proven(host, at) { looks.at(host, at) } else { None };
         match look.map(|l| (l, left(l, &a))) {
             None | Some((_, Left::Same)) => kept.push(a),
-            Some((_, Left::Other(b))) => {
-                // What others saw is dated by what others saw.
-                let errors = a.errors.take();
-                kept.push(Anomaly { errors, ..*b });
-            }
+            Some((_, Left::Other(b))) => kept.push(*b),
             Some((look, Left::Nothing(worst))) => findings.push(finding(host, look, &a, &worst)),
         }
     }

@@ -137,3 +137,45 @@ fn healthy_days_far_away_change_nothing() {
     assert_eq!((here.len(), there.len()), (1, 1));
     assert_eq!((here[0].start, here[0].end), (there[0].start, there[0].end));
 }
+
+/// How exact the edges are and how honest their intervals, by the rate of evidence; to be run by hand:
+/// `cargo test --release --lib figures -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints figures and takes long"]
+#[allow(clippy::print_stdout, reason = "this is what it is for")]
+fn figures() {
+    let mut bins: [Vec<(f64, bool, f64)>; 4] = std::array::from_fn(|_| Vec::new());
+    for seed in 5000..5200 {
+        let log = random(seed, seed % 2 == 0);
+        let ticks = log.ticks();
+        let (nats, per_second) = evident(&log, &ticks);
+        if nats < 25.0 {
+            continue;
+        }
+        let fault = log.faults[0];
+        let (from, to) = (log.origin + fault.start, log.origin + fault.end);
+        let found = run(&ticks);
+        let Some(hit) = found.anomalies.iter().find(|a| a.start < to && a.end_or_last() > from) else {
+            continue;
+        };
+        let bin = [30.0, 3.0, 0.3].iter().position(|least| per_second >= *least).unwrap_or(3);
+        for (at, truth, interval) in
+            [(hit.start, from, hit.start_interval), (hit.end_or_last(), to, hit.end_interval)]
+        {
+            let covered = interval.0 <= truth && truth <= interval.1;
+            bins[bin].push(((at - truth).abs() as f64, covered, (interval.1 - interval.0) as f64));
+        }
+    }
+    for (name, mut edges) in [">= 30", "3 - 30", "0.3 - 3", "< 0.3"].into_iter().zip(bins) {
+        edges.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let n = edges.len();
+        let covered = edges.iter().filter(|e| e.1).count();
+        let width = edges.iter().map(|e| e.2).sum::<f64>() / n.max(1) as f64;
+        let at = |q: f64| edges.get((q * n as f64) as usize).map_or(0.0, |e| e.0);
+        println!(
+            "{name:8} nats/s: {n:4} edges, error {:.0} / {:.0} s, covered {covered}, width {width:.1} s",
+            at(0.5),
+            at(0.95)
+        );
+    }
+}
