@@ -299,6 +299,40 @@ fn crashing_workers_drop_requests_without_a_line() {
     assert_eq!(i.cause.as_ref().unwrap().category, "process.crash");
 }
 
+/// Of a busy log only some of the requests around a candidate are read again.
+#[test]
+fn a_busy_site_is_judged_by_a_part_of_its_requests() {
+    let site = Site { seed: 54, rate: 60.0, seconds: 1500.0, ..Site::default() };
+    let ordinary = site.hits();
+    let from = 750.0;
+    let inside = |h: &Hit| (from..from + 100.0).contains(&h.at);
+    let mut hits = ordinary.clone();
+    hits.extend((0..2500).map(|i| Hit {
+        at: from + f64::from(i) / 25.0,
+        client: "203.0.113.9".into(),
+        path: "/api/report".into(),
+        status: 500,
+        took: 0.01,
+    }));
+    let report = site.report(&hits, &[]);
+    quiet("a storm", &report);
+    assert!(said(&report, "one-client"), "{:#?}", report.findings);
+    let mut hits = ordinary.clone();
+    for h in hits.iter_mut().filter(|h| inside(h) && h.path.starts_with("/static")) {
+        h.status = 404;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("missing", &site, &report, (from, from + 100.0), 2.0);
+    assert_eq!(i.cause.as_ref().unwrap().category, "content.missing");
+    let mut hits = ordinary;
+    for h in hits.iter_mut().filter(|h| inside(h) && h.path.starts_with("/cart")) {
+        h.status = 500;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("an endpoint", &site, &report, (from, from + 100.0), 2.0);
+    assert_eq!(i.scope.endpoints, ["/cart"], "{:?}", i.scope);
+}
+
 #[test]
 fn healthy_sites_are_quiet() {
     for (seed, rate, format) in [

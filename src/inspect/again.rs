@@ -2,8 +2,8 @@
 //!
 //! The scan counts every request by second and class; which client, which path, which peer it has for failures alone.
 //! Where a verdict hangs on what the others did meanwhile (one client's retries, content that used to be there, one
-//! host among several), the lines around the candidate are read again. What is kept has a bound; a stretch that holds
-//! more is thinned to slices of time, spread evenly.
+//! host among several), the lines around the candidate are read again. What is read has a bound; of a stretch that holds
+//! more, some lines are read at places spread evenly.
 
 use super::host::Host;
 use crate::detect::{Tick, Ticks};
@@ -15,16 +15,19 @@ use crate::time::{Second, Window};
 use crate::timeline::Class;
 use std::collections::{BTreeMap, HashMap};
 
-/// Requests kept of one look, in all.
+/// Requests read for one look at most, in all.
 const MOST: u64 = 60_000;
-/// Requests kept of all looks of a host; a log with many findings gets smaller ones.
-const BUDGET: u64 = 300_000;
+/// Requests read for all looks of a host: this part of those the scan counted, for a line costs ten times as much here as
+/// there; but as many as one look may take, however small the log.
+const PART: u64 = 50;
 /// A look is not worth it below this.
 const LEAST: u64 = 3_000;
 /// Seconds on each side of a candidate that tell what is usual.
 const AROUND: i64 = 600;
-/// Slices that a stretch with too many requests is thinned to.
-const SLICES: i64 = 24;
+/// Where a stretch holds too many requests, some are read at so many places,
+const PLACES: usize = 4;
+/// so many at each.
+const EACH: usize = 2_000;
 /// A request that its client gave up counts as failed when it had waited so long.
 const PATIENCE_MS: u32 = 1000;
 
@@ -76,7 +79,7 @@ pub(super) struct Look {
     pub(super) inside: Window,
     /// What was looked at.
     pub(super) span: Window,
-    /// Every request of the span is there; else slices of it.
+    /// Every request of the span is there; else some of them.
     pub(super) complete: bool,
 }
 
@@ -99,39 +102,45 @@ impl Look {
             inside,
             Window { start: inside.end, end: span.end },
         ];
-        let mut complete = true;
-        let mut windows = Vec::new();
-        for part in parts.into_iter().filter(|p| p.start < p.end) {
-            let n = requests(host, part);
-            let slices = thin(part, n, most / 3);
-            complete &= slices.len() == 1;
-            windows.extend(slices);
+        let parts: Vec<(Window, bool)> = parts
+            .into_iter()
+            .filter(|p| p.start < p.end)
+            .map(|p| (p, requests(host, p) <= most / 3))
+            .collect();
+        let complete = parts.iter().all(|p| p.1);
+        // In a packed file no place can be looked up: all of it would have to be unpacked and read.
+        if !complete && files.iter().any(|&i| !host.reads[i].reading.source.is_seekable()) {
+            return None;
         }
         let mut look = Self { answers: Vec::new(), texts: HashMap::new(), inside, span, complete };
         for file in files {
-            look.read(host, file, &windows);
+            look.read(host, file, &parts);
         }
         look.answers.sort_by_key(|a| (a.second, a.file, a.byte));
         Some(look)
     }
 
-    fn read(&mut self, host: &Host<'_>, file: usize, windows: &[Window]) {
+    fn read(&mut self, host: &Host<'_>, file: usize, parts: &[(Window, bool)]) {
         let read = &host.reads[file];
         let mut room = Vec::new();
-        let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return };
-        // A packed file is unpacked from its beginning each time, so once for all windows.
-        let once = [Window { start: first.start, end: last.end }];
-        let asked: &[Window] = if read.reading.source.is_seekable() { windows } else { &once };
-        for ask in asked {
-            reading::each_request_between(read, ask.start..ask.end, &mut |byte, record, second| {
-                let at = windows.partition_point(|w| w.end <= second);
-                if windows.get(at).is_some_and(|w| w.contains(second))
-                    && let Some(answer) = self.answer(record, (file, byte), second, &mut room)
-                {
-                    self.answers.push(answer);
+        let (span, complete) = (self.span, self.complete);
+        let mut answers = std::mem::take(&mut self.answers);
+        let mut visit = |byte: u64, record: &AccessRecord<'_>, second: Second| {
+            answers.extend(self.answer(record, (file, byte), second, &mut room));
+        };
+        if complete {
+            reading::each_request_between(read, span.start..span.end, &mut visit);
+        } else {
+            for &(part, whole) in parts {
+                let range = part.start..part.end;
+                if whole {
+                    reading::each_request_between(read, range, &mut visit);
+                } else {
+                    reading::some_requests_between(read, range, (PLACES, EACH), &mut visit);
                 }
-            });
+            }
         }
+        self.answers = answers;
     }
 
     fn answer(
@@ -221,7 +230,8 @@ impl Looks {
     /// The look at a stretch and its surroundings, made when it was not made before. `None` where the requests cannot be
     /// read again, or too much was looked at already.
     pub(super) fn at(&mut self, host: &Host<'_>, inside: Window) -> Option<&Look> {
-        let left = BUDGET.saturating_sub(self.kept).min(MOST);
+        let counted: u64 = host.files.iter().map(|&i| host.reads[i].scan.requests).sum();
+        let left = (counted / PART).max(MOST).saturating_sub(self.kept).min(MOST);
         let kept = &mut self.kept;
         let made = self.made.entry(inside).or_insert_with(|| {
             let look = Some(left).filter(|n| *n >= LEAST).and_then(|n| Look::around(host, inside, n));
@@ -263,35 +273,9 @@ fn requests(host: &Host<'_>, window: Window) -> u64 {
     n
 }
 
-/// The window itself, or slices of it that hold about `most` of its `n` requests.
-fn thin(window: Window, n: u64, most: u64) -> Vec<Window> {
-    let seconds = window.end.saturating_sub(window.start);
-    if n <= most || seconds <= SLICES {
-        return vec![window];
-    }
-    let stride = seconds / SLICES;
-    let length = ((seconds as f64 * most as f64 / n as f64) as i64 / SLICES).clamp(1, stride);
-    (0..SLICES)
-        .map(|i| window.start + i * stride)
-        .map(|start| Window { start, end: (start + length).min(window.end) })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_too_much_is_thinned_evenly() {
-        let window = Window { start: 100, end: 100 + 3600 };
-        assert_eq!(thin(window, 1000, 1000), [window]);
-        let slices = thin(window, 1_000_000, 80_000);
-        assert_eq!(slices.len(), SLICES as usize);
-        let covered: i64 = slices.iter().map(|w| w.end - w.start).sum();
-        assert!((200..=300).contains(&covered), "{covered}");
-        assert!(slices.windows(2).all(|w| w[0].end <= w[1].start));
-        assert!(slices.iter().all(|w| window.start <= w.start && w.end <= window.end));
-    }
 
     #[test]
     fn upstream_times_are_read_from_the_end() {

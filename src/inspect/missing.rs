@@ -116,7 +116,7 @@ fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
     found.retain(|b| window(b).overlaps(own));
     let mut first = found.into_iter().max_by(|a, b| a.evidence_nats.total_cmp(&b.evidence_nats))?;
     if !look.complete {
-        // Slices date nothing: the edges are those of the counts, which hold every second.
+        // Some requests date nothing: the edges are those of the counts, which hold every second.
         let Anomaly { start, start_bounds, start_interval, end, end_bounds, end_interval, .. } = *candidate;
         let (first_bad, last_bad) = (candidate.first_bad, candidate.last_bad);
         first = Anomaly {

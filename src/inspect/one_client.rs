@@ -27,7 +27,7 @@ const OTHERS: usize = 10;
 const SERVED: i32 = 5;
 /// Records of the error log that prove a fault of the server.
 const PROOF: u64 = 3;
-/// Where only slices were read: the evidence that the others fail too, and its dispersion.
+/// Where only some requests were read: the evidence that the others fail too, and its dispersion.
 const NATS: f64 = 13.0;
 const DISPERSION: f64 = 2.5;
 

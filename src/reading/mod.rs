@@ -7,7 +7,9 @@ mod lines;
 mod twice;
 
 pub use learn::{Hints, Reading, Refused, Role, look, sample_fields};
-pub use lines::{can_be_read_again, each_line_between, each_request_between, line_number, record_at};
+pub use lines::{
+    can_be_read_again, each_line_between, each_request_between, line_number, record_at, some_requests_between,
+};
 
 use crate::error::{Error, Result};
 use crate::input::source::PlainFile;
