@@ -243,7 +243,8 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
 /// Reads, counts, detects, inspects.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
     // A mistake in the user's own patterns is told before the work.
-    let users = (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()?;
+    let users =
+        (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()?;
     let Counts { reads, refused, skipped, mut failures, mut zone, window } = count(options, progress)?;
     progress.stage("looking for incidents");
     let catalogue = match users {

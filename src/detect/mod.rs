@@ -1,9 +1,10 @@
 //! Detection: counts in, anomalies out. No files, no clock, no printing.
 //!
-//! [`detect`] joins four kinds of evidence and leaves names, causes and severities to the inspection:
-//! requests that fail more than usual (`failing`), lines that do not come (`silence`, `dip`), nginx's
-//! own words about stopping and starting (`errors`), and server-side records of the error log (`errors`). Stretches
-//! that touch become one anomaly with phases (`merge`).
+//! [`detect`] joins five kinds of evidence and leaves names, causes and severities to the inspection:
+//! requests that fail more than usual (`failing`), answers that come late (`slow`), lines that do not come (`silence`,
+//! `dip`), nginx's own words about stopping and starting (`errors`), and server-side records of the error log
+//! (`errors`). Stretches that touch become one anomaly with phases (`merge`). [`stretches`] puts one series of counts,
+//! of whatever kind, to the same test.
 //!
 //! Measured on simulated logs with seeds that no constant was chosen by: 2 false findings in 336 healthy days (six
 //! failures in a row at 0.5 requests a second, and a pause at 10 a second), so not none; 505 of 505 severe outages of at

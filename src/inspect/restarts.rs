@@ -7,7 +7,8 @@
 use super::host::Host;
 use crate::catalogue::read_line;
 use crate::detect::{Anomaly, Detection, Kind, SilenceKind};
-use crate::reading::{self, Role};
+use crate::format::framing::Framing;
+use crate::reading;
 use crate::report::{Cause, Evidence};
 use crate::scan::Sample;
 use crate::time::Window;
@@ -27,7 +28,9 @@ struct Serial {
 fn nearest(host: &Host<'_>, file: usize, second: i64, before: bool) -> Option<Serial> {
     let read = &host.reads[file];
     let offset = i64::from(host.zones.get(&file)?.first_offset()) * 60;
-    let local = second.saturating_add(offset);
+    // Framed lines are looked up by the time of their frame, which is not the record's local time.
+    let framed = read.reading.plan.framing != Framing::None;
+    let local = if framed { second } else { second.saturating_add(offset) };
     for reach in REACH {
         let range = if before { local - reach..local + 1 } else { local..local + reach };
         let mut found: Option<Serial> = None;
@@ -55,7 +58,7 @@ fn nearest(host: &Host<'_>, file: usize, second: i64, before: bool) -> Option<Se
 fn seen(host: &Host<'_>, silence: Window) -> Option<[Serial; 2]> {
     for &file in &host.files {
         let read = &host.reads[file];
-        if read.reading.role != Role::Error || !read.reading.source.is_seekable() {
+        if !read.reading.plan.errors || !read.reading.source.is_seekable() {
             continue;
         }
         // A request that was under way when the lines stopped may be logged a moment later.
