@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use downtime::analysis::{FormatReport, Series, SeriesRow};
+use downtime::catalogue::{Catalogue, read_line};
 use downtime::render::json;
 use downtime::report::Report;
 use serde_json::{Value, json};
@@ -77,6 +78,27 @@ fn series_and_formats_are_as_the_schema_says() {
     out.clear();
     json::write_formats(&formats, &mut out).unwrap();
     assert_valid("formats", &out);
+}
+
+#[test]
+fn explanations_and_patterns_are_as_the_schema_says() {
+    let catalogue = Catalogue::builtin().unwrap();
+    for line in [
+        &b"2026/03/01 10:00:00 [error] 1#1: *7 connect() failed (111: x) while connecting to upstream, client: a"[..],
+        b"2026/03/01 10:00:00 [emerg] 1#1: unknown directive \"x\" in /etc/nginx/nginx.conf:1",
+        b"nginx: something \x1b[2J \xff that nobody knows",
+    ] {
+        let mut out = Vec::new();
+        let record = read_line(line).unwrap();
+        json::write_explanation(&catalogue.explain(line, &record, 3), &mut out).unwrap();
+        let value = assert_valid("explanation", &out);
+        assert_eq!(value["at"], 3);
+        assert_eq!(value["category"] == "unknown", value["pattern"].is_null());
+    }
+    let mut out = Vec::new();
+    json::write_patterns(catalogue.patterns().iter(), &mut out).unwrap();
+    let mut lines = out.split(|b| *b == b'\n').filter(|l| !l.is_empty());
+    assert!(lines.next().is_some_and(|l| assert_valid("pattern", l)["id"].is_string()));
 }
 
 #[test]

@@ -32,6 +32,23 @@ pub enum Fault {
     Tls,
 }
 
+impl Fault {
+    /// The word in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Client => "client",
+            Self::Nginx => "nginx",
+            Self::NginxConfig => "nginx config",
+            Self::OperatorAction => "operator action",
+            Self::HostResources => "host resources",
+            Self::Network => "network",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+        }
+    }
+}
+
 /// Whether a client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

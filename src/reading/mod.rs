@@ -4,12 +4,14 @@
 
 mod learn;
 mod lines;
+mod records;
 mod twice;
 
 pub use learn::{Hints, Reading, Refused, Role, look, sample_fields};
 pub use lines::{
     can_be_read_again, each_line_between, each_request_between, line_number, record_at, some_requests_between,
 };
+pub use records::{Whole, each_record};
 
 use crate::error::{Error, Result};
 use crate::input::source::PlainFile;

@@ -7,8 +7,10 @@
 pub mod brief;
 
 pub mod csv;
+pub mod explain;
 pub mod formats;
 pub mod json;
+pub mod patterns;
 pub mod safe;
 pub mod series;
 pub mod text;
