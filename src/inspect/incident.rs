@@ -1,13 +1,13 @@
 //! Anomalies become incidents: severity, scope, impact, phases, and the sentences that say why.
 
 use super::again::{Look, Looks};
-use super::cause::{causes, trigger};
+use super::cause::{causes, story, trigger};
 use super::host::Host;
 use super::{cut_short, places, restarts, shown};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::reading::Role;
-use crate::report::{Event, Evidence, Impact, Incident, Phase, Scope, Severity};
+use crate::report::{Evidence, Impact, Incident, Phase, Scope, Severity};
 use crate::scan::{Dimension, FailureTally, Sample};
 use crate::time::{Window, civil_from_days};
 use crate::timeline::Class;
@@ -54,15 +54,7 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
         evidence = causes.ranked.first().map(|c| c.evidence.clone()).unwrap_or_default();
     }
     let scope = scope(host, look, a, &tally);
-    let mut timeline: Vec<Event> = trigger
-        .iter()
-        .map(|t| Event { time: t.time, what: t.summary.clone(), evidence: t.evidence.first().cloned() })
-        .collect();
-    timeline.extend(edges(host, a, window));
-    timeline.extend(host.events(window));
-    timeline.sort_by_key(|e| e.time);
-    let mut seen = std::collections::BTreeSet::new();
-    timeline.retain(|e| seen.insert((e.time, e.what.clone())));
+    let timeline = story(host, a, trigger.as_ref());
     let mut ranked =
         shown::cause(host, look, a).or_else(|| restarts::cause(host, a)).into_iter().chain(causes.ranked);
     let ms = |s: i64| s.saturating_mul(1000);
@@ -263,7 +255,7 @@ fn scope(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, tally: &FailureTally
 }
 
 /// Phases apart from each other: where a failing stretch was dated into a silence, the silence is what was seen.
-fn apart(a: &Anomaly) -> Vec<AnomalyPhase> {
+pub(super) fn apart(a: &Anomaly) -> Vec<AnomalyPhase> {
     let silent = |p: &AnomalyPhase| matches!(p.kind, Kind::Silence(_));
     let mut out = a.phases.clone();
     for s in a.phases.iter().filter(|p| silent(p)) {
@@ -341,37 +333,6 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
             }
         })
         .collect()
-}
-
-/// The edges of the incident as events, each with the line that shows it.
-fn edges(host: &Host<'_>, a: &Anomaly, window: Window) -> Vec<Event> {
-    let mut out = Vec::new();
-    let mut push = |second: i64, what: &str, evidence: Option<Evidence>| {
-        out.push(Event { time: second * 1000, what: what.into(), evidence });
-    };
-    let silences: Vec<_> = a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))).collect();
-    for p in &silences {
-        push(p.start, "requests stop coming", None);
-    }
-    let [first, last] = host.failure_edges(window);
-    if let Some((second, evidence)) = first {
-        push(
-            second,
-            if a.open_start {
-                "failing already at the first failed request of the logs"
-            } else {
-                "first failed request"
-            },
-            Some(evidence),
-        );
-    }
-    if let Some((second, evidence)) = last {
-        push(second, "last failed request", Some(evidence));
-    }
-    if let Some(good) = a.first_good_after.filter(|_| !a.open_end) {
-        push(good, "first good answer after", None);
-    }
-    out
 }
 
 fn title(host: &Host<'_>, a: &Anomaly, severity: Severity, scope: &Scope, impact: &Impact) -> String {

@@ -176,7 +176,8 @@ fn causes<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mu
             page.label("Cause", &name(cause));
             quotes(page, &cause.evidence, &[5, 1], places, quoted);
         }
-        None => page.label("Cause", "no line of the logs says so"),
+        None => page
+            .label("Cause", "no line of the logs says so; an error log of this time, at level notice, would"),
     }
     for (at, cause) in i.other_causes.iter().take(CAUSES).enumerate() {
         page.label(if at == 0 { "Also" } else { "" }, &name(cause));

@@ -3,23 +3,34 @@
 //! A first reading. Records inside the incident are grouped by category; the category that explains most of the
 //! failures leads, and what is only a consequence of others (no live upstreams) yields to what came before it.
 
+mod pairs;
+mod story;
+mod trigger;
+mod voice;
+
+pub(super) use story::story;
+pub(super) use trigger::trigger;
+
 use super::host::{Host, Said, UNKNOWN};
 use super::incident::window;
 use super::marks::Word;
 use crate::catalogue::pattern::{Fault, Visible};
 use crate::clock;
 use crate::detect::{Anomaly, Kind};
-use crate::report::{Cause, Event, Evidence, Trigger};
-use crate::scan::FailureTally;
+use crate::report::Cause;
+use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Seconds before the start in which a cause can have spoken.
 const BEFORE: i64 = 30;
-/// Seconds before the start in which a trigger is looked for.
-const ARMED: i64 = 900;
 /// Records that are quoted for one cause.
 const QUOTED: usize = 2;
+/// Records of one class that are read again for peers and errnos.
+const LOOKED_AT: usize = 48;
+/// What spoke first is likelier the cause than the consequence, where numbers are close.
+const EARLIEST: f64 = 1.2;
 /// A record of `no live upstreams` is the echo of earlier ones: it counts as this much of one.
 const ECHO: f64 = 0.02;
 
@@ -45,7 +56,7 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Caus
         let weight = |c: &Cause| if c.category == "traffic.lost" { 0.0 } else { f64::MAX };
         ranked.extend(stopped(host, a, window).map(|c| (weight(&c), c)));
     }
-    ranked.extend(said(host, window, tally));
+    ranked.extend(said(host, a, window, tally));
     if a.kind == Kind::Failing {
         ranked.extend(unsaid(host, window, tally));
     }
@@ -56,40 +67,101 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Caus
     Causes { ranked, unlogged }
 }
 
+/// Records of one class inside and right before an incident.
+struct Group<'h> {
+    class: u16,
+    count: u64,
+    first: i64,
+    last: i64,
+    /// Those that can be quoted, in order of time.
+    quoted: Vec<&'h Said>,
+}
+
 /// What the server-side records of the window say.
-fn said(host: &Host<'_>, window: Window, tally: &FailureTally) -> Vec<(f64, Cause)> {
+fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Vec<(f64, Cause)> {
     let wide = Window { start: window.start - BEFORE, end: window.end + 2 };
-    let mut by_class: BTreeMap<u16, (u64, Vec<&Said>)> = BTreeMap::new();
+    let mut by_class: BTreeMap<u16, Group<'_>> = BTreeMap::new();
     for s in host.said.iter().filter(|s| server_side(host, s.class)) {
         let n = s.count_in(wide);
         if n == 0 {
             continue;
         }
-        let group = by_class.entry(s.class).or_default();
-        group.0 += n;
-        if group.1.len() < QUOTED && wide.contains(s.second) {
-            group.1.push(s);
+        let empty = Group { class: s.class, count: 0, first: i64::MAX, last: i64::MIN, quoted: Vec::new() };
+        let group = by_class.entry(s.class).or_insert(empty);
+        group.count += n;
+        for second in s.seconds.inside(wide).iter() {
+            (group.first, group.last) = (group.first.min(second), group.last.max(second));
+        }
+        if group.quoted.len() < LOOKED_AT && wide.contains(s.second) {
+            group.quoted.push(s);
         }
     }
-    by_class
-        .into_iter()
-        .filter(|(_, (_, quoted))| !quoted.is_empty())
-        .map(|(class, (n, quoted))| {
-            let pattern = &host.catalogue.patterns()[usize::from(class)];
-            let echo = pattern.category == "upstream.no_live";
-            let explained = n as f64 / tally.failed.max(1) as f64;
-            let confidence = match explained {
-                e if e >= 0.5 || tally.failed == 0 => "certain",
-                e if e >= 0.1 => "likely",
-                _ => "possible",
-            };
-            let summary = format!("{}: {} in the error log", pattern.title, clock::count_of(n, "record"));
-            let evidence = quoted.iter().map(|s| host.evidence(s.file, &s.sample)).collect();
-            let weight = n as f64 * if echo { ECHO } else { 1.0 };
-            let cause = Cause { category: pattern.category.clone(), confidence, summary, evidence };
-            (weight, cause)
-        })
-        .collect()
+    let mut groups: Vec<Group<'_>> = by_class.into_values().filter(|g| !g.quoted.is_empty()).collect();
+    groups.sort_by_key(|g| (g.first, g.class));
+    let echo = |g: &Group<'_>| host.category(g.class) == "upstream.no_live";
+    let echoes: u64 = groups.iter().filter(|g| echo(g)).map(|g| g.count).sum();
+    // What came first among the failures of single servers is what the echo repeats.
+    let of_peers = |g: &Group<'_>| host.category(g.class).starts_with("upstream.") && !echo(g);
+    let root = groups.iter().filter(|g| of_peers(g)).max_by_key(|g| g.count).map(|g| g.class);
+    let mut out = Vec::new();
+    for (at, g) in groups.iter().enumerate() {
+        let repeated = if Some(g.class) == root { echoes } else { 0 };
+        let mut weight = g.count as f64 * if echo(g) { ECHO } else { 1.0 };
+        if at == 0 {
+            weight *= EARLIEST;
+        }
+        out.push((weight, group_cause(host, a, g, repeated, tally)));
+    }
+    out
+}
+
+/// A cause made of the records of one class, `echoes` of which are told by the echo alone.
+fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: &FailureTally) -> Cause {
+    let pattern = &host.catalogue.patterns()[usize::from(g.class)];
+    let share = (g.count + echoes) as f64 / tally.failed.max(1) as f64;
+    let confidence = match share {
+        e if e >= 0.5 || tally.failed == 0 => "certain",
+        e if e >= 0.1 => "likely",
+        _ => "possible",
+    };
+    let mut peers: Vec<String> = Vec::new();
+    let mut errnos = std::collections::BTreeSet::new();
+    for s in &g.quoted {
+        host.record(s, |r| {
+            errnos.extend(r.errno);
+            peers.extend(voice::peer(r).filter(|p| !peers.contains(p)));
+        });
+    }
+    let mut summary = pattern.title.clone();
+    if errnos.len() == 1 {
+        _ = write!(summary, " (errno {})", errnos.iter().sum::<u32>());
+    }
+    _ = write!(summary, ": {} in the error log", clock::count_of(g.count, "record"));
+    match peers.as_slice() {
+        [] => {}
+        [one] => _ = write!(summary, ", all at {one}"),
+        [first, second] => _ = write!(summary, ", first at {first}, then at {second}"),
+        [first, second, ..] => {
+            _ = write!(summary, ", first at {first}, then at {second} and {} more", peers.len() - 2);
+        }
+    }
+    if echoes > 0 {
+        let n = clock::count_of(echoes, "record");
+        _ = write!(summary, "; {n} of \"no live upstreams\" are their echo");
+    }
+    if tally.failed > 0 {
+        let enough = if share >= 0.95 {
+            "enough for every failed request".to_owned()
+        } else {
+            format!("enough for {} of the failed requests", clock::share(share))
+        };
+        _ = write!(summary, "; {enough}");
+    }
+    if a.end.is_some_and(|end| (g.last - end).abs() <= 3) {
+        summary.push_str(", and they end when answers are good again");
+    }
+    let evidence = g.quoted.iter().take(QUOTED).map(|s| host.evidence(s.file, &s.sample)).collect();
+    Cause { category: pattern.category.clone(), confidence, summary, evidence }
 }
 
 /// What the access log says where the error log is silent: the application's own answers.
@@ -114,7 +186,12 @@ fn unsaid(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64,
     if evidence.is_empty() {
         return None;
     }
-    let summary = format!("{} with status {status}: {what}; {silence}", clock::count_of(n, "request"));
+    let mut summary = format!("{} with status {status}: {what}; {silence}", clock::count_of(n, "request"));
+    if let Some((name, n)) = tally.ranked(Dimension::Endpoint).first()
+        && *n * 2 > tally.failed
+    {
+        _ = write!(summary, "; {} of them on {name}", clock::count(*n));
+    }
     let confidence = if listens && status != 503 { "likely" } else { "possible" };
     Some((unexplained as f64, Cause { category: category.into(), confidence, summary, evidence }))
 }
@@ -128,7 +205,16 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
     let emergencies: Vec<&Said> =
         host.said.iter().filter(|s| s.word == Some(Word::Emergency) && near(s, 2, 2)).collect();
     if let Some(first) = emergencies.first() {
-        let n: u64 = emergencies.iter().map(|s| u64::from(s.count)).sum();
+        let tries = emergencies.len() as u64;
+        let mut messages: Vec<String> = Vec::new();
+        let mut evidence = Vec::new();
+        for s in &emergencies {
+            let message = host.message(s).unwrap_or_default();
+            if messages.len() < QUOTED && !messages.contains(&message) {
+                messages.push(message);
+                evidence.push(quote(s));
+            }
+        }
         let category = match host.category(first.class) {
             "unknown" => "config.invalid",
             known => known,
@@ -136,8 +222,12 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
         return Some(Cause {
             category: category.into(),
             confidence: "certain",
-            summary: format!("nginx could not start: {}", clock::count_of(n, "emergency record")),
-            evidence: emergencies.iter().take(QUOTED).map(|s| quote(s)).collect(),
+            summary: format!(
+                "nginx could not start ({} refused): {}",
+                if tries == 1 { "1 try".to_owned() } else { format!("{} tries", clock::count(tries)) },
+                messages.join("; later ")
+            ),
+            evidence,
         });
     }
     let word = |wanted: &[Word], before, after| {
@@ -163,6 +253,7 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
                 .into(),
             evidence: vec![quote(start)],
         }),
+        (None, None) if let Some(cause) = started_anew(host, window) => Some(cause),
         (None, None) => {
             let evidence = host.lines_around(a);
             (!evidence.is_empty()).then(|| Cause {
@@ -173,6 +264,25 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
             })
         }
     }
+}
+
+/// Restarts of an nginx whose log does not tell of them: the numbers of connections (`*N`) begin again at 1, and all
+/// processes are others (`ngx_connection_counter`, `ngx_cycle.c`).
+fn started_anew(host: &Host<'_>, window: Window) -> Option<Cause> {
+    let numbers = |s: &Said| host.record(s, |r| Some((r.connection?, r.pid))).flatten();
+    let before = host.said.iter().rev().filter(|s| s.second <= window.start);
+    let (old, (last, old_pid)) = before.take(LOOKED_AT).find_map(|s| Some((s, numbers(s)?)))?;
+    let after = host.said.iter().filter(|s| s.second >= window.end - 5);
+    let (new, (first, new_pid)) = after.take(LOOKED_AT).find_map(|s| Some((s, numbers(s)?)))?;
+    (first < last / 2 && new_pid != old_pid).then(|| Cause {
+        category: "process.down".into(),
+        confidence: "likely",
+        summary: format!(
+            "nginx was started anew in between: its connections were numbered up to {last} and then from {first} on, \
+             by other processes"
+        ),
+        evidence: [old, new].map(|s| host.evidence(s.file, &s.sample)).into(),
+    })
 }
 
 /// Whether a class of records is about the server's side failing.
@@ -202,31 +312,6 @@ pub fn server_side(host: &Host<'_>, class: u16) -> bool {
     about && fault && told && p.client_visible != Visible::No
 }
 
-/// What armed the incident or set it off: the last word about configuration or running before it.
-pub(super) fn trigger(host: &Host<'_>, a: &Anomaly) -> Option<Trigger> {
-    let set_off = |s: &&Said| {
-        s.second >= a.start - ARMED
-            && s.second <= a.start_bounds.1 + 1
-            && matches!(
-                s.word,
-                Some(Word::Emergency | Word::Reconfiguring | Word::Terminate | Word::Quit | Word::Upgrade)
-            )
-    };
-    let words: Vec<&Said> = host.said.iter().filter(set_off).collect();
-    // A refused configuration arms what a later restart sets off, so it goes before the restart.
-    let chosen = words.iter().rev().find(|s| s.word == Some(Word::Emergency)).or(words.last())?;
-    // A reload long before, after which requests were answered well, armed nothing.
-    let calm = chosen.word == Some(Word::Reconfiguring)
-        && a.start - chosen.second > 60
-        && host.has_good(Window { start: chosen.second + 30, end: a.start });
-    if calm {
-        return None;
-    }
-    let evidence: Vec<Evidence> = vec![host.evidence(chosen.file, &chosen.sample)];
-    let summary = word_summary(chosen.word?).to_owned();
-    Some(Trigger { time: chosen.second * 1000, summary, evidence })
-}
-
 pub(super) fn word_summary(word: Word) -> &'static str {
     match word {
         Word::Version | Word::Workers => "nginx starts",
@@ -238,24 +323,5 @@ pub(super) fn word_summary(word: Word) -> &'static str {
         Word::Crash => "a worker process crashed",
         Word::AddressInUse => "an address to listen on is in use",
         Word::Emergency => "nginx refuses its configuration",
-    }
-}
-
-impl Host<'_> {
-    /// What nginx said about itself inside a window.
-    pub(super) fn events(&self, window: Window) -> Vec<Event> {
-        let mut out: Vec<Event> = Vec::new();
-        let mut last = None;
-        for s in self.said.iter().filter(|s| window.start - 5 <= s.second && s.second <= window.end + 5) {
-            let Some(word) = s.word.filter(|w| *w != Word::Workers && *w != Word::Reopen) else { continue };
-            // One act writes many lines of a kind.
-            if last.is_some_and(|(w, at)| w == word && s.second - at <= 2) || out.len() >= 40 {
-                continue;
-            }
-            last = Some((word, s.second));
-            let evidence = Some(self.evidence(s.file, &s.sample));
-            out.push(Event { time: s.second * 1000, what: word_summary(word).into(), evidence });
-        }
-        out
     }
 }

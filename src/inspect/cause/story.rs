@@ -1,0 +1,203 @@
+//! The timeline of an incident: what happened, in order, each with its line where one says so.
+
+use super::super::host::{Host, Said};
+use super::super::incident::{apart, window};
+use super::super::marks::Word;
+use super::voice::peer;
+use super::{server_side, word_summary};
+use crate::clock;
+use crate::detect::{Anomaly, AnomalyPhase, Kind};
+use crate::report::{Event, Evidence, Trigger};
+use crate::time::Window;
+use crate::timeline::Class;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Words of nginx told one by one.
+const WORDS: usize = 40;
+/// Peers whose first failure is told.
+const PEERS: usize = 6;
+/// Records looked at for them.
+const LOOKED_AT: usize = 64;
+/// Pauses between failing stretches told one by one.
+const PAUSES: usize = 12;
+/// Shares of failed requests above and below which the service is called failing and working again.
+const MOST: f64 = 0.5;
+const FEW: f64 = 0.1;
+/// Seconds after the end whose answers say that it is over.
+const AFTER: i64 = 600;
+
+/// An event and its place among those of one second: what sets off before what follows.
+struct Told {
+    rank: u8,
+    event: Event,
+}
+
+/// The events of an incident in order of time.
+pub(in crate::inspect) fn story(host: &Host<'_>, a: &Anomaly, trigger: Option<&Trigger>) -> Vec<Event> {
+    let window = window(a);
+    let mut told = Vec::new();
+    let mut tell = |rank: u8, second: i64, what: String, evidence: Option<Evidence>| {
+        told.push(Told { rank, event: Event { time: second * 1000, what, evidence } });
+    };
+    // A refusal long before is in no window of words.
+    if let Some(t) = trigger.filter(|t| t.time < (window.start - 5) * 1000) {
+        tell(0, t.time.div_euclid(1000), t.summary.clone(), t.evidence.first().cloned());
+    }
+    words(host, window, &mut tell);
+    for p in a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))) {
+        tell(2, p.start, "requests stop coming".into(), None);
+    }
+    let [first, last] = host.failure_edges(window);
+    let only = first.as_ref().map(|f| f.0) == last.as_ref().map(|l| l.0);
+    if let Some((second, evidence)) = first {
+        let what = if a.open_start {
+            "failing already at the first failed request of the logs"
+        } else {
+            "first failed request"
+        };
+        let why = host.reason(&evidence, second);
+        let what = why.as_ref().map_or(what.to_owned(), |why| format!("{what}: {}", why.0));
+        tell(5, second, what, Some(evidence));
+        if let Some((_, line)) = why {
+            tell(7, second, "the error log on that request".into(), Some(line));
+        }
+    }
+    peers(host, window, &mut tell);
+    pauses(a, &mut tell);
+    giving_up(host, window, &mut tell);
+    if let Some((second, evidence)) = last {
+        tell(if only { 7 } else { 0 }, second, "last failed request".into(), Some(evidence));
+    }
+    if let Some(good) = a.first_good_after.filter(|_| !a.open_end) {
+        tell(8, good, format!("first good answer after{}", since(host, good)), None);
+    }
+    told.sort_by_key(|t| (t.event.time, t.rank));
+    let mut seen = BTreeSet::new();
+    told.retain(|t| seen.insert((t.event.time, t.event.what.clone())));
+    // One line tells one event.
+    let mut quoted = BTreeSet::new();
+    told.retain(|t| t.event.evidence.as_ref().is_none_or(|e| quoted.insert((e.path.clone(), e.byte))));
+    told.into_iter().map(|t| t.event).collect()
+}
+
+type Tell<'t> = dyn FnMut(u8, i64, String, Option<Evidence>) + 't;
+
+/// What nginx said about itself: each stop, each try to start, each crash.
+fn words(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
+    let mut last: Option<(Word, i64)> = None;
+    let mut told = 0;
+    let mut tries: BTreeMap<String, u32> = BTreeMap::new();
+    for s in host.said.iter().filter(|s| window.start - 5 <= s.second && s.second <= window.end + 5) {
+        let Some(word) = s.word.filter(|w| *w != Word::Workers && *w != Word::Reopen) else { continue };
+        // One act writes many lines of a kind.
+        if last.is_some_and(|(w, at)| w == word && s.second - at <= 2) || told >= WORDS {
+            continue;
+        }
+        last = Some((word, s.second));
+        told += 1;
+        let (rank, what) = match word {
+            Word::Terminate | Word::Quit => (1, word_summary(word).to_owned()),
+            Word::Emergency | Word::AddressInUse | Word::Crash => {
+                let said = host.message(s).unwrap_or_default();
+                let times = tries.entry(said.clone()).or_insert(0);
+                *times += 1;
+                let what = word_summary(word);
+                (3, if *times > 1 { format!("{what} again, try {times}") } else { format!("{what}: {said}") })
+            }
+            _ => (4, word_summary(word).to_owned()),
+        };
+        tell(rank, s.second, what, Some(host.evidence(s.file, &s.sample)));
+    }
+}
+
+/// The first failure of each peer or limit, and the moment at which none was left.
+fn peers(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
+    let wide = Window { start: window.start - 30, end: window.end };
+    let failing = |s: &&Said| wide.contains(s.second) && server_side(host, s.class);
+    let mut known: Vec<String> = Vec::new();
+    let mut none_left = false;
+    for s in host.said.iter().filter(failing).take(LOOKED_AT) {
+        let title = &host.catalogue.patterns()[usize::from(s.class)].title;
+        if host.category(s.class) == "upstream.no_live" {
+            if !std::mem::replace(&mut none_left, true) {
+                let what = format!("no server is left: {}", lower(title));
+                tell(6, s.second, what, Some(host.evidence(s.file, &s.sample)));
+            }
+            continue;
+        }
+        // A limit or a crash has no peer: it is told once by its name.
+        let named = host.record(s, peer).flatten();
+        let (key, what) = match named {
+            Some(peer) => (peer.clone(), format!("{peer} fails: {}", lower(title))),
+            None => (title.clone(), title.clone()),
+        };
+        if known.len() < PEERS && !known.contains(&key) {
+            tell(6, s.second, what, Some(host.evidence(s.file, &s.sample)));
+            known.push(key);
+        }
+    }
+}
+
+fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |c| c.to_lowercase().chain(chars).collect())
+}
+
+/// Flaps and partial recovery: the stretches between and behind its failing parts.
+fn pauses(a: &Anomaly, tell: &mut Tell<'_>) {
+    let phases = apart(a);
+    let part = |p: &AnomalyPhase| p.failed as f64 / p.requests.max(1) as f64;
+    let share = |p: &AnomalyPhase| (p.requests > 0).then(|| clock::share(part(p)));
+    for (p, next) in phases.iter().zip(phases.iter().skip(1)).take(PAUSES) {
+        let failing = next.kind == Kind::Failing;
+        if next.start - p.end >= 2 {
+            let length = clock::duration((next.start - p.end) * 1000);
+            tell(6, p.end, format!("answers are good again, for {length}"), None);
+            if failing {
+                tell(6, next.start, "requests fail again".into(), None);
+            }
+        } else if let (true, Some(share)) = (failing && p.kind == Kind::Failing, share(next)) {
+            let what = match (part(p) >= MOST, part(next)) {
+                (true, now) if now <= FEW => format!("most answers are good again; {share} fail"),
+                (false, now) if now >= MOST => format!("requests fail again: {share} of them"),
+                _ => format!("from here on {share} of requests fail"),
+            };
+            tell(6, next.start, what, None);
+        } else if let (true, Some(share)) = (failing && p.kind != Kind::Failing, share(next)) {
+            tell(6, next.start, format!("requests come again, and {share} of them fail"), None);
+        }
+    }
+}
+
+/// When clients began to give up, where they did so more than in as long a time before.
+fn giving_up(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
+    let length = window.end - window.start;
+    let (mut before, mut inside, mut first) = (0_u64, 0_u64, None);
+    host.timeline.each(Window { start: window.start - length, end: window.start }, |m| {
+        before += u64::from(m.counts[Class::Aborted as usize]);
+    });
+    host.timeline.each(window, |m| {
+        let n = u64::from(m.counts[Class::Aborted as usize]);
+        inside += n;
+        if n > 0 && first.is_none() {
+            first = Some(m.second);
+        }
+    });
+    if let Some(first) = first.filter(|_| inside >= 10 && inside >= 3 * before) {
+        let n = clock::count_of(inside, "time");
+        tell(6, first, format!("clients give up waiting (499), {n} until the end"), None);
+    }
+}
+
+/// How it went on after the end, where the log goes on long enough to say.
+fn since(host: &Host<'_>, good: i64) -> String {
+    let Some(span) = host.timeline.span().filter(|s| s.end - good >= 60) else { return String::new() };
+    let end = (good + AFTER).min(span.end);
+    let (mut well, mut failed) = (0_u64, 0_u64);
+    host.timeline.each(Window { start: good, end }, |m| {
+        well += u64::from(m.counts[Class::Ok as usize]) + u64::from(m.counts[Class::Redirect as usize]);
+        failed += u64::from(m.failed);
+    });
+    let length = clock::duration((end - good) * 1000);
+    format!("; {} good and {} failed in the {length} that follow", clock::count(well), clock::count(failed))
+}

@@ -1,0 +1,70 @@
+//! What error records say in few words: the message, its errno, the peer, the line of the configuration.
+
+use super::super::host::{Host, Said};
+use crate::catalogue::read_line;
+use crate::format::record::ErrorRecord;
+use crate::reading::record_at;
+use std::fmt::Write as _;
+
+/// Longest message that is repeated in a sentence.
+const LONGEST: usize = 160;
+
+impl Host<'_> {
+    /// Reads the record that stands for `said` again.
+    pub(super) fn record<T>(&self, said: &Said, read: impl FnOnce(&ErrorRecord<'_>) -> T) -> Option<T> {
+        let line = record_at(&self.reads[said.file], &said.sample);
+        let mut room = Vec::new();
+        let framing = crate::format::framing::detect(&[&line]).0;
+        let payload = framing.unwrap(&line, &mut room).map_or(line.as_slice(), |u| u.payload);
+        read_line(payload).map(|record| read(&record))
+    }
+
+    /// The message of a record, with the file and line of the configuration where it names them.
+    pub(super) fn message(&self, said: &Said) -> Option<String> {
+        self.record(said, |r| {
+            let text = String::from_utf8_lossy(r.message);
+            let mut text: String = text.chars().take(LONGEST).collect();
+            if let Some(errno) = r.errno {
+                _ = write!(text, " (errno {errno})");
+            }
+            if let Some(file) = r.config_file {
+                let line = r.config_line.map_or(String::new(), |n| format!(":{n}"));
+                _ = write!(text, " in {}{line}", String::from_utf8_lossy(file));
+            }
+            text
+        })
+    }
+}
+
+/// The address of the peer that a record names: `10.0.0.5:8080` of `http://10.0.0.5:8080/app/`. A record that says
+/// `no live upstreams` names a group instead.
+pub(super) fn peer(record: &ErrorRecord<'_>) -> Option<String> {
+    let url = std::str::from_utf8(record.upstream?).ok()?;
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let address = match rest.strip_prefix("unix:") {
+        // nginx puts a colon between the path of a socket and the URI.
+        Some(path) => format!("unix:{}", path.split(':').next().unwrap_or(path)),
+        None => rest.split('/').next().unwrap_or(rest).to_owned(),
+    };
+    (!address.is_empty()).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_taken_out_of_the_url() {
+        for (upstream, want) in [
+            ("http://10.0.0.5:8080/app/?a=b:c/d", Some("10.0.0.5:8080")),
+            ("fastcgi://unix:/run/php/php-fpm.sock:", Some("unix:/run/php/php-fpm.sock")),
+            ("http://[2001:db8::5]:8080/", Some("[2001:db8::5]:8080")),
+            ("10.0.0.5:5432", Some("10.0.0.5:5432")),
+            ("http:///x", None),
+        ] {
+            let line =
+                format!("2026/03/01 10:00:00 [error] 1#1: *1 x, client: 192.0.2.1, upstream: \"{upstream}\"");
+            assert_eq!(read_line(line.as_bytes()).and_then(|r| peer(&r)).as_deref(), want, "{upstream}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! From trigger to effect: what the report calls the cause, what armed it, and in which order it tells it, on made
+//! logs whose truth is known by making them.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use downtime::report::{Incident, Report};
+use support::{Lines, TEN, Traffic, options, report, time_error, write_lines};
+
+/// The report on traffic whose requests of some seconds are missing, with this error log.
+fn run(traffic: &Traffic, missing: std::ops::Range<i64>, error: &Lines) -> Report {
+    let dir = tempfile::tempdir().unwrap();
+    let mut access = traffic.access();
+    access.retain(|(second, _)| !missing.contains(&(second - TEN)));
+    write_lines(&dir.path().join("access.log"), &access);
+    write_lines(&dir.path().join("error.log"), error);
+    report(&options(&[dir.path().to_path_buf()]))
+}
+
+fn only(report: &Report) -> &Incident {
+    assert_eq!(report.incidents.len(), 1, "{:#?}", report.incidents);
+    &report.incidents[0]
+}
+
+fn said(second: i64, level: &str, pid: u32, text: &str) -> (i64, String) {
+    (TEN + second, format!("{} [{level}] {pid}#{pid}: {text}", time_error(TEN + second, 0)))
+}
+
+const WRONG: &str = "invalid parameter \"max_fail=3\" in /etc/nginx/conf.d/app.conf:7";
+
+fn stop_and_refusal(at: i64) -> Lines {
+    vec![
+        said(at, "notice", 70, "signal 15 (SIGTERM) received from 1, exiting"),
+        said(at, "notice", 71, "exiting"),
+        said(at + 1, "emerg", 90, WRONG),
+        said(at + 30, "emerg", 91, WRONG),
+        said(at + 90, "notice", 99, "nginx/1.24.0"),
+        said(at + 90, "notice", 99, "start worker processes"),
+    ]
+}
+
+#[test]
+fn a_refused_reload_arms_what_a_restart_sets_off() {
+    let mut error = vec![
+        said(100, "notice", 70, "signal 1 (SIGHUP) received from 80, reconfiguring"),
+        said(100, "notice", 70, "reconfiguring"),
+        said(100, "emerg", 70, WRONG),
+    ];
+    error.extend(stop_and_refusal(600));
+    let report = run(&Traffic::default(), 600..690, &error);
+    let incident = only(&report);
+    let cause = incident.cause.as_ref().unwrap();
+    assert_eq!(cause.category, "config.invalid");
+    assert!(cause.summary.contains("conf.d/app.conf:7"), "{}", cause.summary);
+    let trigger = incident.trigger.as_ref().unwrap();
+    assert_eq!(trigger.time, (TEN + 100) * 1000);
+    let lines: Vec<u64> = trigger.evidence.iter().map(|e| e.line).collect();
+    assert_eq!(lines, [3, 4, 6], "the refusal, the stop, the start that failed");
+    assert!(trigger.summary.contains("8 min 21 s later"), "{}", trigger.summary);
+    let tries = incident.timeline.iter().filter(|e| e.what.starts_with("nginx refuses its configuration"));
+    assert_eq!(tries.count(), 2, "{:#?}", incident.timeline);
+}
+
+#[test]
+fn a_reload_that_was_put_right_arms_nothing() {
+    let mut error = vec![
+        said(100, "notice", 70, "reconfiguring"),
+        said(100, "emerg", 70, WRONG),
+        said(160, "notice", 70, "reconfiguring"),
+        said(160, "notice", 70, "start worker processes"),
+    ];
+    error.extend(stop_and_refusal(600));
+    let report = run(&Traffic::default(), 600..690, &error);
+    let trigger = only(&report).trigger.as_ref().unwrap();
+    assert_eq!(trigger.time, (TEN + 600) * 1000);
+    assert!(
+        trigger.summary.starts_with("nginx was stopped and could not start again"),
+        "{}",
+        trigger.summary
+    );
+    assert_eq!(trigger.evidence[0].line, 7, "the directive that was refused");
+}
+
+#[test]
+fn the_failed_request_shows_its_reason_and_the_peer_that_failed_first() {
+    let traffic = Traffic::outage();
+    let report = run(&traffic, 0..0, &traffic.error());
+    let incident = only(&report);
+    let cause = incident.cause.as_ref().unwrap();
+    assert_eq!((cause.category.as_str(), cause.confidence), ("upstream.refused", "certain"));
+    for said in ["errno 111", "all at 127.0.0.1:8080", "enough for every failed request", "good again"] {
+        assert!(cause.summary.contains(said), "{said}: {}", cause.summary);
+    }
+    assert!(incident.trigger.is_none(), "{:?}", incident.trigger);
+    let first = incident.timeline.iter().find(|e| e.what.starts_with("first failed request")).unwrap();
+    assert_eq!(first.what, "first failed request: Upstream refused the connection");
+    let pair = incident.timeline.iter().find(|e| e.what.starts_with("127.0.0.1:8080 fails")).unwrap();
+    let (access, error) = (first.evidence.as_ref().unwrap(), pair.evidence.as_ref().unwrap());
+    let request = access.text.split('"').nth(1).unwrap();
+    assert!(error.text.contains(&format!("request: \"{request}\"")), "{error:?}");
+}
+
+#[test]
+fn what_a_flood_repeats_is_not_the_cause() {
+    let traffic = Traffic::outage();
+    let echo = |(second, line): (i64, String)| {
+        let refused = "connect() failed (111: Connection refused)";
+        let group = line.replace(refused, "no live upstreams").replace("http://127.0.0.1:8080", "http://app");
+        // Each server is tried anew every half minute; all else is the echo.
+        (second, if (second - TEN) % 30 == 0 { line } else { group })
+    };
+    let error: Lines = traffic.error().into_iter().map(echo).collect();
+    let report = run(&traffic, 0..0, &error);
+    let incident = only(&report);
+    let cause = incident.cause.as_ref().unwrap();
+    assert_eq!((cause.category.as_str(), cause.confidence), ("upstream.refused", "certain"));
+    assert!(cause.summary.contains("of \"no live upstreams\" are their echo"), "{}", cause.summary);
+    assert!(incident.timeline.iter().any(|e| e.what.starts_with("no server is left")));
+}
+
+#[test]
+fn failures_without_a_record_are_the_applications_own() {
+    let traffic = Traffic::outage();
+    let quiet = vec![said(
+        5,
+        "error",
+        71,
+        "*9 open() \"/srv/www/a\" failed (2: No such file or directory), client: 198.51.100.7, server: example.net, request: \"GET /a HTTP/1.1\", host: \"example.net\"",
+    )];
+    let dir = tempfile::tempdir().unwrap();
+    let access: Lines =
+        traffic.access().into_iter().map(|(s, l)| (s, l.replace("\" 502 ", "\" 500 "))).collect();
+    write_lines(&dir.path().join("access.log"), &access);
+    write_lines(&dir.path().join("error.log"), &quiet);
+    let report = report(&options(&[dir.path().to_path_buf()]));
+    let cause = only(&report).cause.as_ref().unwrap();
+    assert_eq!(cause.category, "upstream.app_error");
+    assert!(!cause.evidence.is_empty());
+    assert!(only(&report).timeline.iter().any(|e| e.what == "first failed request"));
+}
+
+#[test]
+fn a_restart_that_no_line_tells_of_shows_in_the_numbers_of_connections() {
+    let missing = |second: i64, pid: u32, number: u64| {
+        said(
+            second,
+            "error",
+            pid,
+            &format!(
+                "*{number} open() \"/srv/www/a\" failed (2: No such file or directory), client: 198.51.100.7, server: example.net, request: \"GET /a HTTP/1.1\", host: \"example.net\""
+            ),
+        )
+    };
+    let error: Lines = (0..20)
+        .map(|i| {
+            missing(
+                i * 60 + 5,
+                if i < 10 { 71 } else { 99 },
+                if i < 10 { 5000 + i as u64 * 200 } else { 10 + (i as u64 - 10) * 200 },
+            )
+        })
+        .filter(|(second, _)| !(590..700).contains(&(second - TEN)))
+        .collect();
+    let report = run(&Traffic::default(), 590..700, &error);
+    let incident = only(&report);
+    let cause = incident.cause.as_ref().unwrap();
+    assert_eq!((cause.category.as_str(), cause.confidence), ("process.down", "likely"), "{}", cause.summary);
+    assert_eq!(cause.evidence.len(), 2);
+}
