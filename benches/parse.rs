@@ -7,6 +7,7 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use downtime::catalogue::{Catalogue, read_line};
 use downtime::format::{AccessFormat, errorlog};
 use std::fs;
 use std::hint::black_box;
@@ -72,12 +73,40 @@ fn errors(c: &mut Criterion) {
     group.finish();
 }
 
+/// What a record means, beside what it costs to read it: `read` and `read and classify` over the same lines.
+fn meaning(c: &mut Criterion) {
+    let catalogue = Catalogue::builtin().unwrap();
+    let mut group = c.benchmark_group("meaning");
+    let story = sample("refused-reload/error.log");
+    let mixed: Vec<u8> = catalogue_lines().join("\n").into_bytes();
+    for (name, text) in [("refused-reload", &story), ("one of each", &mixed)] {
+        let lines = lines(text);
+        group.throughput(Throughput::Elements(lines.len() as u64));
+        group.bench_with_input(BenchmarkId::new("read", name), &lines, |b, lines| {
+            b.iter(|| lines.iter().filter(|l| read_line(black_box(l)).is_some()).count());
+        });
+        group.bench_with_input(BenchmarkId::new("read and classify", name), &lines, |b, lines| {
+            let known =
+                |l: &&&[u8]| read_line(black_box(l)).is_some_and(|r| catalogue.classify(&r).is_some());
+            b.iter(|| lines.iter().filter(known).count());
+        });
+    }
+    group.finish();
+    c.bench_function("catalogue/load", |b| b.iter(|| Catalogue::builtin().unwrap().patterns().len()));
+}
+
+/// The line that each pattern of ours must match first.
+fn catalogue_lines() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("patterns");
+    Catalogue::load_dir(&folder).unwrap().patterns().iter().map(|p| p.matches[0].line.clone()).collect()
+}
+
 criterion_group! {
     name = parse;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(500));
-    targets = access, nothing, errors
+    targets = access, nothing, errors, meaning
 }
 criterion_main!(parse);

@@ -61,6 +61,10 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Caus
         ranked.extend(unsaid(host, window, tally));
     }
     ranked.sort_by(|x, y| y.0.total_cmp(&x.0));
+    // That requests stopped coming explains nothing where something was said.
+    if ranked.len() > 1 {
+        ranked.retain(|(_, c)| c.category != "traffic.lost");
+    }
     let ranked: Vec<Cause> = ranked.into_iter().map(|r| r.1).collect();
     let unlogged =
         ranked.iter().any(|c| UNLOGGED.contains(&c.category.as_str()) && c.confidence != "possible");
@@ -149,7 +153,7 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
         let n = clock::count_of(echoes, "record");
         _ = write!(summary, "; {n} of \"no live upstreams\" are their echo");
     }
-    if tally.failed > 0 {
+    if tally.failed > 0 && a.kind != Kind::ErrorsOnly {
         let enough = if share >= 0.95 {
             "enough for every failed request".to_owned()
         } else {

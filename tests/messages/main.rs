@@ -84,3 +84,22 @@ fn every_message_of_the_table_has_its_category() {
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(f64::from(right) >= 0.97 * f64::from(all), "{right} of {all}");
 }
+
+/// Wordings of many versions, systems and frames, which no rule was written from.
+#[test]
+fn other_wordings_are_known_too() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let mut wrong = Vec::new();
+    let mut all = 0;
+    for row in include_str!("wordings.tsv").lines().filter(|l| !l.starts_with('#')) {
+        let (want, line) = row.split_once('\t').unwrap();
+        let record = read_line(line.as_bytes());
+        let found = record.as_ref().and_then(|r| catalogue.classify(r));
+        let category = found.map_or("unknown", |p| p.category.as_str());
+        all += 1;
+        if category != want {
+            wrong.push(format!("{category} instead of {want}: {line}"));
+        }
+    }
+    assert!(all > 100 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
