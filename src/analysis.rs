@@ -249,7 +249,8 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
     progress.stage("looking for incidents");
     let catalogue = match users {
         Some(catalogue) => catalogue,
-        None if reads.iter().any(|r| r.reading.role == Role::Error) => Catalogue::builtin()?,
+        // Records can stand in an access log too: one stream of a container carries both.
+        None if reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin()?,
         None => Catalogue::none()?,
     };
     let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
