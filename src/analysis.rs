@@ -10,9 +10,9 @@ use crate::input::source::Kind;
 use crate::inspect::{self, Counted, Host};
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
-use crate::report::{CoverageState, NotCounted, Report, Totals};
+use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
 use crate::scan::ScanOptions;
-use crate::time::{Second, Window};
+use crate::time::{Second, Window, zone_name};
 use crate::timeline::{BUCKETS, Class, Latencies, bucket_floor};
 use crate::zone::{self, ZonePlan};
 use std::path::PathBuf;
@@ -269,7 +269,34 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
         zone = 0;
     }
     report.zone = zone;
+    report.options = asked(options, window, zone);
+    let charts = inspect::Charts::new(&hosts, zone);
+    report.chart = charts.of_span();
+    for incident in &mut report.incidents {
+        incident.chart = charts.of_incident(incident);
+        incident.error_budget = inspect::error_budget(incident);
+    }
     Ok(Outcome { report, failures })
+}
+
+/// What was asked for, in the form in which it can be asked again: the clock is out of it, and so is what changes
+/// no byte of the report (threads, chunks).
+fn asked(options: &Options, window: Window, zone: i16) -> Asked {
+    let shown = |path: &PathBuf| crate::input::source::shown(path);
+    let time = |second: Second| crate::clock::Clock::new(zone).rfc3339_short(second.saturating_mul(1000));
+    let mut out = Vec::new();
+    out.extend((window.start != i64::MIN).then(|| ("since", time(window.start))));
+    out.extend((window.end != i64::MAX).then(|| ("until", time(window.end))));
+    out.extend(options.zone.map(|z| ("tz", zone_name(z))));
+    out.extend(options.error_zone.as_ref().map(|z| match z {
+        ErrorZoneChoice::Fixed(offset) => ("error-tz", zone_name(*offset)),
+        ErrorZoneChoice::Named(name) => ("error-tz", name.clone()),
+    }));
+    out.extend(options.log_formats.iter().map(|f| ("log-format", f.clone())));
+    out.extend(options.nginx_conf.iter().map(|p| ("nginx-conf", shown(p))));
+    out.extend(options.host_from.iter().map(|h| ("host-from", h.clone())));
+    out.extend(options.patterns.iter().map(|p| ("patterns", shown(p))));
+    Asked { paths: options.paths.iter().map(shown).collect(), options: out }
 }
 
 fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {

@@ -73,6 +73,9 @@ fn incident(host: &Host<'_>, a: &Anomaly) -> Incident {
         trigger,
         timeline,
         evidence,
+        // Both follow from the finished incident, once hosts are joined.
+        chart: None,
+        error_budget: None,
     }
 }
 

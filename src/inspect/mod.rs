@@ -2,10 +2,12 @@
 //! lines that say so, and puts everything into the words of the report.
 //!
 //! [`host`] gathers what one host's files say, on one clock; [`marks`] reads nginx's words about itself;
-//! [`incident`] and [`cause`] make incidents; [`found`] makes findings; [`files`] says what the files cover and what
+//! [`incident`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them; [`found`] makes findings; [`files`] says what the files cover and what
 //! was not counted.
 
+mod budget;
 mod cause;
+mod chart;
 mod files;
 mod found;
 mod host;
@@ -13,7 +15,9 @@ mod incident;
 mod joint;
 mod marks;
 
+pub use budget::error_budget;
 pub use cause::server_side;
+pub use chart::Charts;
 pub use files::{coverage, inputs, not_counted};
 pub use found::findings;
 pub use host::{Counted, Host, hosts};

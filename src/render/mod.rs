@@ -5,7 +5,7 @@
 //! file and one line in [`report`].
 
 pub mod brief;
-
+pub mod command;
 pub mod csv;
 pub mod formats;
 pub mod json;

@@ -1,11 +1,12 @@
 //! The report for people: first the answer, then each incident, then what was seen besides, what the files cannot
 //! say, what was read, and what was not counted.
 //!
-//! `text/incident.rs` is one incident's block, `text/tables.rs` the tables at the end, `text/places.rs` how a place
+//! `text/picture.rs` is the span at a glance, `text/incident.rs` one incident's block, `text/tables.rs` the tables at the end, `text/places.rs` how a place
 //! is said, `text/page.rs` the paper.
 
 mod incident;
 pub(crate) mod page;
+mod picture;
 mod places;
 mod tables;
 
@@ -87,6 +88,7 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
         page.paragraph("Why: no line of the logs says so.", Paint::Plain);
     }
     page.paragraph(&totals(report), Paint::Plain);
+    picture::draw(page, report, incident::paint(worst.severity), clock);
 }
 
 fn full_stop_off(text: &str) -> &str {
@@ -105,9 +107,7 @@ fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
     let which = if one_of_many { "The worst was" } else { "It was" };
     let begun = if i.open_start { "from before " } else { "from " };
     let lasted = match i.end {
-        Some(end) => {
-            format!("to {}, {}", clock.beside(end, i.start), clock::duration(end.saturating_sub(i.start)))
-        }
+        Some(end) => format!("to {}, {}", clock.beside(end, i.start), incident::duration(i)),
         None => "and it goes on when the logs end".into(),
     };
     let failed = match i.impact.failed_share {
@@ -155,7 +155,7 @@ fn incidents(page: &mut Page, report: &Report, places: &Places<'_>) {
     order.truncate(BLOCKS);
     order.sort_unstable();
     for &at in &order {
-        incident::block(page, &report.incidents[at], (at + 1, total), places);
+        incident::block(page, report, at, places);
     }
     if total > order.len() {
         page.blank();

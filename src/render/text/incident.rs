@@ -3,8 +3,8 @@
 use super::page::{Page, Paint};
 use super::places::Places;
 use crate::clock::{self, Clock};
-use crate::render::{brief, safe};
-use crate::report::{Cause, Event, Evidence, Incident, Severity};
+use crate::render::{brief, command, safe};
+use crate::report::{Cause, Event, Evidence, Incident, Report, Severity};
 use crate::time::Millis;
 use std::collections::BTreeSet;
 
@@ -40,7 +40,9 @@ pub(super) fn overview(page: &mut Page, i: &Incident, number: usize, clock: Cloc
 }
 
 /// Its block.
-pub(super) fn block(page: &mut Page, i: &Incident, (number, total): (usize, usize), places: &Places<'_>) {
+pub(super) fn block(page: &mut Page, report: &Report, at: usize, places: &Places<'_>) {
+    let Some(i) = report.incidents.get(at) else { return };
+    let (number, total) = (at + 1, report.incidents.len());
     page.blank();
     let rule = "─".repeat(page.columns());
     page.line(&rule);
@@ -66,6 +68,8 @@ pub(super) fn block(page: &mut Page, i: &Incident, (number, total): (usize, usiz
         }
         more_lines(page, 4, lines.len().saturating_sub(LINES));
     }
+    page.blank();
+    page.command("Its lines", &command::lines(report, &i.id));
 }
 
 fn between(bounds: (Millis, Millis), at: Millis, clock: Clock) -> String {
@@ -101,8 +105,8 @@ fn when(page: &mut Page, i: &Incident, clock: Clock) {
     page.label("Lasted", &duration(i));
 }
 
-/// How long, with the least and the most where the bounds leave doubt that matters: two seconds and a hundredth.
-fn duration(i: &Incident) -> String {
+/// How long, with the least and the most that the bounds leave open.
+pub(super) fn duration(i: &Incident) -> String {
     let least = i.end_bounds.0.saturating_sub(i.start_bounds.1).max(0);
     let most = i.end_bounds.1.saturating_sub(i.start_bounds.0).max(0);
     let Some(end) = i.end else {
@@ -112,13 +116,8 @@ fn duration(i: &Incident) -> String {
     if i.open_start || i.open_end {
         return format!("at least {}", clock::duration(lasted));
     }
-    let doubt = most.saturating_sub(least);
-    if doubt >= 2000 && doubt >= lasted / 100 {
-        let (least, most) = (clock::duration(least), clock::duration(most));
-        format!("{}  (at least {least}, at most {most})", clock::duration(lasted))
-    } else {
-        clock::duration(lasted)
-    }
+    let (shown, least, most) = (clock::duration(lasted), clock::duration(least), clock::duration(most));
+    if least == most { shown } else { format!("{shown} (at least {least}, at most {most})") }
 }
 
 fn impact(page: &mut Page, i: &Incident) {

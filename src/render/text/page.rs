@@ -102,6 +102,17 @@ impl Page {
         self.hanging(&format!("  {name}"), HANG, text, Paint::Plain);
     }
 
+    /// A label and a command to copy, which is never broken: on a line of its own where it has no room.
+    pub(crate) fn command(&mut self, name: &str, command: &str) {
+        let command = safe::visible(command);
+        if HANG + safe::columns(&command) <= self.style.columns {
+            self.push(&format!("  {name:<width$}{command}", width = HANG - 2), Paint::Plain);
+        } else {
+            self.push(&format!("  {name}"), Paint::Plain);
+            self.push(&format!("    {command}"), Paint::Plain);
+        }
+    }
+
     /// A wrapped text set in by some columns.
     pub(crate) fn indented(&mut self, indent: usize, text: &str) {
         self.hanging(&" ".repeat(indent), indent, text, Paint::Plain);
@@ -313,6 +324,7 @@ mod tests {
         page.item(raw, raw);
         page.row(raw, raw, 3, raw);
         page.row("", raw, 3, raw);
+        page.command("x", raw);
         page.quote(2, raw, raw, 1);
         page.quote(2, raw, raw, 3);
         assert!(!page.text().chars().any(|c| c != '\n' && safe::is_hazard(c)), "{:?}", page.text());

@@ -28,6 +28,8 @@ pub(crate) fn incident() -> Incident {
         trigger: None,
         timeline: Vec::new(),
         evidence: Vec::new(),
+        chart: None,
+        error_budget: None,
     }
 }
 
