@@ -16,6 +16,7 @@ fn text(from: &Report, format: OutputFormat) -> String {
 /// The version of the tool changes with each release, and nothing else here may.
 fn without_version(text: &str) -> String {
     text.replace(concat!("\"", env!("CARGO_PKG_VERSION"), "\""), "\"VERSION\"")
+        .replace(concat!("downtime ", env!("CARGO_PKG_VERSION")), "downtime VERSION")
 }
 
 #[test]
@@ -26,6 +27,7 @@ fn every_output_of_every_report() {
             ("text", OutputFormat::Text),
             ("json", OutputFormat::Json),
             ("ndjson", OutputFormat::Ndjson),
+            ("markdown", OutputFormat::Markdown),
             ("csv", OutputFormat::Csv),
             ("brief", OutputFormat::Brief),
         ] {
@@ -38,7 +40,7 @@ fn every_output_of_every_report() {
 #[test]
 fn the_program_over_the_samples() {
     for sample in ["story", "healthy"] {
-        for format in ["text", "brief", "json"] {
+        for format in ["text", "brief", "json", "markdown"] {
             let mut command = assert_cmd::cargo::cargo_bin_cmd!("downtime");
             command.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear().env("TZ", "UTC");
             let output = command.args(["--format", format, &format!("samples/{sample}")]).output().unwrap();

@@ -217,6 +217,8 @@ pub(crate) enum ReportFormat {
     Json,
     /// One object a line and incident
     Ndjson,
+    /// The draft of a postmortem
+    Markdown,
     /// One row an incident, for spreadsheets
     Csv,
     /// One line an incident

@@ -116,6 +116,7 @@ impl From<ReportFormat> for OutputFormat {
             ReportFormat::Text => Self::Text,
             ReportFormat::Json => Self::Json,
             ReportFormat::Ndjson => Self::Ndjson,
+            ReportFormat::Markdown => Self::Markdown,
             ReportFormat::Csv => Self::Csv,
             ReportFormat::Brief => Self::Brief,
         }

@@ -9,6 +9,7 @@ pub mod command;
 pub mod csv;
 pub mod formats;
 pub mod json;
+pub mod markdown;
 pub mod safe;
 pub mod series;
 pub mod text;
@@ -26,6 +27,8 @@ pub enum OutputFormat {
     Json,
     /// One JSON object a line and incident, `downtime.incident/1`.
     Ndjson,
+    /// The draft of a postmortem.
+    Markdown,
     /// One row an incident, for spreadsheets.
     Csv,
     /// One line an incident, for people and grep.
@@ -53,6 +56,7 @@ pub fn report(report: &Report, format: OutputFormat, style: Style, out: &mut dyn
         OutputFormat::Text => text::write(report, style, out),
         OutputFormat::Json => json::write(report, out),
         OutputFormat::Ndjson => json::write_lines(report, out),
+        OutputFormat::Markdown => markdown::write(report, out),
         OutputFormat::Csv => csv::write(report, out),
         OutputFormat::Brief => brief::write(report, out),
     }

@@ -7,12 +7,13 @@
 mod incident;
 pub(crate) mod page;
 mod picture;
-mod places;
+pub(crate) mod places;
 mod tables;
 
 use crate::clock::{self, Clock};
 use crate::render::Style;
 use crate::report::{CoverageState, Incident, Report, Severity};
+pub(crate) use incident::{between, duration, impact_words, lasted};
 use page::{Page, Paint};
 use places::Places;
 use std::io::{self, Write};
@@ -36,7 +37,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<(
 }
 
 /// The order of what matters: the worse kind, then the more requests, then the longer.
-fn weight(incident: &Incident) -> impl Ord + use<> {
+pub(crate) fn weight(incident: &Incident) -> impl Ord + use<> {
     let lost = incident.impact.lost_estimate.unwrap_or(0);
     let lasted = incident.end.unwrap_or(i64::MAX).saturating_sub(incident.start);
     (incident.severity, std::cmp::Reverse((incident.impact.failed.saturating_add(lost), lasted)))
@@ -65,7 +66,7 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
     };
     let Some(worst) = report.incidents.iter().min_by_key(|i| weight(i)) else {
         page.paragraph(&format!("No incident in {covered}."), Paint::Calm);
-        page.paragraph(&totals(report), Paint::Plain);
+        page.paragraph(&format!("{} {}", totals(report), left_out(report)), Paint::Plain);
         let holes: i64 = holes(report).map(|c| c.end.saturating_sub(c.start)).fold(0, i64::saturating_add);
         if holes > 0 {
             let text = format!("For {} of it the files cannot speak; see Coverage.", clock::duration(holes));
@@ -96,7 +97,7 @@ fn full_stop_off(text: &str) -> &str {
 }
 
 /// The worst incident in one sentence.
-fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
+pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
     let kind = match i.severity {
         Severity::Outage => "an outage",
         Severity::Degradation => "a degradation",
@@ -124,7 +125,7 @@ fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
     format!("{which} {kind} {begun}{}{comma} {lasted}{failed}{lost}.", clock.full(i.start))
 }
 
-fn totals(report: &Report) -> String {
+pub(crate) fn totals(report: &Report) -> String {
     let t = &report.totals;
     let mut parts = Vec::new();
     if t.requests > 0 {
@@ -137,6 +138,22 @@ fn totals(report: &Report) -> String {
     let what = if parts.is_empty() { "nothing to count".into() } else { parts.join(" and ") };
     let files = clock::count_of(report.inputs.len() as u64, "file");
     format!("Read: {} in {files}, {what}.", clock::count_of(t.lines, "line"))
+}
+
+/// What good news does not rest on.
+fn left_out(report: &Report) -> String {
+    let lines = report.not_counted.iter().map(|n| n.lines).fold(0, u64::saturating_add);
+    let files = report.not_counted.iter().filter(|n| n.lines == 0).count() as u64;
+    let parts: Vec<_> = [(lines, "line"), (files, "file")]
+        .into_iter()
+        .filter(|p| p.0 > 0)
+        .map(|p| clock::count_of(p.0, p.1))
+        .collect();
+    if parts.is_empty() {
+        "Every line was counted.".into()
+    } else {
+        format!("Not counted: {}.", parts.join(", "))
+    }
 }
 
 fn incidents(page: &mut Page, report: &Report, places: &Places<'_>) {

@@ -26,7 +26,7 @@ pub(super) fn paint(severity: Severity) -> Paint {
 /// The lines already quoted in a block: what was read once is referred to afterwards.
 type Quoted<'a> = BTreeSet<(&'a str, u64)>;
 
-fn lasted(i: &Incident) -> String {
+pub(crate) fn lasted(i: &Incident) -> String {
     i.end.map_or_else(|| "goes on".into(), |end| clock::duration(end.saturating_sub(i.start)))
 }
 
@@ -72,12 +72,12 @@ pub(super) fn block(page: &mut Page, report: &Report, at: usize, places: &Places
     page.command("Its lines", &command::lines(report, &i.id));
 }
 
-fn between(bounds: (Millis, Millis), at: Millis, clock: Clock) -> String {
+pub(crate) fn between(bounds: (Millis, Millis), at: Millis, clock: Clock) -> String {
     let (low, high) = bounds;
     if low >= high {
         return String::new();
     }
-    format!("  (between {} and {})", clock.beside(low, at), clock.beside(high, at))
+    format!(" (between {} and {})", clock.beside(low, at), clock.beside(high, at))
 }
 
 fn when(page: &mut Page, i: &Incident, clock: Clock) {
@@ -106,7 +106,7 @@ fn when(page: &mut Page, i: &Incident, clock: Clock) {
 }
 
 /// How long, with the least and the most that the bounds leave open.
-pub(super) fn duration(i: &Incident) -> String {
+pub(crate) fn duration(i: &Incident) -> String {
     let least = i.end_bounds.0.saturating_sub(i.start_bounds.1).max(0);
     let most = i.end_bounds.1.saturating_sub(i.start_bounds.0).max(0);
     let Some(end) = i.end else {
@@ -121,6 +121,13 @@ pub(super) fn duration(i: &Incident) -> String {
 }
 
 fn impact(page: &mut Page, i: &Incident) {
+    for (at, words) in impact_words(i).iter().enumerate() {
+        page.label(if at == 0 { "Impact" } else { "" }, words);
+    }
+}
+
+/// Who and how many were hit, a line each.
+pub(crate) fn impact_words(i: &Incident) -> Vec<String> {
     let n = &i.impact;
     let mut text = match n.failed_share {
         Some(_) if n.failed == 0 => {
@@ -146,26 +153,23 @@ fn impact(page: &mut Page, i: &Incident) {
         let more = if more == 0 { String::new() } else { format!(" and {more} other statuses") };
         text = format!("{text}: {shown}{more}");
     }
-    page.label("Impact", &text);
+    let mut out = vec![text];
     if let Some(lost) = n.lost_estimate.filter(|&lost| lost > 0) {
         let bounds = n.lost_bounds.map_or_else(String::new, |(low, high)| {
             format!(", {} to {}", clock::count(low), clock::count(high))
         });
-        let text = format!("about {} never came (estimate{bounds})", clock::count_of(lost, "request"));
-        page.label("", &text);
+        out.push(format!("about {} never came (estimate{bounds})", clock::count_of(lost, "request")));
     }
     let clients = n.clients.filter(|&c| c > 0);
     match (i.client_visible, clients) {
-        (true, Some(clients)) => {
-            let text = format!("{} saw a failure", clock::count_of(clients, "client"));
-            page.label("", &text);
-        }
-        (true, None) => page.label("", "seen by clients"),
+        (true, Some(clients)) => out.push(format!("{} saw a failure", clock::count_of(clients, "client"))),
+        (true, None) => out.push("seen by clients".into()),
         (false, _) if i.severity == Severity::Hidden => {
-            page.label("", "the upstream failures themselves did not reach clients");
+            out.push("the upstream failures themselves did not reach clients".into());
         }
-        (false, _) => page.label("", "not seen by clients"),
+        (false, _) => out.push("not seen by clients".into()),
     }
+    out
 }
 
 fn causes<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mut Quoted<'a>) {

@@ -39,7 +39,7 @@ fn render(report: &Report, style: Style) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn hostile() -> Report {
+pub(crate) fn hostile() -> Report {
     let bad = "\x1b]0;x\x07\u{9b}2J\u{202e}\r\n<script>\u{200b}".to_owned();
     let line = Evidence { path: bad.clone(), line: 1, byte: 0, text: bad.repeat(500) };
     let mut one = incident();
