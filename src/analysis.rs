@@ -1,6 +1,7 @@
 //! The stages in order: from paths to a Report. Each stage lives in its own module; here they are only called.
 
 use crate::catalogue::Catalogue;
+use crate::clock::Clock;
 use crate::detect::{self, Signals};
 use crate::error::{Error, Result};
 use crate::format::{AccessFormat, Escape, nginx_conf};
@@ -8,6 +9,7 @@ use crate::input::digest;
 use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, discover};
 use crate::input::source::Kind;
 use crate::inspect::{self, Counted, Host};
+use crate::lines;
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
 use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
@@ -238,6 +240,30 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
 
 /// Reads, counts, detects, inspects.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
+    examine(options, progress, |_, _, _| ()).map(|(outcome, ())| outcome)
+}
+
+/// The raw lines behind an incident or a place, in order of time over all files; gives each to `out`, with the
+/// clock of the report.
+pub fn lines(
+    options: &Options,
+    request: &lines::Request,
+    progress: &dyn Progress,
+    out: &mut dyn FnMut(&lines::Line<'_>, Clock) -> std::io::Result<()>,
+) -> Result<Outcome> {
+    let (outcome, done) = examine(options, progress, |report, reads, hosts| {
+        let clock = Clock::new(report.zone);
+        lines::lines(report, reads, hosts, request, &mut |line| out(line, clock))
+    })?;
+    done.map(|()| outcome)
+}
+
+/// Runs all stages; `then` sees what they left behind.
+fn examine<R>(
+    options: &Options,
+    progress: &dyn Progress,
+    then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
+) -> Result<(Outcome, R)> {
     let catalogue = Catalogue::with_dirs(&options.patterns)?;
     let Counts { reads, refused, skipped, mut failures, mut zone, window } = count(options, progress)?;
     progress.stage("looking for incidents");
@@ -276,14 +302,15 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
         incident.chart = charts.of_incident(incident);
         incident.error_budget = inspect::error_budget(incident);
     }
-    Ok(Outcome { report, failures })
+    let more = then(&report, &reads, &hosts);
+    Ok((Outcome { report, failures }, more))
 }
 
 /// What was asked for, in the form in which it can be asked again: the clock is out of it, and so is what changes
 /// no byte of the report (threads, chunks).
 fn asked(options: &Options, window: Window, zone: i16) -> Asked {
     let shown = |path: &PathBuf| crate::input::source::shown(path);
-    let time = |second: Second| crate::clock::Clock::new(zone).rfc3339_short(second.saturating_mul(1000));
+    let time = |second: Second| Clock::new(zone).rfc3339_short(second.saturating_mul(1000));
     let mut out = Vec::new();
     out.extend((window.start != i64::MIN).then(|| ("since", time(window.start))));
     out.extend((window.end != i64::MAX).then(|| ("until", time(window.end))));

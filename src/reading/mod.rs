@@ -7,7 +7,7 @@ mod lines;
 mod twice;
 
 pub use learn::{Hints, Reading, Refused, Role, look, sample_fields};
-pub use lines::{can_be_read_again, each_line_between, line_number, record_at};
+pub use lines::{byte_of_line, can_be_read_again, each_line_between, line_number, record_at};
 
 use crate::error::{Error, Result};
 use crate::input::source::PlainFile;

@@ -9,6 +9,7 @@ pub mod command;
 pub mod csv;
 pub mod formats;
 pub mod json;
+pub mod lines;
 pub mod markdown;
 pub mod safe;
 pub mod series;

@@ -29,6 +29,7 @@ pub use drive::{Job, ScanOptions, scan};
 pub use endpoint::last_peer;
 pub use partial::{Block, Dimension, FileScan, Sample};
 pub use plan::Plan;
+pub use scanner::has_failed;
 pub use seek::seek;
 pub use tally::{ErrorCount, FailureTally};
 
