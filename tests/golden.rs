@@ -59,7 +59,7 @@ fn text_keeps_to_its_columns() {
     for from in [reports::calm(), reports::outage(), reports::several()] {
         for columns in [60, 80, 110] {
             let mut out = Vec::new();
-            report(&from, OutputFormat::Text, Style { columns, colour: false }, &mut out).unwrap();
+            report(&from, OutputFormat::Text, Style { columns, ..Style::default() }, &mut out).unwrap();
             for line in String::from_utf8(out).unwrap().lines() {
                 // Digests and tables of a narrow terminal may stand out; prose may not.
                 let table = line.contains("sha256") || columns < 80;

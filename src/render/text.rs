@@ -198,7 +198,7 @@ fn findings(page: &mut Page, report: &Report, places: &Places<'_>) {
             &finding.summary,
         );
         if let Some(e) = finding.evidence.first() {
-            page.quote(4, &places.place(e), &e.text, 2);
+            page.quote(4, &places.place(e), e, 2);
         }
     }
     if report.findings.len() > FINDINGS {

@@ -64,7 +64,7 @@ pub(super) fn block(page: &mut Page, report: &Report, at: usize, places: &Places
     if !lines.is_empty() {
         page.heading("  Evidence");
         for e in lines.iter().take(LINES) {
-            page.quote(4, &places.place(e), &e.text, 2);
+            page.quote(4, &places.place(e), e, 2);
         }
         more_lines(page, 4, lines.len().saturating_sub(LINES));
     }
@@ -216,7 +216,7 @@ fn quotes<'a>(
     for e in evidence {
         match lines.next() {
             Some(&lines) => {
-                page.quote(14, &places.place(e), &e.text, lines);
+                page.quote(14, &places.place(e), e, lines);
                 quoted.insert((&e.path, e.line));
             }
             None => more += 1,
@@ -309,7 +309,7 @@ fn timeline(page: &mut Page, i: &Incident, places: &Places<'_>) {
         match piece {
             Piece::One(event) => {
                 let lead = format!("  {}", places.clock.beside(event.time, i.start));
-                page.row(&lead, &event.what, widest, &place(event));
+                page.row(&lead, &event.what, widest, &place(event), event.evidence.as_ref());
             }
             Piece::Alike(n) => page.line(&format!("    ... {n} more like these")),
         }

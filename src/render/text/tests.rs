@@ -90,8 +90,8 @@ fn nothing_from_a_log_acts_on_the_terminal() {
 #[test]
 fn colours_change_no_word() {
     let report = Report { inputs: vec![Input::default()], incidents: vec![incident()], ..Report::default() };
-    let plain = render(&report, Style { columns: 80, colour: false });
-    let coloured = render(&report, Style { columns: 80, colour: true });
+    let plain = render(&report, Style::default());
+    let coloured = render(&report, Style { colour: true, ..Style::default() });
     assert_ne!(plain, coloured);
     let mut stripped = String::new();
     let mut rest = coloured.as_str();
