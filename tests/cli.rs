@@ -48,7 +48,7 @@ fn help_begins_with_examples_and_both_lengths_exist() {
     assert!(long.contains("Exit codes:") && !short.contains("Exit codes:"));
     assert!(short.len() < long.len());
     downtime().arg("--help").assert().code(0);
-    for command in ["series", "formats"] {
+    for command in ["lines", "series", "formats"] {
         downtime().args([command, "--help"]).assert().code(0);
     }
     assert!(stdout(downtime().arg("--version")).starts_with("downtime "));
@@ -60,7 +60,7 @@ fn mistakes_are_usage_errors_on_stderr_with_a_suggestion() {
     let file = file.to_str().unwrap();
     for args in [
         &["--formt", "json", file][..],
-        &["--format", "html", file],
+        &["--format", "pdf", file],
         &["--since", "soon", file],
         &["--since", "2026-03-02", "--until", "2026-03-01 00:00", file],
         &["--tz", "America/Bogota", file],

@@ -28,6 +28,7 @@ fn every_output_of_every_report() {
             ("json", OutputFormat::Json),
             ("ndjson", OutputFormat::Ndjson),
             ("markdown", OutputFormat::Markdown),
+            ("html", OutputFormat::Html),
             ("csv", OutputFormat::Csv),
             ("brief", OutputFormat::Brief),
         ] {

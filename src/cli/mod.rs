@@ -248,6 +248,8 @@ pub(crate) enum ReportFormat {
     Ndjson,
     /// The draft of a postmortem
     Markdown,
+    /// One page for a browser, without scripts or network
+    Html,
     /// One row an incident, for spreadsheets
     Csv,
     /// One line an incident

@@ -127,6 +127,7 @@ impl From<ReportFormat> for OutputFormat {
             ReportFormat::Json => Self::Json,
             ReportFormat::Ndjson => Self::Ndjson,
             ReportFormat::Markdown => Self::Markdown,
+            ReportFormat::Html => Self::Html,
             ReportFormat::Csv => Self::Csv,
             ReportFormat::Brief => Self::Brief,
         }

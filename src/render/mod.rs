@@ -8,6 +8,7 @@ pub mod brief;
 pub mod command;
 pub mod csv;
 pub mod formats;
+pub mod html;
 pub mod json;
 pub mod lines;
 pub mod markdown;
@@ -31,6 +32,8 @@ pub enum OutputFormat {
     Ndjson,
     /// The draft of a postmortem.
     Markdown,
+    /// One page, for a browser.
+    Html,
     /// One row an incident, for spreadsheets.
     Csv,
     /// One line an incident, for people and grep.
@@ -96,6 +99,7 @@ pub fn report(report: &Report, format: OutputFormat, style: Style, out: &mut dyn
         OutputFormat::Json => json::write(report, out),
         OutputFormat::Ndjson => json::write_lines(report, out),
         OutputFormat::Markdown => markdown::write(report, out),
+        OutputFormat::Html => html::write(report, out),
         OutputFormat::Csv => csv::write(report, out),
         OutputFormat::Brief => brief::write(report, out),
     }
