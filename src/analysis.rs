@@ -12,6 +12,7 @@ use crate::inspect::{self, Counted, Host};
 use crate::lines;
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
+use crate::redact::Redactor;
 use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
 use crate::scan::ScanOptions;
 use crate::time::{Second, Window, zone_name};
@@ -29,6 +30,7 @@ pub enum ErrorZoneChoice {
 }
 
 /// What to read, and how.
+#[expect(clippy::struct_excessive_bools, reason = "switches that have nothing to do with one another")]
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Files, folders, or `-`.
@@ -55,6 +57,8 @@ pub struct Options {
     pub threads: usize,
     /// Whether to hash the files.
     pub digest: bool,
+    /// Whether to hide clients and query strings.
+    pub redact: bool,
     /// Bytes a chunk, for tests.
     pub chunk_bytes: Option<usize>,
 }
@@ -74,6 +78,7 @@ impl Default for Options {
             patterns: Vec::new(),
             threads: 0,
             digest: false,
+            redact: false,
             chunk_bytes: None,
         }
     }
@@ -303,7 +308,20 @@ fn examine<R>(
         incident.error_budget = inspect::error_budget(incident);
     }
     let more = then(&report, &reads, &hosts);
+    if options.redact {
+        redact(&mut report, &reads)?;
+    }
     Ok((Outcome { report, failures }, more))
+}
+
+/// Hides clients and query strings, under a key made of the inputs.
+fn redact(report: &mut Report, reads: &[Read]) -> Result<()> {
+    if let Some(once) = reads.iter().map(|r| &r.reading.source).find(|s| s.kind != Kind::File) {
+        let what = "can be read only once, and --redact makes its key of a second reading; give it files";
+        return Err(Error::Usage(format!("{} {what}", once.shown)));
+    }
+    Redactor::of_files(reads.iter().map(|r| r.reading.source.path.as_path()))?.report(report);
+    Ok(())
 }
 
 /// What was asked for, in the form in which it can be asked again: the clock is out of it, and so is what changes
@@ -323,6 +341,7 @@ fn asked(options: &Options, window: Window, zone: i16) -> Asked {
     out.extend(options.nginx_conf.iter().map(|p| ("nginx-conf", shown(p))));
     out.extend(options.host_from.iter().map(|h| ("host-from", h.clone())));
     out.extend(options.patterns.iter().map(|p| ("patterns", shown(p))));
+    out.extend(options.redact.then(|| ("redact", String::new())));
     Asked { paths: options.paths.iter().map(shown).collect(), options: out }
 }
 

@@ -29,10 +29,11 @@
 //! | inspection | [`inspect`] | one host's logs on one clock ([`zone`]), error records given their meaning ([`catalogue`]), anomalies made incidents |
 //! | lines | [`lines`] | the raw lines behind an incident or a place, of all files in the order of time |
 //! | report | [`report`] | everything that is printed, as data |
+//! | redaction | [`redact`] | hides clients and query strings in a finished report |
 //! | rendering | [`render`] | a report in each output format; computes nothing |
 //! | the order of it all | [`analysis`] | calls the stages |
 //!
-//! Arrows point down: a module uses those below it in this order: `analysis`, `lines`, `render`, `inspect`, `reading`, `scan`,
+//! Arrows point down: a module uses those below it in this order: `analysis`, `lines`, `redact`, `render`, `inspect`, `reading`, `scan`,
 //! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
@@ -71,6 +72,7 @@ pub mod inspect;
 pub mod lines;
 pub mod parallel;
 pub mod reading;
+pub mod redact;
 pub mod render;
 pub mod report;
 pub mod scan;

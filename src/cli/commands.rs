@@ -8,7 +8,7 @@ use crate::cli::{
     FormatsArgs, FormatsFormat, LinesArgs, ReportArgs, SeriesArgs, SeriesFormat, definition, resolve,
 };
 use anyhow::{Context, Result};
-use downtime::analysis;
+use downtime::analysis::{self, Options};
 use downtime::error::Error;
 use downtime::lines;
 use downtime::render::{self, csv, formats, json, series};
@@ -38,7 +38,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
 }
 
 fn run_report(args: &ReportArgs) -> Result<Exit> {
-    let options = resolve::options(&args.input, args.digest, Now::read())?;
+    let options = Options { redact: args.redact, ..resolve::options(&args.input, args.digest, Now::read())? };
     // What is named is checked before the work, what a folder held after it.
     keep_inputs(args.output.output.as_deref(), options.paths.iter().filter_map(|p| p.to_str()))?;
     let outcome = analysis::run(&options, &Shown::start(args.output.progress))?;

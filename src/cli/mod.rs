@@ -89,6 +89,7 @@ pub(crate) enum Command {
 }
 
 /// The report.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
@@ -106,6 +107,12 @@ pub(crate) struct ReportArgs {
     /// Exit with 1 when an incident was found, 0 when not, 2 on an error
     #[arg(long, help_heading = "Output")]
     pub(crate) exit_code: bool,
+    /// Hide client addresses and query strings, so that the report can be shown around
+    ///
+    /// A client has the same pseudonym everywhere in one report. The pseudonyms are keyed by the logs themselves: the
+    /// same logs give the same names, and who has only the report cannot tell whose they are. Reads the logs twice.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) redact: bool,
     /// Add the SHA-256 of each file, so that the report is evidence later
     ///
     /// Costs more than reading the logs does.

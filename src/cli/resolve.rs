@@ -43,6 +43,7 @@ pub(crate) fn options(args: &InputArgs, digest: bool, now: Now) -> Result<Option
         patterns: args.patterns.clone(),
         threads: usize::from(args.threads),
         digest,
+        redact: false,
         chunk_bytes: args.chunk_bytes.and_then(|n| usize::try_from(n).ok()),
     })
 }

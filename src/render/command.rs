@@ -6,7 +6,8 @@ use crate::report::Report;
 /// `downtime lines WHAT PATH...`, with the options that were given, since they may change what an incident is.
 pub fn lines(report: &Report, what: &str) -> String {
     let mut out = format!("downtime lines {}", quoted(what));
-    for (name, value) in &report.options.options {
+    // Lines come from the logs themselves: whoever may read those has nothing hidden from them.
+    for (name, value) in report.options.options.iter().filter(|o| o.0 != "redact") {
         // An option's value may begin with a hyphen (`-05:00`).
         out.extend([" --", name, "=", &quoted(value)]);
     }
