@@ -81,6 +81,9 @@ fn page(report: &Report) -> Markup {
 }
 
 fn title(report: &Report, clock: Clock) -> String {
+    if report.inputs.is_empty() {
+        return "Nothing was read: no nginx log was found".into();
+    }
     let Some((from, to)) = report.span else {
         return "Nothing can be said: no line of the logs has a time".into();
     };
@@ -94,7 +97,7 @@ fn title(report: &Report, clock: Clock) -> String {
 fn headline(report: &Report, title: &str, clock: Clock) -> Markup {
     let worst = report.incidents.iter().min_by_key(|i| weight(i));
     html! {
-        h1 class=[report.incidents.is_empty().then_some("calm")] { (title) }
+        h1 class=[(report.incidents.is_empty() && report.span.is_some()).then_some("calm")] { (title) }
         @if let Some(i) = worst {
             p class={ "headline " (i.severity.name()) } { (sentence(i, report.incidents.len() > 1, clock)) }
             p {

@@ -87,8 +87,13 @@ fn title(page: &mut String, report: &Report, places: &Places<'_>) {
     };
     match report.incidents.as_slice() {
         [] => {
+            let nothing = if report.inputs.is_empty() {
+                "Nothing was read: no nginx log was found"
+            } else {
+                "Nothing can be said: no line of the logs has a time"
+            };
             let span = report.span.map_or_else(
-                || "Nothing can be said: no line of the logs has a time".to_owned(),
+                || nothing.to_owned(),
                 |(from, to)| {
                     format!(
                         "No incident from {} to {} {}",
@@ -194,11 +199,25 @@ fn sources(page: &mut String, report: &Report, places: &Places<'_>) {
             if n.lines == 0 { String::new() } else { format!(" ({})", clock::count_of(n.lines, "line")) };
         line(
             page,
-            &format!("- Not counted: {}, {}{lines}.", code(&places.short_list(&n.path)), prose(&n.reason)),
+            &format!(
+                "- Not counted: {}, {}{lines}.",
+                code(&places.short_list(&n.path)),
+                prose(n.reason.trim_end_matches('.'))
+            ),
         );
     }
     if report.not_counted.is_empty() {
         line(page, "- Every line was counted.");
+    }
+    let given = report.options.options.iter().map(|(name, value)| match value.as_str() {
+        "" => code(&format!("--{name}")),
+        value => code(&format!("--{name} {value}")),
+    });
+    let given: Vec<_> = given.collect();
+    let given = if given.is_empty() { String::new() } else { format!(", with {}", given.join(", ")) };
+    let paths: Vec<_> = report.options.paths.iter().map(|p| code(p)).collect();
+    if !paths.is_empty() {
+        line(page, &format!("- Asked for: {}{given}.", paths.join(", ")));
     }
 }
 
