@@ -342,7 +342,10 @@ fn asked(options: &Options, window: Window, zone: i16) -> Asked {
     out.extend(options.host_from.iter().map(|h| ("host-from", h.clone())));
     out.extend(options.patterns.iter().map(|p| ("patterns", shown(p))));
     out.extend(options.redact.then(|| ("redact", String::new())));
-    Asked { paths: options.paths.iter().map(shown).collect(), options: out }
+    // Their order changes nothing else in the report either.
+    let mut paths: Vec<String> = options.paths.iter().map(shown).collect();
+    paths.sort();
+    Asked { paths, options: out }
 }
 
 fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {

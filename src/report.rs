@@ -34,7 +34,7 @@ pub struct Report {
 /// What was asked for, as far as it changes the report: with the same inputs and these, a report comes out the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Asked {
-    /// The paths as they were given.
+    /// The paths as they were given, sorted.
     pub paths: Vec<String>,
     /// Options by their long names, in the form in which they can be given again; times are resolved.
     pub options: Vec<(&'static str, String)>,
