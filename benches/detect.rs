@@ -36,6 +36,7 @@ fn bench(c: &mut Criterion) {
     ] {
         let ticks = ticks.as_slice();
         let signals = Signals {
+            timings: None,
             access: Some(&ticks),
             errors: &[],
             server_side: &|_| true,

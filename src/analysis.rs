@@ -240,6 +240,10 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
     let scan_options = ScanOptions { window, chunk_bytes };
     let (reads, errors) = reading::read(readings, &scan_options, &workers, &|n| progress.advance(n));
     failures.extend(errors);
+    failures.extend(reads.iter().filter_map(|r| {
+        let what = r.scan.damage.clone()?;
+        Some(Error::Damaged { path: r.reading.source.shown.clone(), what })
+    }));
     Ok(Counts { reads, refused, skipped, failures, zone, window })
 }
 
@@ -269,15 +273,24 @@ fn examine<R>(
     progress: &dyn Progress,
     then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
 ) -> Result<(Outcome, R)> {
-    let catalogue = Catalogue::with_dirs(&options.patterns)?;
+    // A mistake in the user's own patterns is told before the work.
+    let users =
+        (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()?;
     let Counts { reads, refused, skipped, mut failures, mut zone, window } = count(options, progress)?;
     progress.stage("looking for incidents");
+    let catalogue = match users {
+        Some(catalogue) => catalogue,
+        None if reads.iter().any(|r| r.reading.role == Role::Error) => Catalogue::builtin()?,
+        None => Catalogue::none()?,
+    };
     let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
     let mut report =
         Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
     for host in &hosts {
-        let found = detect_host(host, &report);
-        report.incidents.extend(inspect::incidents(host, &found.anomalies));
+        let mut found = detect_host(host, &report);
+        let mut looks = inspect::Looks::default();
+        report.findings.extend(inspect::settle(host, &mut looks, &mut found));
+        report.incidents.extend(inspect::incidents(host, &mut looks, &found.anomalies));
         report.findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
     }
     inspect::join_hosts(&mut report.incidents, hosts.len());
@@ -292,6 +305,7 @@ fn examine<R>(
     report.not_counted = inspect::not_counted(&reads, &refused);
     report.not_counted.extend(skipped);
     report.totals = totals(&reads);
+    report.availability = inspect::availability(&report.incidents, &report.coverage, report.totals);
     let edges = |f: fn(&crate::report::Input) -> Option<i64>| report.inputs.iter().filter_map(f);
     let (from, to) = (window.start.saturating_mul(1000), window.end.saturating_mul(1000));
     report.span =
@@ -369,6 +383,7 @@ fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
     detect::detect(
         &Signals {
             access: (!host.timeline.is_empty()).then_some(&counted),
+            timings: Some(&host.timeline),
             errors: &errors,
             server_side: &|class| is(&server_side, class),
             excused: &|class| is(&excused, class),

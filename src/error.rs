@@ -21,14 +21,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A compressed file is damaged or cut.
-    #[error("{}: {what} after {byte} bytes of unpacked text; what came before is kept", path.display())]
+    #[error("{path}: damaged: {what}; what came before was read")]
     Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What the decoder said.
+        /// The file, as it is shown.
+        path: String,
+        /// What the decoder said, and where.
         what: String,
-        /// How many unpacked bytes were read before the damage.
-        byte: u64,
     },
     /// A `log_format` text that cannot be understood.
     #[error("log_format, column {column}: {what}")]

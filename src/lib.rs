@@ -60,6 +60,11 @@
 //! at which chance could have begun. Gates ask for size, for more than the log's ordinary wobble, and for contrast with
 //! what lies around. Silence is tested against the rate before and after. Edges are the first and last failing seconds,
 //! with the last good one before and the first good one after. See [`detect`] for the formulas and their sources.
+//!
+//! Late answers are judged by the same automaton, over requests that took several times as long as this log's usually do.
+//! Where a verdict hangs on paths or clients, [`inspect`] reads the requests around the candidate again: content is gone
+//! if what was asked for used to be there, and what one client met alone, while the others were served, is no incident.
+//! Of a long stretch only a part is read, so this costs little beside the scan.
 
 pub mod analysis;
 pub mod catalogue;

@@ -28,6 +28,8 @@ fn run(cli: &Cli) -> anyhow::Result<messages::Exit> {
         Some(Command::Lines(args)) => commands::lines(args),
         Some(Command::Series(args)) => commands::series(args),
         Some(Command::Formats(args)) => commands::formats(args),
+        Some(Command::Explain(args)) => cli::explain::explain(args),
+        Some(Command::Patterns(args)) => cli::patterns::patterns(args),
         Some(Command::Completions { shell }) => commands::completions(*shell),
         Some(Command::Man) => commands::man(),
     }

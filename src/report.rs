@@ -29,6 +29,8 @@ pub struct Report {
     pub chart: Option<Chart>,
     /// What was asked for.
     pub options: Asked,
+    /// How available the service was; `None` without requests.
+    pub availability: Option<Availability>,
 }
 
 /// What was asked for, as far as it changes the report: with the same inputs and these, a report comes out the same.
@@ -71,6 +73,21 @@ impl Chart {
     pub fn end(&self) -> Millis {
         self.start.saturating_add(self.len() as i64 * i64::from(self.step_seconds) * 1000)
     }
+}
+
+/// How available the service was, over the time that files speak for (host by host, where several are told apart).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Availability {
+    /// Share of requests that did not fail, those that are missing in proven outages counted as failed; 0 to 1.
+    pub requests: f64,
+    /// Share of the covered time outside outages and degradations that clients saw; 0 to 1.
+    pub time: f64,
+    /// Seconds that files speak for.
+    pub covered_seconds: f64,
+    /// Seconds of these in outages and degradations that clients saw.
+    pub bad_seconds: f64,
+    /// Seconds of these that are silent without proof: neither up nor down.
+    pub unknown_seconds: f64,
 }
 
 /// Sums over all inputs.
@@ -264,6 +281,10 @@ pub struct Impact {
     pub clients: Option<u64>,
     /// Failed requests by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// Requests that took several times as long as usual, where that was found.
+    pub slow: Option<u64>,
+    /// Of the failed, those whose status does not show it: content gone, clients gone, bodies cut short.
+    pub uncounted: u64,
 }
 
 /// A part of an incident.

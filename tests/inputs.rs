@@ -170,7 +170,8 @@ fn a_cut_archive_gives_what_came_before_and_is_named() {
     {
         let path = put(dir.path(), &format!("{name}.d/{name}"), &packed[..packed.len() * 3 / 4]);
         let run = run([&path]);
-        assert_eq!(run.code, Some(0), "{name}: {}", run.said);
+        assert_eq!(run.code, Some(1), "{name}: {}", run.said);
+        assert!(run.said.contains(&format!("{name}: damaged: ")), "{}", run.said);
         let lines = lines_read(&run.report);
         assert!((1000..4800).contains(&lines), "{name}: {lines} lines");
         assert!(left_out(&run.report, "damaged").is_some(), "{name}: {:#}", run.report["not_counted"]);

@@ -232,7 +232,7 @@ fn error_records<'a>(run: &'a Run, wrong: &mut Vec<String>) -> Vec<ErrorRecord<'
 
 /// Each record's context is what was sent, and each failure is in its category.
 fn errors_say_why(run: &Run, records: &[ErrorRecord], wrong: &mut Vec<String>) {
-    let catalogue = Catalogue::embedded().unwrap();
+    let catalogue = Catalogue::builtin().unwrap();
     for record in records {
         let shown = || {
             let message = String::from_utf8_lossy(record.message);

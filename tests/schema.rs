@@ -3,40 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use downtime::analysis::{FormatReport, Series, SeriesRow};
+use downtime::catalogue::{Catalogue, read_line};
 use downtime::render::json;
 use downtime::report::Report;
 use serde_json::{Value, json};
 
 mod reports;
-
-/// The schema leaves objects open, since fields may be added by later versions. What this version prints must be
-/// all in it, so every object is closed here.
-fn closed(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            if object.contains_key("properties") {
-                object.insert("additionalProperties".into(), Value::Bool(false));
-            }
-            object.values_mut().for_each(closed);
-        }
-        Value::Array(list) => list.iter_mut().for_each(closed),
-        _ => {}
-    }
-}
-
-fn validator(form: &str) -> jsonschema::Validator {
-    let mut schema: Value = serde_json::from_str(json::SCHEMA).unwrap();
-    jsonschema::draft202012::meta::validate(&schema).unwrap();
-    closed(&mut schema);
-    schema.as_object_mut().unwrap().remove("oneOf");
-    schema["$ref"] = json!(format!("#/$defs/{form}"));
-    jsonschema::draft202012::new(&schema).unwrap()
-}
+mod support;
 
 fn assert_valid(form: &str, text: &[u8]) -> Value {
     let value: Value = serde_json::from_slice(text).unwrap();
     let faults: Vec<_> =
-        validator(form).iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        support::validator(form).iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(faults.is_empty(), "{faults:#?}");
     value
 }
@@ -103,6 +81,27 @@ fn series_and_formats_are_as_the_schema_says() {
 }
 
 #[test]
+fn explanations_and_patterns_are_as_the_schema_says() {
+    let catalogue = Catalogue::builtin().unwrap();
+    for line in [
+        &b"2026/03/01 10:00:00 [error] 1#1: *7 connect() failed (111: x) while connecting to upstream, client: a"[..],
+        b"2026/03/01 10:00:00 [emerg] 1#1: unknown directive \"x\" in /etc/nginx/nginx.conf:1",
+        b"nginx: something \x1b[2J \xff that nobody knows",
+    ] {
+        let mut out = Vec::new();
+        let record = read_line(line).unwrap();
+        json::write_explanation(&catalogue.explain(line, &record, 3), &mut out).unwrap();
+        let value = assert_valid("explanation", &out);
+        assert_eq!(value["at"], 3);
+        assert_eq!(value["category"] == "unknown", value["pattern"].is_null());
+    }
+    let mut out = Vec::new();
+    json::write_patterns(catalogue.patterns().iter(), &mut out).unwrap();
+    let mut lines = out.split(|b| *b == b'\n').filter(|l| !l.is_empty());
+    assert!(lines.next().is_some_and(|l| assert_valid("pattern", l)["id"].is_string()));
+}
+
+#[test]
 fn the_contract_bites() {
     let mut out = Vec::new();
     json::write(&reports::outage(), &mut out).unwrap();
@@ -117,7 +116,7 @@ fn the_contract_bites() {
     for (at, damage) in breaks.into_iter().enumerate() {
         let mut bad = good.clone();
         damage(&mut bad);
-        assert!(!validator("report").is_valid(&bad), "damage {at} went unseen");
+        assert!(!support::validator("report").is_valid(&bad), "damage {at} went unseen");
     }
 }
 

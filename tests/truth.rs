@@ -152,7 +152,7 @@ fn recorded_outages_are_found_and_dated() {
     cases.retain(|c| c.join("truth.json").is_file());
     cases.sort();
     assert!(!cases.is_empty(), "no case in {}", corpus.display());
-    let schema = support::validator();
+    let schema = support::validator("report");
     let (mut visible, mut found, mut starts, mut ends) = (0, 0, Vec::new(), Vec::new());
     let mut alarms = Vec::new();
     let mut twins = Vec::new();
@@ -202,7 +202,7 @@ fn recorded_outages_are_found_and_dated() {
     println!("{found} of {visible} found; median error of start {start:.1} s, of end {end:.1} s");
     assert_eq!(alarms, Vec::<String>::new(), "false alarms");
     assert_eq!(twins, Vec::<String>::new(), "every line of these logs was written once and is nginx's own");
-    // What is not found yet: answers that are only late, and content that is only missing. 15 of 18 elsewhere.
-    assert!(found * 18 >= visible * 15, "only {found} of {visible} found");
+    // All 18 of the recordings this was written beside; one in six of others may be too slight.
+    assert!(found * 6 >= visible * 5, "only {found} of {visible} found");
     assert!(start <= 5.0 && end <= 5.0, "start {start}, end {end}");
 }

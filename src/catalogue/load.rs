@@ -2,7 +2,7 @@
 
 use super::category::is_category;
 use super::errno::numbers;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, compile};
 use super::{Catalogue, read_line};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -10,17 +10,24 @@ use std::path::Path;
 
 /// Our own files. A test compares the list with the folder.
 pub(super) const EMBEDDED: &[(&str, &str)] = &[
+    ("patterns/auth.toml", include_str!("../../patterns/auth.toml")),
+    ("patterns/cache.toml", include_str!("../../patterns/cache.toml")),
     ("patterns/client.toml", include_str!("../../patterns/client.toml")),
     ("patterns/config.toml", include_str!("../../patterns/config.toml")),
     ("patterns/content.toml", include_str!("../../patterns/content.toml")),
+    ("patterns/dns.toml", include_str!("../../patterns/dns.toml")),
+    ("patterns/info.toml", include_str!("../../patterns/info.toml")),
     ("patterns/limit.toml", include_str!("../../patterns/limit.toml")),
+    ("patterns/logging.toml", include_str!("../../patterns/logging.toml")),
+    ("patterns/mail.toml", include_str!("../../patterns/mail.toml")),
     ("patterns/process.toml", include_str!("../../patterns/process.toml")),
     ("patterns/resource.toml", include_str!("../../patterns/resource.toml")),
     ("patterns/script.toml", include_str!("../../patterns/script.toml")),
+    ("patterns/stream.toml", include_str!("../../patterns/stream.toml")),
+    ("patterns/tls.toml", include_str!("../../patterns/tls.toml")),
     ("patterns/upstream.toml", include_str!("../../patterns/upstream.toml")),
+    ("patterns/waf.toml", include_str!("../../patterns/waf.toml")),
 ];
-/// Compiled size of one regex; a hostile or careless one is refused instead of filling memory.
-const LARGEST_REGEX: usize = 256 * 1024;
 /// How many patterns a catalogue can hold: the set of those already asked is a fixed array.
 pub(super) const MOST_PATTERNS: usize = 1024;
 
@@ -34,8 +41,51 @@ struct File {
 /// Patterns by id; a later one of the same id replaces the one before.
 pub(super) type Patterns = BTreeMap<String, Pattern>;
 
+/// Where a file of patterns comes from, which says how far it is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Our own file: its proof is left out and its regexes are not tried, for tests have done both.
+    Ours,
+    /// Anybody's.
+    Users,
+}
+
+/// Our own patterns, without their proof: it is two thirds of the text.
+pub(super) fn builtin() -> Result<Patterns> {
+    let mut patterns = Patterns::new();
+    for (name, text) in EMBEDDED {
+        add(&mut patterns, name, &without_proof(text), Source::Ours)?;
+    }
+    Ok(patterns)
+}
+
+/// Our own patterns with their proof.
+#[cfg(test)]
+pub(super) fn builtin_with_proof() -> Result<Patterns> {
+    let mut patterns = Patterns::new();
+    for (name, text) in EMBEDDED {
+        add(&mut patterns, name, text, Source::Users)?;
+    }
+    Ok(patterns)
+}
+
+/// The text without the tables `[[pattern.match]]` and `[[pattern.reject]]`, whose values are single lines in our files.
+fn without_proof(text: &str) -> String {
+    let mut proof = false;
+    let mut out = String::with_capacity(text.len() / 2);
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("[[") {
+            proof = line.starts_with("[[pattern.");
+        }
+        if !proof {
+            out.push_str(line);
+        }
+    }
+    out
+}
+
 /// Adds the patterns of one file.
-pub(super) fn add(patterns: &mut Patterns, name: &str, text: &str) -> Result<()> {
+pub(super) fn add(patterns: &mut Patterns, name: &str, text: &str, source: Source) -> Result<()> {
     let error = |what: String| Error::Pattern { file: name.to_string(), what };
     let file: File = toml::from_str(text).map_err(|e| error(e.to_string()))?;
     let mut seen: Vec<String> = Vec::new();
@@ -46,7 +96,7 @@ pub(super) fn add(patterns: &mut Patterns, name: &str, text: &str) -> Result<()>
         }
         pattern.file = name.to_string();
         if pattern.enabled {
-            prepare(&mut pattern).map_err(|what| error(format!("{id}: {what}")))?;
+            prepare(&mut pattern, source).map_err(|what| error(format!("{id}: {what}")))?;
             patterns.insert(id.clone(), pattern);
         } else {
             patterns.remove(&id);
@@ -64,12 +114,12 @@ pub(super) fn add_dir(patterns: &mut Patterns, dir: &Path) -> Result<()> {
     paths.sort();
     for path in paths {
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        add(patterns, &path.display().to_string(), &text)?;
+        add(patterns, &path.display().to_string(), &text, Source::Users)?;
     }
     Ok(())
 }
 
-fn prepare(p: &mut Pattern) -> std::result::Result<(), String> {
+fn prepare(p: &mut Pattern, source: Source) -> std::result::Result<(), String> {
     let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if p.id.is_empty() || !p.id.chars().all(kebab) {
         return Err("an id is written in small letters, digits and dashes".into());
@@ -80,14 +130,17 @@ fn prepare(p: &mut Pattern) -> std::result::Result<(), String> {
     if p.title.trim().is_empty() || p.hint.trim().is_empty() {
         return Err("title and hint must say something".into());
     }
-    if p.matches.is_empty() || p.rejects.is_empty() {
+    if source == Source::Users && (p.matches.is_empty() || p.rejects.is_empty()) {
         return Err("a pattern needs at least one [[pattern.match]] and one [[pattern.reject]]".into());
     }
-    if p.keywords.is_empty() && p.place != Some(true) {
-        return Err("a pattern needs keywords, one of which stands in every match".into());
+    if p.keywords.is_empty() && p.starts.is_empty() && p.place != Some(true) {
+        return Err("a pattern needs starts or keywords, one of which every match has".into());
     }
-    if p.keywords.iter().any(|k| k.len() < 4) {
-        return Err("a keyword has at least four letters".into());
+    if p.starts.iter().any(|k| k.len() < 3) {
+        return Err("a start has at least three letters".into());
+    }
+    if p.keywords.iter().any(|k| k.len() < 3) {
+        return Err("a keyword has at least three letters".into());
     }
     for symbol in &p.errno {
         let known = numbers(symbol).ok_or(format!("\"{symbol}\" is no errno that nginx writes"))?;
@@ -97,8 +150,9 @@ fn prepare(p: &mut Pattern) -> std::result::Result<(), String> {
         if regex.starts_with(".*") {
             return Err("a regex does not start with .*".into());
         }
-        let built = regex::bytes::RegexBuilder::new(regex).size_limit(LARGEST_REGEX).unicode(false).build();
-        p.compiled = Some(built.map_err(|e| format!("regex: {e}"))?);
+        if source == Source::Users {
+            compile(regex).map_err(|e| format!("regex: {e}"))?;
+        }
     }
     Ok(())
 }

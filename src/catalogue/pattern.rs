@@ -2,6 +2,7 @@
 
 use crate::format::record::{ErrorRecord, Level};
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// Whose fault it is, in the words of the taxonomy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,23 @@ pub enum Fault {
     Dns,
     /// Certificates and handshakes.
     Tls,
+}
+
+impl Fault {
+    /// The word in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Client => "client",
+            Self::Nginx => "nginx",
+            Self::NginxConfig => "nginx config",
+            Self::OperatorAction => "operator action",
+            Self::HostResources => "host resources",
+            Self::Network => "network",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+        }
+    }
 }
 
 /// Whether a client sees it.
@@ -110,6 +128,9 @@ pub struct Pattern {
     /// The levels at which it is written; empty for any.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// The message begins with one of them, when given.
+    #[serde(default)]
+    pub starts: Vec<String>,
     /// One of them stands in the message of every match.
     #[serde(default)]
     pub keywords: Vec<String>,
@@ -146,7 +167,7 @@ pub struct Pattern {
     #[serde(skip)]
     pub file: String,
     #[serde(skip)]
-    pub(super) compiled: Option<regex::bytes::Regex>,
+    pub(super) compiled: OnceLock<Option<regex::bytes::Regex>>,
     #[serde(skip)]
     pub(super) numbers: Vec<u32>,
 }
@@ -167,6 +188,31 @@ impl Pattern {
                 .context
                 .is_none_or(|context| context == (record.connection.is_some() || record.client.is_some()))
             && (self.side.is_none() || self.side == side(record))
-            && self.compiled.as_ref().is_none_or(|r| r.is_match(record.message))
+            && self.literals(record.message)
+            && (self.regex.is_none() || self.compiled().is_some_and(|r| r.is_match(record.message)))
     }
+
+    /// Whether the message has one of the beginnings and one of the keywords.
+    fn literals(&self, message: &[u8]) -> bool {
+        if self.starts.is_empty() {
+            // It was found by its keyword.
+            return true;
+        }
+        self.starts.iter().any(|s| message.starts_with(s.as_bytes()))
+            && (self.keywords.is_empty()
+                || self.keywords.iter().any(|k| memchr::memmem::find(message, k.as_bytes()).is_some()))
+    }
+
+    /// The regex, compiled when it is first asked: most runs ask few.
+    fn compiled(&self) -> Option<&regex::bytes::Regex> {
+        self.compiled.get_or_init(|| compile(self.regex.as_deref()?).ok()).as_ref()
+    }
+}
+
+/// Compiled size of one regex; a hostile or careless one is refused instead of filling memory.
+const LARGEST_REGEX: usize = 256 * 1024;
+
+/// Compiles the regex of a pattern: bytes, no Unicode classes.
+pub(super) fn compile(regex: &str) -> Result<regex::bytes::Regex, regex::Error> {
+    regex::bytes::RegexBuilder::new(regex).size_limit(LARGEST_REGEX).unicode(false).build()
 }

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn ours() -> Catalogue {
-    Catalogue::embedded().unwrap()
+    Catalogue::builtin().unwrap()
 }
 
 fn category(line: &str) -> Option<String> {
@@ -13,7 +13,11 @@ fn category(line: &str) -> Option<String> {
 
 #[test]
 fn our_patterns_prove_themselves() {
-    load::prove(&ours()).unwrap();
+    let proven = Catalogue::build(load::builtin_with_proof().unwrap()).unwrap();
+    load::prove(&proven).unwrap();
+    let started = ours();
+    assert_eq!(started.patterns().len(), proven.patterns().len());
+    assert!(started.patterns().iter().all(|p| p.matches.is_empty()));
 }
 
 #[test]
@@ -102,7 +106,8 @@ fn rules_without_proof_are_refused() {
         ("hint = \"h\"", "hint = \"\"", "hint"),
         ("hint = \"h\"", "hint = \"h\"\nregex = '(a{999}){999}'", "regex"),
         ("hint = \"h\"", "hint = \"h\"\nerrno = [\"ENOSUCH\"]", "ENOSUCH"),
-        ("keywords = [\"shop is closed\"]", "", "keywords"),
+        ("keywords = [\"shop is closed\"]", "", "starts or keywords"),
+        ("keywords = [\"shop is closed\"]", "starts = [\"sh\"]", "three letters"),
         ("fault = \"upstream\"", "fault = \"somebody\"", "somebody"),
     ] {
         let error = load_text(&GOOD.replace(from, to)).unwrap_err().to_string();

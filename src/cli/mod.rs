@@ -4,8 +4,10 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, where back-ticks would show")]
 
 pub(crate) mod commands;
+pub(crate) mod explain;
 pub(crate) mod messages;
 mod output;
+pub(crate) mod patterns;
 mod progress;
 mod resolve;
 mod when;
@@ -25,6 +27,7 @@ Examples:
   downtime lines ID logs/ | less            the lines behind an incident of the report
   downtime series --step 1m access.log      requests and failures by the minute
   downtime formats /var/log/nginx           which format each file is read as
+  downtime explain error.log                what the messages of an error log mean
 ";
 
 const EXIT_CODES: &str = "\
@@ -64,7 +67,11 @@ impl Cli {
             Some(Command::Lines(args)) => &args.input,
             Some(Command::Series(args)) => &args.input,
             Some(Command::Formats(args)) => &args.input,
-            Some(Command::Completions { .. } | Command::Man) => return false,
+            Some(Command::Explain(args)) => {
+                let reads = args.inputs.is_empty() || args.inputs.iter().any(|i| i == "-");
+                return reads && std::io::IsTerminal::is_terminal(&std::io::stdin());
+            }
+            Some(Command::Patterns(_) | Command::Completions { .. } | Command::Man) => return false,
         };
         resolve::would_wait_for_terminal(input)
     }
@@ -79,6 +86,10 @@ pub(crate) enum Command {
     Series(SeriesArgs),
     /// Which format each file is read as, how sure, and a sample of its fields
     Formats(FormatsArgs),
+    /// What error-log records mean: category, side at fault, whether clients saw it, what to look at
+    Explain(ExplainArgs),
+    /// The catalogue of messages, and the check of own pattern files
+    Patterns(PatternsArgs),
     /// Completions for a shell, to standard output
     Completions {
         /// The shell
@@ -167,6 +178,44 @@ pub(crate) struct FormatsArgs {
     /// Form of the output
     #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
     pub(crate) format: FormatsFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `downtime explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Lines of an error log, files of them, or - for standard input [default: -]
+    ///
+    /// A file may be packed, and wrapped by Docker, CRI, syslog or journald. Text is grouped by meaning; JSON is one
+    /// object a record.
+    #[arg(value_name = "LINE|FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) inputs: Vec<OsString>,
+    /// Folder of own patterns for error messages; may be repeated
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Input")]
+    pub(crate) patterns: Vec<PathBuf>,
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: RecordFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `downtime patterns`.
+#[derive(Debug, Args)]
+pub(crate) struct PatternsArgs {
+    /// Only those whose id or category holds one of these words
+    #[arg(value_name = "WORD", conflicts_with = "check")]
+    pub(crate) words: Vec<String>,
+    /// Hold the pattern files of a folder against the rules, and say what is wrong
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) check: Option<PathBuf>,
+    /// Folder of own patterns for error messages; may be repeated
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Input")]
+    pub(crate) patterns: Vec<PathBuf>,
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: RecordFormat,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -272,6 +321,15 @@ pub(crate) enum SeriesFormat {
     Json,
     /// One row a step, for spreadsheets
     Csv,
+}
+
+/// Forms of what is told record by record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordFormat {
+    /// For people
+    Text,
+    /// One object a line, for programs
+    Json,
 }
 
 /// Forms of the list of formats.

@@ -40,12 +40,20 @@ pub(crate) fn options(args: &InputArgs, digest: bool, now: Now) -> Result<Option
         log_formats: args.log_format.clone(),
         nginx_conf: args.nginx_conf.clone(),
         host_from: args.host_from.clone(),
-        patterns: args.patterns.clone(),
+        patterns: pattern_dirs(&args.patterns),
         threads: usize::from(args.threads),
         digest,
         redact: false,
         chunk_bytes: args.chunk_bytes.and_then(|n| usize::try_from(n).ok()),
     })
+}
+
+/// The folders of patterns: the user's own where there is one, then those that were named.
+pub(crate) fn pattern_dirs(named: &[PathBuf]) -> Vec<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    let own = config.map(|c| c.join("downtime/patterns")).filter(|p| p.is_dir());
+    own.into_iter().chain(named.iter().cloned()).collect()
 }
 
 fn bound(text: Option<&str>, name: &str, edge: Edge, now: Now, zone: Option<i16>) -> Result<Option<When>> {

@@ -11,6 +11,10 @@ pub enum Kind {
     Failing,
     /// Lines that were due did not come.
     Silence(SilenceKind),
+    /// Answers came, late: far more requests than usual took several times their usual time.
+    Slow,
+    /// Content that used to be there was not found.
+    Missing,
     /// The error log alone speaks: requests may have been saved by retries, or there is no access log.
     ErrorsOnly,
 }
@@ -54,6 +58,23 @@ pub struct Estimate {
     pub low: f64,
     /// Upper bound, 95 %.
     pub high: f64,
+}
+
+/// How late answers were. Where an anomaly is only slow, its `failed` counts the slow requests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slowness {
+    /// A request that took so many milliseconds or more is slow.
+    pub limit_ms: u32,
+    /// Half of this log's requests usually take at most so long, in milliseconds.
+    pub usual_ms: f64,
+    /// Half of the requests inside took at most so long, in milliseconds.
+    pub median_ms: f64,
+    /// Nine tenths of them took at most so long, in milliseconds.
+    pub p90_ms: f64,
+    /// Slow requests inside.
+    pub slow: u64,
+    /// Requests inside of which the log tells the time.
+    pub timed: u64,
 }
 
 /// What the error log said inside an anomaly that other evidence found.
@@ -130,6 +151,8 @@ pub struct Anomaly {
     pub dated_by_successes: bool,
     /// What the error log said meanwhile.
     pub errors: Option<ErrorStretch>,
+    /// How late answers were, where that was found.
+    pub slow: Option<Slowness>,
 }
 
 impl Anomaly {

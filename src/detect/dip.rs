@@ -261,5 +261,6 @@ fn anomaly(
         started_at: None,
         dated_by_successes: false,
         errors: None,
+        slow: None,
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn merge(found: &mut Detection, excused: &[(Second, u32)]) {
     let (errors, mut seen): (Vec<_>, Vec<_>) =
         std::mem::take(&mut found.anomalies).into_iter().partition(|a| a.kind == Kind::ErrorsOnly);
     settle_dips(&mut seen);
+    settle_slow(&mut seen);
     let mut anomalies = join(seen);
     let mut alone = Vec::new();
     for e in join(errors) {
@@ -77,6 +78,21 @@ fn settle_dips(all: &mut Vec<Anomaly>) {
     all.extend(sharp.into_iter().zip(gone).filter(|(_, gone)| !gone).map(|(a, _)| a));
 }
 
+/// Answers that are late because requests wait for what fails, or line up again after it, are part of the failing and
+/// not news: a slow stretch stays where it lies apart from harder findings, or mostly outside them.
+fn settle_slow(all: &mut Vec<Anomaly>) {
+    let (slow, hard): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(|a| a.kind == Kind::Slow);
+    let apart = |s: &Anomaly| {
+        let shared: i64 = hard.iter().map(|h| overlap(h, s).max(0)).sum();
+        let touches = hard.iter().any(|h| overlap(h, s) >= -PAUSE.0);
+        let left = length(s).saturating_sub(shared);
+        !touches || left > length(s) / 2 && left > PAUSE.0
+    };
+    let slow: Vec<Anomaly> = slow.into_iter().filter(apart).collect();
+    all.extend(hard);
+    all.extend(slow);
+}
+
 fn pause(a: &Anomaly, b: &Anomaly) -> i64 {
     (length(a).max(length(b)) / 2).clamp(PAUSE.0, PAUSE.1)
 }
@@ -103,11 +119,13 @@ fn join(mut all: Vec<Anomaly>) -> Vec<Anomaly> {
 /// How much a kind says: what hurts most gives the name.
 fn rank(kind: Kind) -> u8 {
     match kind {
-        Kind::Failing => 6,
-        Kind::Silence(SilenceKind::Down) => 5,
-        Kind::Silence(SilenceKind::Unknown) => 4,
-        Kind::Silence(SilenceKind::LoggingStopped) => 3,
-        Kind::Silence(_) => 2,
+        Kind::Failing => 8,
+        Kind::Silence(SilenceKind::Down) => 7,
+        Kind::Missing => 6,
+        Kind::Silence(SilenceKind::Unknown) => 5,
+        Kind::Silence(SilenceKind::LoggingStopped) => 4,
+        Kind::Silence(_) => 3,
+        Kind::Slow => 2,
         Kind::ErrorsOnly => 1,
     }
 }
@@ -131,16 +149,24 @@ fn extend(a: &mut Anomaly, b: Anomaly) {
         (a.end, a.end_bounds, a.end_interval, a.open_end) = (b.end, b.end_bounds, b.end_interval, b.open_end);
         (a.last_bad, a.first_good_after) = (b.last_bad.max(a.last_bad), b.first_good_after);
     }
+    // Late answers are no failures: counts of the two are not added.
+    let alike = (a.kind == Kind::Slow) == (b.kind == Kind::Slow);
+    let (first, second) = (alike || b.kind == Kind::Slow, alike || a.kind == Kind::Slow);
+    if second && (a.failed < b.failed || !first) {
+        (a.usual_share, a.dispersion, a.good_ratio) = (b.usual_share, b.dispersion, b.good_ratio);
+    }
+    let sum = |x: u64, y: u64| if first { x } else { 0 }.saturating_add(if second { y } else { 0 });
+    a.open_start |= b.open_start && b.start <= a.start;
+    // Of two looks at the same seconds the requests are the same.
+    let shared = !apart && a.kind != b.kind && alike;
+    let requests = if shared { a.requests.max(b.requests) } else { sum(a.requests, b.requests) };
+    a.failed = sum(a.failed, b.failed);
+    a.requests = requests.max(a.failed);
+    a.failing_seconds = sum(a.failing_seconds, b.failing_seconds);
     if rank(b.kind) > rank(a.kind) {
         a.kind = b.kind;
     }
-    if a.failed < b.failed {
-        (a.usual_share, a.dispersion, a.good_ratio) = (b.usual_share, b.dispersion, b.good_ratio);
-    }
-    a.open_start |= b.open_start && b.start <= a.start;
-    a.requests = a.requests.saturating_add(b.requests);
-    a.failed = a.failed.saturating_add(b.failed);
-    a.failing_seconds = a.failing_seconds.saturating_add(b.failing_seconds);
+    a.slow = a.slow.or(b.slow);
     a.expected_requests = if apart {
         add(a.expected_requests, b.expected_requests)
     } else {

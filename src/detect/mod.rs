@@ -1,9 +1,10 @@
 //! Detection: counts in, anomalies out. No files, no clock, no printing.
 //!
-//! [`detect`] joins four kinds of evidence and leaves names, causes and severities to the inspection:
-//! requests that fail more than usual (`failing`), lines that do not come (`silence`, `dip`), nginx's
-//! own words about stopping and starting (`errors`), and server-side records of the error log (`errors`). Stretches
-//! that touch become one anomaly with phases (`merge`).
+//! [`detect`] joins five kinds of evidence and leaves names, causes and severities to the inspection:
+//! requests that fail more than usual (`failing`), answers that come late (`slow`), lines that do not come (`silence`,
+//! `dip`), nginx's own words about stopping and starting (`errors`), and server-side records of the error log
+//! (`errors`). Stretches that touch become one anomaly with phases (`merge`). [`stretches`] puts one series of counts,
+//! of whatever kind, to the same test.
 //!
 //! Measured on simulated logs with seeds that no constant was chosen by: 2 false findings in 336 healthy days (six
 //! failures in a row at 0.5 requests a second, and a pause at 10 a second), so not none; 505 of 505 severe outages of at
@@ -21,16 +22,18 @@ mod failing;
 mod gates;
 mod merge;
 mod silence;
+mod slow;
 mod steps;
 #[cfg(test)]
 mod tests;
 
 pub use anomaly::{
-    Anomaly, AnomalyPhase, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind,
+    Anomaly, AnomalyPhase, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind, Slowness,
 };
 pub use edges::{Redated, vanished_successes};
 
 use crate::time::{Second, Window};
+use crate::timeline::Timeline;
 
 /// One second in which at least one access line was written, or in which a request arrived that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,6 +129,8 @@ pub struct Mark {
 pub struct Signals<'a, T: Ticks> {
     /// The access log's counts, if there is an access log.
     pub access: Option<&'a T>,
+    /// How long requests took, where the access log tells it.
+    pub timings: Option<&'a Timeline>,
     /// The error log's counts, sorted by second.
     pub errors: &'a [ErrorTick],
     /// Which classes are the server's fault (refused, timed out, no live upstreams, out of descriptors ...).
@@ -185,6 +190,21 @@ impl Default for Options {
     }
 }
 
+/// Looks at one series of counts by itself: the stretches in which more than usual of it is bad, and nothing else.
+pub fn stretches<T: Ticks>(ticks: &T, options: &Options) -> Detection {
+    let mut found = Detection::default();
+    if let Some(span) = ticks.span().filter(|s| s.start < s.end) {
+        let steps = steps::Steps::of(ticks, span);
+        failing::find(ticks, &steps, steps::Excused { seconds: &[] }, options, &mut found);
+    }
+    found
+}
+
+/// Joins what was found apart, as [`detect`] joins what it finds.
+pub fn join(found: &mut Detection) {
+    merge::merge(found, &[]);
+}
+
 /// Looks at everything and says what was wrong when.
 pub fn detect<T: Ticks>(signals: &Signals<'_, T>, options: &Options) -> Detection {
     let excused = errors::excused(signals);
@@ -195,6 +215,9 @@ pub fn detect<T: Ticks>(signals: &Signals<'_, T>, options: &Options) -> Detectio
         failing::find(ticks, &survey.steps, steps::Excused { seconds: &excused }, options, &mut found);
         silence::find(ticks, &survey, signals, options, &mut found);
         dip::find(ticks, &survey, signals, options, &mut found);
+        if let Some(timings) = signals.timings {
+            slow::find(timings, survey.span, options, &mut found);
+        }
         if !options.arrival_known {
             edges::redate(ticks, options, &mut found.anomalies);
         }

@@ -435,11 +435,16 @@ fn proof<T: Ticks>(gap: Gap, signals: &Signals<'_, T>, expected: f64) -> Proof {
         }
         (Some(_), Some(_)) => Proof { down: true, stopped, started, quick: None },
         // A start without a stop: killed, or the host went down. Without lines missing it may be a second nginx.
-        (None, Some(_)) if expected >= 3.0 => Proof { down: true, stopped, started, quick: None },
+        // Where the files begin with a start there is nothing it could have been down after.
+        (None, Some(_)) if expected >= 3.0 && gap.before.is_some() => {
+            Proof { down: true, stopped, started, quick: None }
+        }
         (Some(_), None) if gap.after.is_none() || expected >= 3.0 => {
             Proof { down: true, stopped, ..Proof::default() }
         }
-        (None, None) if refused && expected >= 5.0 => Proof { down: true, ..Proof::default() },
+        (None, None) if refused && expected >= if gap.before.is_some() { 5.0 } else { 13.0 } => {
+            Proof { down: true, ..Proof::default() }
+        }
         _ => Proof::default(),
     }
 }
@@ -575,6 +580,7 @@ fn anomaly<T: Ticks>(
         started_at: proof.started,
         dated_by_successes: false,
         errors: None,
+        slow: None,
     }
 }
 

@@ -66,6 +66,17 @@ impl Steps {
         }
     }
 
+    /// The fold of all seconds of `span`.
+    pub(crate) fn of<T: Ticks>(ticks: &T, span: Window) -> Self {
+        let mut steps = Self::new(span);
+        ticks.each(span, |t| {
+            steps.busy += 1;
+            steps.push(t.second, t.good, t.failed);
+        });
+        steps.close();
+        steps
+    }
+
     /// Length of the log in seconds.
     pub(crate) fn seconds(&self) -> f64 {
         self.end.saturating_sub(self.origin).max(1) as f64

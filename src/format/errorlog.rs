@@ -100,9 +100,16 @@ pub fn parse_error(record: &[u8]) -> Option<ErrorRecord<'_>> {
 
 /// Reads the form that nginx copies to standard error while it starts: `nginx: [emerg] MESSAGE in FILE:LINE`, or
 /// `nginx: [emerg]: MESSAGE` before 1.0. It has no time and no process, so `time`, `pid` and `tid` are 0: the time,
-/// if any, is that of the frame around the line.
+/// if any, is that of the frame around the line. What nginx says there without a level (`nginx: invalid option: "x"`)
+/// has [`Level::Stderr`].
 pub fn parse_stderr_form(line: &[u8]) -> Option<ErrorRecord<'_>> {
-    let rest = trim_newline(line).strip_prefix(b"nginx: [")?;
+    let line = trim_newline(line);
+    let text = line.strip_prefix(b"nginx: ").or_else(|| line.strip_prefix(b"angie: "))?;
+    let Some(rest) = text.strip_prefix(b"[") else {
+        let mut out = read_body(text, Level::Stderr, None);
+        out.cut = false;
+        return Some(out);
+    };
     let close = rest.iter().take(8).position(|&b| b == b']')?;
     let level = Level::from_name(&rest[..close])?;
     let rest = &rest[close + 1..];

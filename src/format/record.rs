@@ -52,6 +52,8 @@ pub struct AccessRecord<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
+    /// Written to standard error without a level, before any log is open or by a command (`NGX_LOG_STDERR`).
+    Stderr,
     /// The system is unusable: nginx cannot start or reload.
     Emerg,
     /// Action is needed at once.
@@ -89,6 +91,7 @@ impl Level {
     /// The name in the log.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Stderr => "stderr",
             Self::Emerg => "emerg",
             Self::Alert => "alert",
             Self::Crit => "crit",

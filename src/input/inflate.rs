@@ -8,9 +8,6 @@
 //! It takes 0.4 of the CPU of `gzip -dc`: see [`PACKED_BUFFER`].
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
-
-use crate::error::Error;
 
 /// Packed bytes read at a time. Measured on 256 MiB of combined log in 35 MB of gzip, user + system seconds, median
 /// of three interleaved rounds: 8 KiB 0.63, 256 KiB 0.59, 1 MiB 0.59. What counts is the buffer the unpacked bytes
@@ -70,6 +67,12 @@ pub struct Damage {
     pub what: String,
     /// How many unpacked bytes came before.
     pub byte: u64,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} after {} bytes of text", self.what, self.byte)
+    }
 }
 
 type Input = BufReader<Box<dyn Read + Send>>;
@@ -161,12 +164,6 @@ impl Stream {
     /// What ended the stream early, known once it has ended.
     pub fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
-    }
-
-    /// The damage as an error about `path`, for the report.
-    pub fn error(&self, path: &Path) -> Option<Error> {
-        let Damage { what, byte } = self.damage.clone()?;
-        Some(Error::Damaged { path: path.to_owned(), what, byte })
     }
 
     /// Whether bytes that are neither another member nor zero padding followed the last member and were ignored,

@@ -25,6 +25,13 @@ fn span(read: &Read, hosts: &[Host<'_>], index: usize) -> Option<(Second, Second
 /// The inputs in the order of their times.
 pub fn inputs(reads: &[Read], hosts: &[Host<'_>]) -> Vec<Input> {
     let mut out: Vec<Input> = reads.iter().enumerate().map(|(i, r)| input(r, hosts, i)).collect();
+    for host in hosts.iter().filter(|h| !h.arrival_known() && !h.timeline.is_empty()) {
+        // Said once a host, at its first access log.
+        let access = |i: &&usize| reads[**i].reading.role == Role::Access && out[**i].first.is_some();
+        if let Some(&i) = host.files.iter().filter(access).min_by_key(|&&i| out[i].first) {
+            out[i].notes.push("has no $request_time: good answers that are only late cannot be seen".into());
+        }
+    }
     out.sort_by(|a, b| {
         (a.first.is_none(), a.first, a.kind, &a.path).cmp(&(b.first.is_none(), b.first, b.kind, &b.path))
     });

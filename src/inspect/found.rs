@@ -79,6 +79,9 @@ fn belongs(word: super::marks::Word, kind: MarkKind) -> bool {
 
 /// A candidate that was let go, with the reason.
 fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
+    if matches!(r.kind, Kind::Slow | Kind::Missing) {
+        return None;
+    }
     let failed = format!("{} of {} failed", clock::count(r.failed), clock::count_of(r.requests, "request"));
     let length = clock::duration((r.end - r.start).max(0) * 1000);
     let silent = matches!(r.kind, Kind::Silence(_));

@@ -6,9 +6,9 @@ use crate::detect::{ErrorTick, Mark, Tick, Ticks};
 use crate::error::Result;
 use crate::reading::{Read, Role, record_at};
 use crate::report::Evidence;
-use crate::scan::{Dimension, FailureTally, Sample};
+use crate::scan::{Dimension, FailureTally, Sample, Seconds};
 use crate::time::{Second, Window};
-use crate::timeline::{Class, Timeline};
+use crate::timeline::Timeline;
 use crate::zone::{self, ZonePlan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct Said {
     /// When the first of its shape in its bucket was written, in UTC.
     pub second: Second,
     /// All seconds of the bucket that hold one.
-    pub seconds: Vec<Second>,
+    pub seconds: Seconds,
     /// Index of its pattern in the catalogue, or [`UNKNOWN`].
     pub class: u16,
     /// What it says about nginx itself.
@@ -37,8 +37,8 @@ pub struct Said {
 impl Said {
     /// How many of them fall into a stretch of time: all seconds of a bucket are taken to hold the same share.
     pub(super) fn count_in(&self, window: Window) -> u64 {
-        let inside = self.seconds.iter().filter(|s| window.contains(**s)).count() as u64;
-        (u64::from(self.count) * inside).div_ceil(self.seconds.len().max(1) as u64)
+        let inside = u64::from(self.seconds.inside(window).len());
+        (u64::from(self.count) * inside).div_ceil(u64::from(self.seconds.len().max(1)))
     }
 }
 
@@ -150,8 +150,7 @@ impl<'a> Host<'a> {
                 previous = Some(second);
                 if window.contains(second) {
                     let (class, word) = known.get(&e.shape).copied().unwrap_or((UNKNOWN, None));
-                    let inside = |s: &Second| window.contains(*s);
-                    let seconds = e.seconds().map(|s| s - local + second).filter(inside).collect();
+                    let seconds = e.seconds().shifted(second - local).inside(window);
                     said.push(Said {
                         second,
                         seconds,
@@ -186,17 +185,36 @@ impl<'a> Host<'a> {
     /// The error records as detection counts them.
     pub fn error_ticks(&self) -> Vec<ErrorTick> {
         let mut ticks: Vec<ErrorTick> = Vec::new();
-        for s in &self.said {
-            // How many fell into which second of a wide bucket was not counted: they are spread evenly.
-            let share = s.count / (s.seconds.len() as u32).max(1);
-            let mut left = s.count - share * s.seconds.len() as u32;
-            for &second in &s.seconds {
-                let count = share + std::mem::take(&mut left);
-                ticks.push(ErrorTick { second, class: s.class, count });
+        // What has been said from the second at hand on: its class, the seconds to come, the count of each and of the
+        // first one. `said` is in the order of first seconds, so that one walk gives the ticks in order.
+        let mut open: Vec<(u16, Seconds, u32, u32)> = Vec::new();
+        let mut said = self.said.iter().peekable();
+        let mut now = Second::MAX;
+        loop {
+            if let Some(s) = said.peek() {
+                now = now.min(s.second);
             }
+            while let Some(s) = said.next_if(|s| s.second <= now) {
+                // How many fell into which second of a wide bucket was not counted: they are spread evenly.
+                let share = s.count / s.seconds.len().max(1);
+                open.push((s.class, s.seconds, share, s.count - share * s.seconds.len() + share));
+            }
+            if open.is_empty() {
+                return ticks;
+            }
+            let mut next = Second::MAX;
+            open.retain_mut(|(class, seconds, share, count)| {
+                if seconds.first().is_some_and(|s| s <= now) {
+                    ticks.push(ErrorTick { second: now, class: *class, count: *count });
+                    *count = *share;
+                    seconds.pop();
+                }
+                let first = seconds.first();
+                next = next.min(first.unwrap_or(Second::MAX));
+                first.is_some()
+            });
+            now = next;
         }
-        ticks.sort_by_key(|t| t.second);
-        ticks
     }
 
     /// Failures inside a stretch of time.
@@ -280,15 +298,10 @@ impl Host<'_> {
 pub struct Counted<'a>(pub &'a Timeline);
 
 impl Ticks for Counted<'_> {
+    #[inline]
     fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each(window, |m| {
-            let of = |class: Class| m.counts[class as usize];
-            visit(Tick {
-                second: m.second,
-                good: of(Class::Ok) + of(Class::Redirect) + of(Class::Info),
-                neutral: of(Class::ClientError) + of(Class::Missing) + of(Class::Aborted) + of(Class::Odd),
-                failed: m.failed,
-            });
+        self.0.each_outcome(window, |o| {
+            visit(Tick { second: o.second, good: o.good, neutral: o.neutral, failed: o.failed });
         });
     }
 
@@ -302,7 +315,7 @@ impl Host<'_> {
     pub fn error_activity(&self) -> Vec<Window> {
         let mut out: Vec<Window> = Vec::new();
         for s in self.said.iter().filter(|s| s.word.is_none() && s.class != UNKNOWN) {
-            for &second in &s.seconds {
+            for second in s.seconds.iter() {
                 let start = second - second.rem_euclid(10);
                 match out.last_mut() {
                     Some(last) if start <= last.end => last.end = last.end.max(start + 10),

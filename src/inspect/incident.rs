@@ -1,12 +1,14 @@
 //! Anomalies become incidents: severity, scope, impact, phases, and the sentences that say why.
 
+use super::again::{Look, Looks};
 use super::cause::{causes, trigger};
 use super::host::Host;
+use super::{cut_short, places, restarts, shown};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::reading::Role;
 use crate::report::{Event, Evidence, Impact, Incident, Phase, Scope, Severity};
-use crate::scan::{Dimension, FailureTally};
+use crate::scan::{Dimension, FailureTally, Sample};
 use crate::time::{Window, civil_from_days};
 use crate::timeline::Class;
 
@@ -18,8 +20,8 @@ const NAMED_SHARE: f64 = 0.9;
 const NAMES: usize = 5;
 
 /// The incidents of a host.
-pub fn incidents(host: &Host<'_>, anomalies: &[Anomaly]) -> Vec<Incident> {
-    anomalies.iter().map(|a| incident(host, a)).collect()
+pub fn incidents(host: &Host<'_>, looks: &mut Looks, anomalies: &[Anomaly]) -> Vec<Incident> {
+    anomalies.iter().map(|a| incident(host, looks.at(host, window(a)), a)).collect()
 }
 
 /// The stretch an anomaly covers.
@@ -27,21 +29,31 @@ pub(super) fn window(a: &Anomaly) -> Window {
     Window { start: a.start, end: a.end_or_last().max(a.start + 1) }
 }
 
-fn incident(host: &Host<'_>, a: &Anomaly) -> Incident {
+fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
     let window = window(a);
     let tally = host.failures(window);
-    let impact = impact(host, a, window, &tally);
+    let mut impact = impact(host, look, a, window, &tally);
     let causes = causes(host, a, &tally);
-    let (severity, client_visible) = severity(host, a, &tally, &impact, causes.unlogged);
+    let cut = cut_short::answers(host, window).filter(|_| a.kind == Kind::ErrorsOnly);
+    if let Some(cut) = cut {
+        (impact.failed, impact.uncounted) = (cut, cut);
+        impact.requests = impact.requests.max(cut);
+        impact.failed_share = Some(impact.failed as f64 / impact.requests.max(1) as f64);
+    }
+    let (severity, client_visible) = match cut {
+        Some(_) => (Severity::Degradation, true),
+        None => severity(host, a, &tally, &impact, causes.unlogged),
+    };
     let trigger = trigger(host, a);
     let mut evidence: Vec<Evidence> = match a.kind {
         Kind::Silence(_) => host.lines_around(a),
+        Kind::Slow | Kind::Missing => look.map(|l| shown::evidence(host, l, a)).unwrap_or_default(),
         Kind::Failing | Kind::ErrorsOnly => host.failure_evidence(window),
     };
     if evidence.is_empty() {
         evidence = causes.ranked.first().map(|c| c.evidence.clone()).unwrap_or_default();
     }
-    let scope = scope(host, a, &tally);
+    let scope = scope(host, look, a, &tally);
     let mut timeline: Vec<Event> = trigger
         .iter()
         .map(|t| Event { time: t.time, what: t.summary.clone(), evidence: t.evidence.first().cloned() })
@@ -51,13 +63,14 @@ fn incident(host: &Host<'_>, a: &Anomaly) -> Incident {
     timeline.sort_by_key(|e| e.time);
     let mut seen = std::collections::BTreeSet::new();
     timeline.retain(|e| seen.insert((e.time, e.what.clone())));
-    let mut ranked = causes.ranked.into_iter();
+    let mut ranked =
+        shown::cause(host, look, a).or_else(|| restarts::cause(host, a)).into_iter().chain(causes.ranked);
     let ms = |s: i64| s.saturating_mul(1000);
     Incident {
         id: id(host, a),
         severity,
-        title: title(host, a, severity, &scope, &impact),
-        why: why(a, &impact),
+        title: cut.map_or_else(|| title(host, a, severity, &scope, &impact), |_| torn_title(&scope)),
+        why: cut.map_or_else(|| why(a, &impact), |n| torn(a, n)),
         start: ms(a.start),
         start_bounds: (ms(a.start_bounds.0), ms(a.start_bounds.1)),
         end: a.end.map(ms),
@@ -111,6 +124,8 @@ fn severity(
         // but a request that was dropped before it had a line is in no access log.
         Kind::ErrorsOnly if host.timeline.is_empty() || unlogged => (Severity::Degradation, true),
         Kind::ErrorsOnly => (Severity::Hidden, false),
+        Kind::Slow => (Severity::Slowdown, true),
+        Kind::Missing => (Severity::Degradation, true),
         Kind::Failing => {
             let down = a.phases.iter().any(|p| p.kind == Kind::Silence(SilenceKind::Down));
             let aborted = tally.statuses.get(&499).copied().unwrap_or(0);
@@ -125,7 +140,7 @@ fn severity(
     }
 }
 
-fn impact(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Impact {
+fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tally: &FailureTally) -> Impact {
     let (mut requests, mut failed) = (0, 0);
     host.timeline.each(window, |m| {
         requests += m.counts.iter().map(|n| u64::from(*n)).sum::<u64>();
@@ -140,15 +155,35 @@ fn impact(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) ->
         }
         None => lost_in_silence(host, a, window),
     };
+    let counted = failed;
+    let mut statuses = tally.statuses.clone();
+    let mut clients = (tally.failed > 0).then(|| tally.clients().min(tally.failed));
+    if let Some(look) = look.filter(|l| uncounted_failures(a) && l.complete) {
+        let (missing, theirs) = shown::statuses(look, a);
+        failed += missing.values().sum::<u64>();
+        statuses.extend(missing);
+        clients = clients.max(Some(theirs));
+    } else if uncounted_failures(a) {
+        failed += a.failed;
+    }
+    let uncounted = failed - counted;
     Impact {
         requests,
         failed,
         failed_share: (requests > 0).then(|| failed as f64 / requests as f64),
         lost_estimate: lost.map(|l| l.0),
         lost_bounds: lost.map(|l| l.1),
-        clients: (tally.failed > 0).then(|| tally.clients().min(tally.failed)),
-        statuses: tally.statuses.clone(),
+        clients,
+        statuses,
+        slow: a.slow.map(|s| s.slow),
+        uncounted,
     }
+}
+
+/// Whether the requests an anomaly is about are no failures to the scan: content gone, and clients gone for a reason that
+/// the log does not tell.
+fn uncounted_failures(a: &Anomaly) -> bool {
+    a.kind == Kind::Missing || a.kind == Kind::Slow && a.slow.is_none()
 }
 
 /// Seconds before and after an incident whose rate says what its silent phases cost.
@@ -191,8 +226,12 @@ fn lost_in_silence(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<(u64,
 /// Where the failures are: a name is given when it holds nearly all of them and not nearly all of the traffic.
 /// What the traffic of a name is without failures, the scan does not count; so names are given only where a share
 /// of all requests failed, and `all` where nearly all did.
-fn scope(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Scope {
+fn scope(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, tally: &FailureTally) -> Scope {
     let mut scope = Scope { hosts: host.name.iter().cloned().collect(), ..Scope::default() };
+    if let Some(look) = look.filter(|_| matches!(a.kind, Kind::Failing | Kind::Slow | Kind::Missing)) {
+        places::name(look, &mut scope, &shown::bad(look, a));
+        return scope;
+    }
     if tally.failed == 0 || a.failed_share().is_none_or(|s| s >= NEAR_TOTAL) {
         scope.all = true;
         return scope;
@@ -255,6 +294,7 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
             let share = (p.requests > 0).then(|| p.failed as f64 / p.requests as f64);
             let kind = match p.kind {
                 Kind::Silence(_) => "silent",
+                Kind::Slow => "slow",
                 _ if share.is_some_and(|s| s >= NEAR_TOTAL) || p.requests == 0 => "failing",
                 _ if i == last && i > 0 => "recovery",
                 _ => "partial",
@@ -269,6 +309,21 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
                 }
                 (Kind::Silence(_), _) => "no request was logged".into(),
                 (Kind::ErrorsOnly, _) => "the error log reports failures".into(),
+                (Kind::Slow, _) if a.slow.is_none() => format!(
+                    "clients gave up {} of {}",
+                    clock::count(p.failed),
+                    clock::count_of(p.requests, "request")
+                ),
+                (Kind::Slow, _) => format!(
+                    "{} of {} took several times as long as usual",
+                    clock::count(p.failed),
+                    clock::count_of(p.requests, "request")
+                ),
+                (Kind::Missing, _) => format!(
+                    "{} of {} for content that used to be there were answered that it is not",
+                    clock::count(p.failed),
+                    clock::count_of(p.requests, "request")
+                ),
                 (Kind::Failing, Some(s)) => {
                     format!(
                         "{} of {} failed ({})",
@@ -344,6 +399,9 @@ fn title(host: &Host<'_>, a: &Anomaly, severity: Severity, scope: &Scope, impact
         (Kind::Silence(_), _) => "No request was logged".to_owned(),
         (Kind::ErrorsOnly, Severity::Hidden) => "Upstream failures that retries kept from clients".to_owned(),
         (Kind::ErrorsOnly, _) => "Failures in the error log".to_owned(),
+        (Kind::Slow, _) if a.slow.is_none() => "Clients gave up waiting".to_owned(),
+        (Kind::Slow, _) => "Answers came late".to_owned(),
+        (Kind::Missing, _) => "Content went missing".to_owned(),
         (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
             "Every request failed".to_owned()
         }
@@ -375,6 +433,14 @@ fn why(a: &Anomaly, impact: &Impact) -> String {
             clock::share(a.usual_share),
             odds(a.evidence_nats)
         ),
+        Kind::Slow => late(a),
+        Kind::Missing => format!(
+            "{} of {} for content that used to be there were answered that it is not, usually {}; {}",
+            clock::count(a.failed),
+            clock::count_of(a.requests, "request"),
+            clock::share(a.usual_share),
+            odds(a.evidence_nats)
+        ),
         Kind::Silence(_) => {
             let expected = a.expected_requests.map_or(String::new(), |e| {
                 format!("; about {} were to be expected", clock::count(e.value.round().max(0.0) as u64))
@@ -400,6 +466,44 @@ fn why(a: &Anomaly, impact: &Impact) -> String {
             format!("{shown} in {seconds} of the error log; {}", odds(a.evidence_nats))
         }
     }
+}
+
+fn torn_title(scope: &Scope) -> String {
+    let host = scope.hosts.first().map(|h| format!(" ({h})")).unwrap_or_default();
+    format!("Answers were cut short{host}")
+}
+
+/// The sentence of answers that were cut short.
+fn torn(a: &Anomaly, cut: u64) -> String {
+    format!(
+        "{} cut short after the status was sent, so that the access log shows it as well; {}",
+        clock::count_of(cut, "answer"),
+        odds(a.evidence_nats)
+    )
+}
+
+/// The sentence of a slowdown.
+fn late(a: &Anomaly) -> String {
+    let Some(s) = a.slow else {
+        return format!(
+            "clients gave up {} of {} (499), usually {}; {}",
+            clock::count(a.failed),
+            clock::count_of(a.requests, "request"),
+            clock::share(a.usual_share),
+            odds(a.evidence_nats)
+        );
+    };
+    let seconds = |ms: f64| format!("{:.2} s", ms / 1000.0);
+    format!(
+        "{} of {} took {} or more, usually {}; half took up to {}, usually {}; {}",
+        clock::count(s.slow),
+        clock::count_of(s.timed, "request"),
+        seconds(f64::from(s.limit_ms)),
+        clock::share(a.usual_share),
+        seconds(s.median_ms),
+        seconds(s.usual_ms),
+        odds(a.evidence_nats)
+    )
 }
 
 impl Host<'_> {
@@ -438,6 +542,28 @@ impl Host<'_> {
             }
         }
         None
+    }
+
+    /// An access line by its place.
+    pub(super) fn access_line(&self, file: usize, byte: u64, second: i64) -> Evidence {
+        let read = &self.reads[file];
+        let mut text = None;
+        if read.reading.source.is_seekable() {
+            let sample = Sample { second, byte, line: 0, text: None };
+            text = Some(crate::reading::record_at(read, &sample));
+        } else {
+            crate::reading::each_line_between(read, second..second + 1, &mut |at, line, _| {
+                if at == byte {
+                    text = Some(line.to_vec());
+                }
+            });
+        }
+        Evidence {
+            path: read.reading.source.shown.clone(),
+            line: crate::reading::line_number(read, byte),
+            byte,
+            text: String::from_utf8_lossy(&text.unwrap_or_default()).into_owned(),
+        }
     }
 
     /// Whether any request of a stretch was answered well.

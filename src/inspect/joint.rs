@@ -54,6 +54,8 @@ fn join(a: &mut Incident, b: Incident) {
     let (mine, other) = (&mut a.impact, b.impact);
     mine.requests += other.requests;
     mine.failed += other.failed;
+    mine.uncounted += other.uncounted;
+    mine.slow = [mine.slow, other.slow].into_iter().flatten().reduce(|x, y| x + y);
     mine.failed_share = (mine.requests > 0).then(|| mine.failed as f64 / mine.requests as f64);
     mine.lost_estimate = match (mine.lost_estimate, other.lost_estimate) {
         (Some(x), Some(y)) => Some(x + y),

@@ -2,19 +2,31 @@
 //! lines that say so, and puts everything into the words of the report.
 //!
 //! [`host`] gathers what one host's files say, on one clock; [`marks`] reads nginx's words about itself;
-//! [`incident`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them; [`found`] makes findings; [`files`] says what the files cover and what
+//! [`incident`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them; [`found`] makes findings;
+//! [`files`] says what the files cover and what
 //! was not counted.
 
+mod again;
+mod availability;
 mod budget;
 mod cause;
 mod chart;
+mod cut_short;
 mod files;
 mod found;
+mod given_up;
 mod host;
 mod incident;
 mod joint;
 mod marks;
+mod missing;
+mod one_client;
+mod places;
+mod restarts;
+mod shown;
 
+pub use again::Looks;
+pub use availability::availability;
 pub use budget::error_budget;
 pub use cause::server_side;
 pub use chart::Charts;
@@ -23,3 +35,17 @@ pub use found::findings;
 pub use host::{Counted, Host, hosts};
 pub use incident::incidents;
 pub use joint::join_hosts;
+
+use crate::detect::{self, Detection};
+use crate::report::Finding;
+
+/// Looks again at what detection found, where the verdict hangs on single requests: takes out what one client did
+/// alone, adds content that went missing, and gives the findings about what is neither.
+pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
+    let mut findings = one_client::take_out(host, looks, found);
+    findings.extend(missing::find(host, looks, found));
+    given_up::find(host, looks, found);
+    detect::join(found);
+    restarts::prove(host, found);
+    findings
+}

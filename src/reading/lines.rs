@@ -2,14 +2,17 @@
 
 use super::Read;
 use crate::format::errorlog;
+use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
-use crate::scan::{Plan, Sample};
-use crate::time::{Second, parse_error_time};
+use crate::scan::{Block, Plan, Sample};
+use crate::time::{Second, Stamp, parse_error_time};
 use std::io::Read as _;
 use std::ops::Range;
 
 /// Longest record that is quoted: nginx's own limit is 2 KiB, that of `OpenResty` 4.
 const RECORD: u64 = 4 << 10;
+/// Bytes of a line of which few are longer.
+const LONG_LINE: u64 = 600;
 /// Bytes looked at behind a block for the rest of its last line.
 const REST: u64 = 64 << 10;
 
@@ -44,6 +47,81 @@ pub fn record_at(read: &Read, sample: &Sample) -> Vec<u8> {
 /// Error logs are asked in their own local time. Lines without a time are passed over.
 pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
     let plan = &read.reading.plan;
+    let mut room = Vec::new();
+    each_line(read, range.clone(), &mut |byte, line| {
+        if let Some(second) = second_of(plan, line, &mut room)
+            && range.contains(&second)
+        {
+            visit(byte, line, second);
+        }
+    });
+}
+
+/// Visits each request of a file whose line was written inside `range` of seconds: byte of the line, request, second.
+pub fn each_request_between(
+    read: &Read,
+    range: Range<Second>,
+    visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
+) {
+    let mut room = Vec::new();
+    each_line(read, range.clone(), &mut |byte, line| request(read, line, byte, &range, &mut room, visit));
+}
+
+/// Visits some requests of a long stretch: of `places` blocks spread evenly over it, at most `each` lines. Only of files
+/// in which a place can be looked up.
+pub fn some_requests_between(
+    read: &Read,
+    range: Range<Second>,
+    (places, each): (usize, usize),
+    visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
+) {
+    let inside: Vec<&Block> =
+        read.scan.blocks.iter().filter(|b| b.first < range.end && b.last >= range.start).collect();
+    let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
+    let mut pages = Pages::default();
+    let mut room = Vec::new();
+    let places = places.clamp(1, inside.len().max(1));
+    for i in 0..places {
+        // The middle of each part, for the first and last block lie half outside.
+        let Some(block) = inside.get((2 * i + 1) * inside.len() / (2 * places)) else { return };
+        let end = block.end.min(block.start.saturating_add(each as u64 * LONG_LINE));
+        if plain.read_at(block.start.saturating_sub(1)..end, &mut pages).is_err() {
+            return;
+        }
+        let bytes: &[u8] = &pages;
+        let mut start =
+            if block.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
+        for _ in 0..each {
+            let Some(n) = bytes.get(start..).and_then(|rest| memchr::memchr(b'\n', rest)) else { break };
+            let byte = block.start.saturating_sub(1) + start as u64;
+            request(read, &bytes[start..start + n], byte, &range, &mut room, visit);
+            start += n + 1;
+        }
+    }
+}
+
+/// Visits the request of a line, if it was written inside `range`.
+fn request(
+    read: &Read,
+    line: &[u8],
+    byte: u64,
+    range: &Range<Second>,
+    room: &mut Vec<u8>,
+    visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
+) {
+    let plan = &read.reading.plan;
+    let unwrapped = plan.framing.unwrap(line, room);
+    let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
+    let record = plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));
+    if let Some(record) = record
+        && let Some(second) = record.time.map(Stamp::second).filter(|s| range.contains(s))
+    {
+        visit(byte, &record, second);
+    }
+}
+
+/// Visits the lines of the blocks that hold a line of `range`, with their places.
+fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])) {
     let blocks = &read.scan.blocks;
     let wanted = |i: usize| blocks.get(i).is_some_and(|b| b.first < range.end && b.last >= range.start);
     // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along.
@@ -51,14 +129,6 @@ pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMu
         .filter(|&i| wanted(i) || wanted(i + 1))
         .map(|i| blocks[i].start..blocks[i].end)
         .collect();
-    let mut room = Vec::new();
-    let mut line = |byte: u64, line: &[u8]| {
-        if let Some(second) = second_of(plan, line, &mut room)
-            && range.contains(&second)
-        {
-            visit(byte, line, second);
-        }
-    };
     if read.reading.source.is_seekable() {
         let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
         let mut pages = Pages::default();
@@ -82,6 +152,7 @@ pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMu
     let Ok(mut stream) = open_stream(&read.reading.source) else { return };
     let mut buffer = vec![0; 1 << 20];
     let (mut filled, mut base) = (0, 0);
+    let mut next = 0;
     while let Ok(n) = stream.read(&mut buffer[filled..]) {
         filled += n;
         let end = memchr::memrchr(b'\n', &buffer[..filled]).map_or(0, |i| i + 1);
@@ -89,7 +160,13 @@ pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMu
         let mut start = 0;
         while start < end {
             let stop = memchr::memchr(b'\n', &buffer[start..end]).map_or(end, |i| start + i);
-            line(base + start as u64, &buffer[start..stop]);
+            let byte = base + start as u64;
+            while spans.get(next).is_some_and(|s| s.end <= byte) {
+                next += 1;
+            }
+            if spans.get(next).is_some_and(|s| s.contains(&byte)) {
+                line(byte, &buffer[start..stop]);
+            }
             start = stop + 1;
         }
         buffer.copy_within(end..filled, 0);

@@ -4,10 +4,15 @@
 
 mod learn;
 mod lines;
+mod records;
 mod twice;
 
 pub use learn::{Hints, Reading, Refused, Role, look, sample_fields};
-pub use lines::{byte_of_line, can_be_read_again, each_line_between, line_number, record_at};
+pub use lines::{
+    byte_of_line, can_be_read_again, each_line_between, each_request_between, line_number, record_at,
+    some_requests_between,
+};
+pub use records::{Whole, each_record};
 
 use crate::error::{Error, Result};
 use crate::input::source::PlainFile;

@@ -3,11 +3,14 @@
 //! The structs of `json/view.rs` and `json/listing.rs` are the order of the fields. The contract in the language of machines is
 //! `report.schema.json`, which is printed by `downtime --schema`; tests hold every output against it.
 
+mod explained;
 mod formatter;
 mod listing;
 mod view;
 
 use crate::analysis::{FormatReport, Series};
+use crate::catalogue::explain::Explanation;
+use crate::catalogue::pattern::Pattern;
 use crate::report::Report;
 use formatter::Escaping;
 use serde::Serialize;
@@ -29,9 +32,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// The incidents, one a line; nothing when there is none.
 pub fn write_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for incident in &report.incidents {
-        let line = view::IncidentLine::of(incident, report.zone);
-        line.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Escaping::compact()))?;
-        out.write_all(b"\n")?;
+        compact(&view::IncidentLine::of(incident, report.zone), out)?;
     }
     Ok(())
 }
@@ -44,6 +45,24 @@ pub fn write_series(series: &Series, out: &mut dyn Write) -> io::Result<()> {
 /// How each file was read.
 pub fn write_formats(formats: &[FormatReport], out: &mut dyn Write) -> io::Result<()> {
     pretty(&listing::Formats::of(formats), out)
+}
+
+fn compact(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Escaping::compact()))?;
+    out.write_all(b"\n")
+}
+
+/// What one record means, on one line.
+pub fn write_explanation(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    compact(&explained::Explained::of(explanation), out)
+}
+
+/// The rules of a catalogue, one a line.
+pub fn write_patterns<'a>(
+    mut patterns: impl Iterator<Item = &'a Pattern>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    patterns.try_for_each(|p| compact(&explained::Rule::of(p), out))
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@
 pub mod brief;
 pub mod command;
 pub mod csv;
+pub mod explain;
 pub mod formats;
 pub mod html;
 pub mod json;
 pub mod lines;
 pub mod markdown;
+pub mod patterns;
 pub mod safe;
 pub mod series;
 pub mod text;

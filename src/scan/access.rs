@@ -1,4 +1,4 @@
-//! The hot loops over access logs.
+//! The hot loops over access logs: what they share, and the one over `... [TIME] "REQUEST" STATUS ...`.
 //!
 //! For each block of 4 KiB the newlines are found first, almost without a branch; then each line costs one window
 //! for its quotes, one comparison with the stamp of the line before, and one table look-up for its status. Whatever
@@ -6,7 +6,7 @@
 //! the time), a regex (25 times), a window that follows the fields one by one (1.4 times).
 
 use super::lanes::{BLOCK, Job, Lanes, WIDE, newlines};
-use super::plan::{Json, Known, Needle, Quoted, Tail};
+use super::plan::{Known, Quoted, Tail};
 use super::scanner::{Origin, Scanner, Seen, wants_detail};
 use crate::time::{Second, parse_iso8601, parse_time_local};
 use crate::timeline::Class;
@@ -14,10 +14,10 @@ use crate::timeline::Class;
 /// Set in a table entry whose line deserves a closer look.
 const DETAIL: u8 = 0x80;
 /// Table entry of nibbles that are not three decimal digits.
-const INVALID: u8 = 0x40;
+pub(super) const INVALID: u8 = 0x40;
 
 /// What a status means, by its three digits as nibbles.
-static STATUSES: [u8; 4096] = {
+pub(super) static STATUSES: [u8; 4096] = {
     let mut table = [INVALID; 4096];
     let mut status = 0;
     while status < 1000 {
@@ -51,15 +51,15 @@ const CLASSES: [Class; 8] = [
 ];
 
 /// The stamp of the last line, and the minute it fell in.
-struct Clock<'p> {
+pub(super) struct Clock<'p> {
     text: [u8; 32],
     minute: Second,
     /// What stands before the stamp, what behind it.
-    around: (&'static [u8], &'p [u8]),
+    pub(super) around: (&'static [u8], &'p [u8]),
 }
 
 impl<'p> Clock<'p> {
-    fn new(around: (&'static [u8], &'p [u8])) -> Self {
+    pub(super) fn new(around: (&'static [u8], &'p [u8])) -> Self {
         // No line holds a newline, so no line is equal to this.
         Self { text: [b'\n'; 32], minute: 0, around }
     }
@@ -67,7 +67,7 @@ impl<'p> Clock<'p> {
     /// Turns to the second of the stamp of `len` bytes at `text[from..]`, whose digits of the second stand at
     /// `seconds`; false when it is none. Only the bytes of `mask` are looked at.
     #[inline(always)]
-    fn turn<L: Lanes>(
+    pub(super) fn turn<L: Lanes>(
         &mut self,
         lanes: L,
         scanner: &mut Scanner<'_>,
@@ -124,16 +124,9 @@ pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]>
     bytes.get(at..)?.first_chunk::<N>()
 }
 
-/// How many of a blank and a quote stand before a JSON value.
-#[inline(always)]
-fn blank_and_quote(bytes: &[u8], at: usize) -> usize {
-    let blank = usize::from(bytes.get(at) == Some(&b' '));
-    blank + usize::from(bytes.get(at + blank) == Some(&b'"'))
-}
-
 /// Three ASCII digits, the first in the lowest byte, as three nibbles.
 #[inline(always)]
-fn nibbles(digits: u64) -> usize {
+pub(super) fn nibbles(digits: u64) -> usize {
     ((digits & 15) << 8 | (digits >> 8 & 15) << 4 | digits >> 16 & 15) as usize
 }
 
@@ -147,7 +140,7 @@ pub(super) fn two_digits(a: u8, b: u8) -> Option<i64> {
 
 /// A value of `$request_time`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waited {
+pub(super) enum Waited {
     /// Milliseconds.
     Millis(u32),
     /// `-`, an empty value or none at all.
@@ -160,7 +153,7 @@ impl Waited {
     /// Reads a decimal number with three decimals, as nginx writes times, at `at`. What follows must not go on with
     /// the number.
     #[inline(always)]
-    fn read(bytes: &[u8], at: usize) -> Self {
+    pub(super) fn read(bytes: &[u8], at: usize) -> Self {
         /// One byte of 0x30 for each digit of `0.123`.
         const DIGITS: u64 = 0x30_3030_0030;
         if let Some(word) = array::<8>(bytes, at) {
@@ -223,7 +216,7 @@ pub(super) struct Place {
 
 /// Counts a line and its latency, and has it looked at if it deserves it.
 #[inline(always)]
-fn count(
+pub(super) fn count(
     scanner: &mut Scanner<'_>,
     bytes: &[u8],
     place: Place,
@@ -286,6 +279,9 @@ impl Job for QuotedLoop<'_, '_, '_> {
     }
 }
 
+/// Bytes of which a stamp is a part when it is compared.
+const STAMP: usize = 32;
+
 struct QuotedReader<'p> {
     plan: &'p Quoted,
     clock: Clock<'p>,
@@ -303,30 +299,34 @@ impl Reader for QuotedReader<'_> {
     fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
         let plan = self.plan;
         let Place { start, end, .. } = place;
+        // One look at the bounds for all that is read here: the stamp's 32 bytes, which may begin before the first
+        // place of a quote, 128 bytes with the quotes, and the word behind the second. Masked indices cannot fail.
         let from = start + plan.lead;
-        let Some(window) = array::<{ 2 * WIDE }>(bytes, from) else { return false };
-        let (low, high) = (array::<WIDE>(window, 0), array::<WIDE>(window, WIDE));
-        let (Some(low), Some(high)) = (low, high) else { return false };
+        let Some(head) = array::<{ STAMP + 2 * WIDE + 8 }>(bytes, from - STAMP) else { return false };
+        let (Some(low), Some(high)) = (array::<WIDE>(head, STAMP), array::<WIDE>(head, STAMP + WIDE)) else {
+            return false;
+        };
         let low = lanes.mask(low, b'"');
         let high = lanes.mask(high, b'"');
         let rest = low & low.wrapping_sub(1);
-        let first = from + low.trailing_zeros() as usize;
-        let far = if rest == 0 { WIDE as u32 + high.trailing_zeros() } else { rest.trailing_zeros() };
-        let mut second = from + far as usize;
-        if far == 2 * WIDE as u32 {
+        let opening = low.trailing_zeros() as usize;
+        let (near, wide) = (rest.trailing_zeros(), WIDE as u32 + high.trailing_zeros());
+        let far = std::hint::select_unpredictable(rest == 0, wide, near) as usize;
+        let mut second = from + far;
+        let mut word = array::<8>(head, STAMP + (far & (2 * WIDE - 1)));
+        if far == 2 * WIDE {
             // A long request.
             let Some(more) = bytes.get(second..end).and_then(|b| memchr::memchr(b'"', b)) else {
                 return false;
             };
             second += more;
+            word = array::<8>(bytes, second);
         }
         if low == 0 || second + 6 > end {
             return false;
         }
-        let (Some(word), Some(stamp)) = (array::<8>(bytes, second), array::<32>(bytes, first - plan.back))
-        else {
-            return false;
-        };
+        let stamp = array::<32>(head, (STAMP + opening - plan.back) & (2 * WIDE - 1));
+        let (Some(word), Some(stamp), first) = (word, stamp, from + opening) else { return false };
         // `" 502 `: the closing quote, three digits, blanks around them.
         let word = u64::from_le_bytes(*word);
         let nibbles = nibbles(word >> 16);
@@ -380,135 +380,6 @@ fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail:
         }
         behind -= quotes;
         to = from;
-    }
-}
-
-/// Scans the JSON lines of a slice and returns how many there are.
-pub(super) struct JsonLoop<'a, 's, 'p> {
-    pub(super) scanner: &'a mut Scanner<'s>,
-    pub(super) plan: &'p Json,
-    pub(super) bytes: &'a [u8],
-    pub(super) origin: Origin,
-}
-
-impl Job for JsonLoop<'_, '_, '_> {
-    type Out = u64;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> u64 {
-        let Self { scanner, plan, bytes, origin } = self;
-        let reader = JsonReader {
-            plan,
-            clock: Clock::new((b"", b"\"")),
-            mask: u32::MAX >> (32 - plan.stamp),
-            column: 0,
-        };
-        each_line(lanes, scanner, bytes, origin, reader)
-    }
-}
-
-struct JsonReader<'p> {
-    plan: &'p Json,
-    clock: Clock<'p>,
-    mask: u32,
-    /// Where the time's key stood in the line before: nearly always where it stands in this one.
-    column: usize,
-}
-
-/// Where a key's value starts: looked for first from `from` on, then from the line's start.
-#[inline(always)]
-fn value_of<L: Lanes>(
-    lanes: L,
-    bytes: &[u8],
-    needle: &Needle,
-    start: usize,
-    from: usize,
-    end: usize,
-) -> Option<usize> {
-    let at = match find(lanes, bytes, needle, from, end) {
-        Some(at) => at,
-        None => start + needle.finder.find(bytes.get(start..from)?)?,
-    };
-    let at = at + needle.bytes.len();
-    Some(at + blank_and_quote(bytes, at))
-}
-
-/// The first place of a needle in `from..end`. Its first two bytes, a quote and a letter, are rare enough; a call
-/// of `memmem` for some hundred bytes was measured to cost twice as much.
-#[inline(always)]
-fn find<L: Lanes>(lanes: L, bytes: &[u8], needle: &Needle, from: usize, end: usize) -> Option<usize> {
-    let letter = *needle.bytes.get(1)?;
-    let mut at = from;
-    while at < end {
-        let (Some(here), Some(next)) = (array::<WIDE>(bytes, at), array::<WIDE>(bytes, at + 1)) else {
-            return needle.finder.find(&bytes[at..end]).map(|i| at + i);
-        };
-        let mut pairs = lanes.mask(here, b'"') & lanes.mask(next, letter);
-        while pairs != 0 {
-            let place = at + pairs.trailing_zeros() as usize;
-            if bytes[place..end.max(place)].starts_with(&needle.bytes) {
-                return Some(place);
-            }
-            pairs &= pairs - 1;
-        }
-        at += WIDE;
-    }
-    None
-}
-
-impl Reader for JsonReader<'_> {
-    #[inline(always)]
-    fn interrupted(&mut self) {
-        self.clock = Clock::new(self.clock.around);
-    }
-
-    #[inline(always)]
-    fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
-        let plan = self.plan;
-        let Place { start, end, .. } = place;
-        if end - start < 2 || bytes[start] != b'{' || bytes[end - 1] != b'}' {
-            return false;
-        }
-        let line = &bytes[start..end];
-        let key = &plan.time.bytes;
-        if line.get(self.column..self.column + key.len()) != Some(key) {
-            let Some(column) = plan.time.finder.find(line) else { return false };
-            self.column = column;
-        }
-        let mut at = start + self.column + key.len();
-        at += blank_and_quote(bytes, at);
-        let behind = at + plan.stamp;
-        let Some(stamp) = array::<32>(bytes, at) else { return false };
-        if behind >= end || bytes[at - 1] != b'"' || bytes[behind] != b'"' {
-            return false;
-        }
-        let Some(value) = value_of(lanes, bytes, &plan.status, start, behind, end) else { return false };
-        let Some(word) = array::<8>(bytes, value) else { return false };
-        let word = u64::from_le_bytes(*word);
-        let nibbles = nibbles(word);
-        let entry = STATUSES[nibbles];
-        if word & 0xf0_f0f0 != 0x30_3030
-            || entry == INVALID
-            || !matches!((word >> 24) as u8, b'"' | b',' | b'}')
-        {
-            return false;
-        }
-        let waited = match &plan.request_time {
-            None => Waited::Nothing,
-            Some(needle) => match value_of(lanes, bytes, needle, start, value, end) {
-                Some(at) => Waited::read(bytes, at),
-                None => Waited::Nothing,
-            },
-        };
-        if waited == Waited::Odd {
-            return false;
-        }
-        if !self.clock.turn(lanes, scanner, stamp, (0, plan.stamp, plan.seconds), self.mask) {
-            return false;
-        }
-        let known = Known { waited: true, request: false, all: false };
-        count(scanner, bytes, place, (nibbles, entry), 0..0, waited, known);
-        true
     }
 }
 

@@ -63,9 +63,15 @@ impl<T: Cell> Buckets<T> {
 
     fn coarsen(&mut self) {
         self.level += 1;
+        // They come in order, so neighbours are joined first and the tree is made of the rest at once.
+        let mut cells: Vec<(i64, T)> = Vec::with_capacity(self.cells.len());
         for (key, cell) in std::mem::take(&mut self.cells) {
-            self.cells.entry(key >> 1).or_default().merge(cell);
+            match cells.last_mut() {
+                Some((last, sum)) if *last == key >> 1 => sum.merge(cell),
+                _ => cells.push((key >> 1, cell)),
+            }
         }
+        self.cells = cells.into_iter().collect();
     }
 
     pub(crate) fn merge(&mut self, mut other: Self) {

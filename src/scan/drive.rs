@@ -299,7 +299,7 @@ fn scan_stream(scanner: &mut Scanner<'_>, job: &Job<'_>) -> Result<()> {
         }
     }
     if let Some(damage) = stream.damage() {
-        scanner.damaged(format!("{} after {} bytes of text", damage.what, damage.byte));
+        scanner.damaged(damage.to_string());
     }
     Ok(())
 }

@@ -40,6 +40,8 @@ const PATIENCE: u32 = 500;
 pub(super) struct ErrorRun {
     second: Second,
     sighting: Option<u32>,
+    /// The shapes of `hot`, in its order; 0 where there is none.
+    shapes: [u64; HOT],
     hot: Vec<Hot>,
     /// Physical lines that may still belong to the last record although they look like starts.
     unfinished: u32,
@@ -54,6 +56,7 @@ impl Default for ErrorRun {
         Self {
             second: Second::MIN,
             sighting: None,
+            shapes: [0; HOT],
             hot: Vec::with_capacity(HOT),
             unfinished: 0,
             open: None,
@@ -173,15 +176,7 @@ impl Reader for ErrorReader {
 #[inline(always)]
 fn front<L: Lanes>(lanes: L, bytes: &[u8], start: usize, end: usize) -> Option<Front> {
     let name = array::<8>(bytes, start + 21)?;
-    let length = match &name[..2] {
-        b"er" | b"em" | b"al" | b"de" => 5,
-        b"cr" | b"wa" | b"in" => 4,
-        b"no" => 6,
-        _ => return None,
-    };
-    if name[if length == 5 && name[..2] == *b"cr" { 4 } else { length }] != b']' {
-        return None;
-    }
+    let length = level_length(u64::from_le_bytes(*name))?;
     // `1201#1201: *100006 message`
     let at = start + 21 + length + 2;
     if at >= end {
@@ -216,8 +211,7 @@ fn front<L: Lanes>(lanes: L, bytes: &[u8], start: usize, end: usize) -> Option<F
     let mut unfinished = false;
     let errno = if quoted {
         // `open() "/srv/x" failed (2: No such file or directory), client: ...`: the errno follows the name.
-        let failed = behind_name(&line[head + 1..]);
-        // Only what comes over a connection can be forged; nginx's own words may hold an odd quote.
+        let failed = behind_name(line, quotes & (quotes - 1));
         // Only what comes over a connection can be forged; nginx's own words may hold an odd quote.
         unfinished = connected
             && failed.is_none()
@@ -230,10 +224,56 @@ fn front<L: Lanes>(lanes: L, bytes: &[u8], start: usize, end: usize) -> Option<F
     Some(Front { shape: shape(name[0], name[1], window, head, errno), unfinished, connected })
 }
 
-/// What stands behind the first `" failed (`. A name that holds quotes costs a step for each of them.
+/// The names of the levels with the bracket that ends them, as words, the bits they cover and their length, each where
+/// [`level_slot`] says.
+static LEVELS: [(u64, u64, usize); 16] = {
+    const NAMES: [&[u8]; 8] =
+        [b"emerg]", b"alert]", b"crit]", b"error]", b"warn]", b"notice]", b"info]", b"debug]"];
+    // No word is this one: it covers nothing.
+    let mut slots = [(1, 0, 0); 16];
+    let mut n = 0;
+    while n < NAMES.len() {
+        let (name, mut i) = (NAMES[n], 0);
+        let (mut word, mut covered) = (0, 0);
+        while i < name.len() {
+            word |= (name[i] as u64) << (8 * i);
+            covered |= 0xff << (8 * i);
+            i += 1;
+        }
+        let slot = &mut slots[level_slot(word)];
+        assert!(slot.1 == 0, "two levels in one slot");
+        *slot = (word, covered, name.len() - 1);
+        n += 1;
+    }
+    slots
+};
+
+/// A number below 16 that the first two letters of a level give, another for each level.
+const fn level_slot(word: u64) -> usize {
+    ((word ^ (word >> 8 << 3)) & 15) as usize
+}
+
+/// The length of the name of a level at the front of eight bytes, which `]` ends. Looked up, as nobody can guess which
+/// level comes next: a branch for each was mispredicted at every second record.
 #[inline(always)]
-fn behind_name(text: &[u8]) -> Option<&[u8]> {
-    memchr::memchr_iter(b'"', text).find_map(|i| text[i..].strip_prefix(b"\" failed ("))
+fn level_length(word: u64) -> Option<usize> {
+    let (name, covered, length) = LEVELS[level_slot(word)];
+    (word & covered == name).then_some(length)
+}
+
+/// What stands behind the first `" failed (` of a message; bit i of `quotes` is set where byte i of it, or of what
+/// follows it, is a quote. A name that holds quotes costs a step for each of them.
+#[inline(always)]
+fn behind_name(message: &[u8], mut quotes: u64) -> Option<&[u8]> {
+    let failed = |i: usize| message.get(i..)?.strip_prefix(b"\" failed (");
+    while quotes != 0 {
+        if let Some(found) = failed(quotes.trailing_zeros() as usize) {
+            return Some(found);
+        }
+        quotes &= quotes - 1;
+    }
+    let rest = message.get(WIDE..)?;
+    memchr::memchr_iter(b'"', rest).find_map(|i| failed(WIDE + i))
 }
 
 /// The number behind the first parenthesis that has one: `connect() failed (111: ...`.
@@ -286,26 +326,34 @@ fn shape(level: u8, level2: u8, window: &[u8; WIDE], head: usize, errno: u32) ->
         let p = u128::from(a) * u128::from(b);
         (p as u64) ^ (p >> 64) as u64
     };
-    let word = |i: usize| {
-        let bytes = array::<8>(window, 8 * i).map_or(0, |b| u64::from_le_bytes(*b));
-        let kept = head.saturating_sub(8 * i).min(8) as u32;
-        (blank_digits(bytes) & u64::MAX.checked_shr(64 - 8 * kept).unwrap_or(0)) ^ KEYS[i]
-    };
+    let kept = blank_digits(window, head);
+    let word = |i: usize| array::<8>(&kept, 8 * i).map_or(0, |b| u64::from_le_bytes(*b)) ^ KEYS[i];
     let mut h = (u64::from(level) << 40) | (u64::from(level2) << 48) | u64::from(errno);
     h ^= fold(word(0), word(1)) ^ fold(word(2), word(3)) ^ fold(word(4), word(5)) ^ fold(word(6), word(7));
     fold(fold(h ^ head as u64, KEYS[0]), KEYS[1])
 }
 
-/// Eight bytes with `0` in place of every ASCII digit.
+/// The first `head` bytes with `0` in place of every ASCII digit, and zero bytes behind them. Loops over bytes without
+/// a branch become a few vector instructions.
 #[inline(always)]
-fn blank_digits(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let x = word ^ (0x30 * ONES);
-    // A byte of x is below ten: adding 0x76 does not reach bit 7, and bit 7 was not set.
-    let not_digit = ((x & (0x7f * ONES)) + (0x76 * ONES)) | x;
-    let digit = !not_digit & (0x80 * ONES);
-    let mask = (digit >> 7) * 0xff;
-    (word & !mask) | ((0x30 * ONES) & mask)
+fn blank_digits(window: &[u8; WIDE], head: usize) -> [u8; WIDE] {
+    /// As many ones as there are zeros behind them: a window into it keeps the bytes it covers with ones.
+    static KEEP: [u8; 2 * WIDE] = {
+        let mut keep = [0; 2 * WIDE];
+        let mut i = 0;
+        while i < WIDE {
+            keep[i] = 0xff;
+            i += 1;
+        }
+        keep
+    };
+    let mut kept = [0; WIDE];
+    let Some(keep) = array::<WIDE>(&KEEP, WIDE - head.min(WIDE)) else { return kept };
+    for i in 0..WIDE {
+        let byte = if window[i].wrapping_sub(b'0') < 10 { b'0' } else { window[i] };
+        kept[i] = byte & keep[i];
+    }
+    kept
 }
 
 impl Scanner<'_> {
@@ -344,20 +392,30 @@ impl Scanner<'_> {
     #[inline]
     fn count_shape(&mut self, shape: u64, raw: &[u8], byte: u64, line: u64) {
         let second = self.errors.second;
-        let place = self.errors.hot.iter().position(|e| e.shape == shape);
-        let Some(entry) = place.and_then(|i| self.errors.hot.get_mut(i)) else {
+        // All are compared: which one it is cannot be guessed, and a wrong guess costs more.
+        let mut place = HOT;
+        for (i, hot) in self.errors.shapes.iter().enumerate() {
+            place = if *hot == shape { i } else { place };
+        }
+        let Some(entry) = self.errors.hot.get_mut(place) else {
             return self.new_shape(shape, raw, byte, line);
         };
         entry.n += 1;
         entry.seconds |= 1 << (second & 63);
-        if entry.n == 1 || (second, byte) < (entry.first.second, entry.first.byte) {
+        if (second, byte) < (entry.first.second, entry.first.byte) {
             entry.first = Sample { second, byte, line, text: None };
-            if self.keeps_text() {
-                let text = self.text(raw);
-                if let Some(entry) = place.and_then(|i| self.errors.hot.get_mut(i)) {
-                    entry.first.text = text;
-                }
+            if self.keep_text {
+                self.first_text(place, raw);
             }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first_text(&mut self, place: usize, raw: &[u8]) {
+        let text = self.text(raw);
+        if let Some(entry) = self.errors.hot.get_mut(place) {
+            entry.first.text = text;
         }
     }
 
@@ -367,10 +425,14 @@ impl Scanner<'_> {
         if self.errors.hot.len() == HOT {
             self.flush_shapes();
             self.errors.hot.clear();
+            self.errors.shapes = [0; HOT];
         }
         let second = self.errors.second;
         let first = Sample { second, byte, line, text: self.text(raw) };
         let seconds = 1 << (second & 63);
+        if let Some(room) = self.errors.shapes.get_mut(self.errors.hot.len()) {
+            *room = shape;
+        }
         self.errors.hot.push(Hot { shape, n: 1, seconds, first, known: (Second::MAX, u64::MAX) });
     }
 
@@ -418,6 +480,7 @@ impl Scanner<'_> {
             }
             let first = &mut hot.first;
             cell.add((hot.shape, n, seconds), place, || Sample { text: first.text.take(), ..first.clone() });
+            (first.second, first.byte) = (Second::MAX, u64::MAX);
         }
     }
 
@@ -496,12 +559,14 @@ mod tests {
 
     #[test]
     fn digits_are_blanked_and_nothing_else() {
-        let word = u64::from_le_bytes(*b"a9:/0 \xb0\x7f");
-        assert_eq!(blank_digits(word).to_le_bytes(), *b"a0:/0 \xb0\x7f");
-        proptest::proptest!(|(bytes: [u8; 8])| {
-            let want = bytes.map(|b| if b.is_ascii_digit() { b'0' } else { b });
-            proptest::prop_assert_eq!(blank_digits(u64::from_le_bytes(bytes)).to_le_bytes(), want);
+        proptest::proptest!(|(bytes: [[u8; 8]; 8], head in 0usize..80)| {
+            let window: [u8; WIDE] = std::array::from_fn(|i| bytes[i / 8][i % 8]);
+            let mut want = window.map(|b| if b.is_ascii_digit() { b'0' } else { b });
+            want[head.min(WIDE)..].fill(0);
+            proptest::prop_assert_eq!(blank_digits(&window, head), want);
         });
+        let text: [u8; WIDE] = std::array::from_fn(|i| b"a9:/0 \xb0\x7f"[i % 8]);
+        assert_eq!(&blank_digits(&text, 12)[..16], b"a0:/0 \xb0\x7fa0:/\0\0\0\0");
     }
 
     #[test]
@@ -523,6 +588,12 @@ mod tests {
             shape("open() \"/a\" failed (13: Permission denied), client: 192.0.2.1"),
         );
         assert!(front_of(b"2026/03/01 10:00:00 [errr] 7#7: x").is_none());
-        assert!(front_of(b"2026/03/01 10:00:00 [notice] 7#7: start").is_some());
+        for level in ["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"] {
+            let start =
+                |end: &str| front_of(format!("2026/03/01 10:00:00 [{level}{end} 7#7: start").as_bytes());
+            assert!(start("]").is_some() && start("s]").is_none() && start("").is_none(), "{level}");
+        }
+        // Letters at which no level stands.
+        assert!(front_of(b"2026/03/01 10:00:00 [\x01\x00] 7#7: x").is_none());
     }
 }

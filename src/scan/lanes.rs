@@ -162,13 +162,12 @@ pub(crate) fn newlines<L: Lanes>(
         let chunk = &chunks[i];
         lanes.prefetch(&ahead[i]);
         let mut mask = lanes.mask(chunk, b'\n');
-        // Two stores without a branch cover all but blocks of very short lines: most 64 bytes hold no newline.
+        // Most 64 bytes hold no newline and hardly any hold two: a store without a branch, then one that is hardly
+        // ever taken. Before a block's last 64 bytes there are fewer newlines than it has bytes.
         let more = n + mask.count_ones() as usize;
-        positions[n] = at + mask.trailing_zeros();
+        positions[n & (BLOCK - 1)] = at + mask.trailing_zeros();
         mask &= mask.wrapping_sub(1);
-        positions[n + 1] = at + mask.trailing_zeros();
-        mask &= mask.wrapping_sub(1);
-        let mut next = n + 2;
+        let mut next = n + 1;
         while mask != 0 {
             positions[next] = at + mask.trailing_zeros();
             mask &= mask - 1;

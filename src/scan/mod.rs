@@ -2,7 +2,7 @@
 //! error records, which are rare, in more detail.
 //!
 //! What a part of a file yields ([`FileScan`]) is a value with an exact merge. [`plan`] works out how a file is
-//! read; [`access`] and [`errors`] are the hot loops on [`lanes`]; [`scanner`] is what they call when a line is
+//! read; [`access`], [`json`] and [`errors`] are the hot loops on [`lanes`]; [`scanner`] is what they call when a line is
 //! more than a count; [`bounded`] keeps what they find small.
 
 #![expect(
@@ -16,6 +16,7 @@ mod bounded;
 mod drive;
 mod endpoint;
 mod errors;
+mod json;
 mod lanes;
 mod partial;
 mod plan;
@@ -25,13 +26,15 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bounded::hash;
 pub use drive::{Job, ScanOptions, scan};
 pub use endpoint::last_peer;
+pub(crate) use endpoint::template;
 pub use partial::{Block, Dimension, FileScan, Sample};
 pub use plan::Plan;
 pub use scanner::has_failed;
 pub use seek::seek;
-pub use tally::{ErrorCount, FailureTally};
+pub use tally::{ErrorCount, FailureTally, Seconds};
 
 use plan::Fast;
 use scanner::{Origin, Scanner};
@@ -40,7 +43,7 @@ use scanner::{Origin, Scanner};
 fn lines(scanner: &mut Scanner<'_>, bytes: &[u8], origin: Origin) -> u64 {
     match &scanner.plan.fast {
         Fast::Quoted(plan) => lanes::dispatch(access::QuotedLoop { scanner, plan, bytes, origin }),
-        Fast::Json(plan) => lanes::dispatch(access::JsonLoop { scanner, plan, bytes, origin }),
+        Fast::Json(plan) => lanes::dispatch(json::JsonLoop { scanner, plan, bytes, origin }),
         Fast::ErrorLog => lanes::dispatch(errors::ErrorLoop { scanner, bytes, origin }),
         Fast::None => lanes::dispatch(access::PlainLoop { scanner, bytes, origin }),
     }

@@ -110,28 +110,39 @@ impl ErrorCell {
     /// Counts records of a shape, of which the first is at `at`; its sample is made only when it is wanted.
     pub(crate) fn add(
         &mut self,
+        counted: (u64, u32, u64),
+        at: (Second, u64),
+        sample: impl FnOnce() -> Sample,
+    ) {
+        let place = self.shapes.partition_point(|e| e.shape < counted.0);
+        self.add_at(place, counted, at, sample);
+    }
+
+    /// The same where the place of the shape is known.
+    fn add_at(
+        &mut self,
+        place: usize,
         (shape, count, seconds): (u64, u32, u64),
         at: (Second, u64),
         sample: impl FnOnce() -> Sample,
     ) {
-        match self.shapes.binary_search_by_key(&shape, |e| e.shape) {
-            Ok(i) => {
-                let entry = &mut self.shapes[i];
+        match self.shapes.get_mut(place) {
+            Some(entry) if entry.shape == shape => {
                 entry.count += count;
                 entry.seconds |= seconds;
                 if at < (entry.first.second, entry.first.byte) {
                     entry.first = sample();
                 }
             }
-            Err(i) if i < SHAPES_PER_CELL => {
-                self.shapes.insert(i, Shaped { shape, count, seconds, first: sample() });
+            _ if place < SHAPES_PER_CELL => {
+                self.shapes.insert(place, Shaped { shape, count, seconds, first: sample() });
                 if self.shapes.len() > SHAPES_PER_CELL
                     && let Some(fallen) = self.shapes.pop()
                 {
                     self.rest += fallen.count;
                 }
             }
-            Err(_) => self.rest += count,
+            _ => self.rest += count,
         }
     }
 }
@@ -139,8 +150,15 @@ impl ErrorCell {
 impl Cell for ErrorCell {
     fn merge(&mut self, other: Self) {
         self.rest += other.rest;
+        if self.shapes.is_empty() {
+            self.shapes = other.shapes;
+            return;
+        }
+        let mut place = 0;
         for Shaped { shape, count, seconds, first } in other.shapes {
-            self.add((shape, count, seconds), (first.second, first.byte), || first);
+            // Both are in order.
+            place += self.shapes[place..].iter().take_while(|e| e.shape < shape).count();
+            self.add_at(place, (shape, count, seconds), (first.second, first.byte), || first);
         }
     }
 }

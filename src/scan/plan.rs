@@ -120,12 +120,18 @@ pub(crate) struct Json {
 #[derive(Debug)]
 pub(crate) struct Needle {
     pub(crate) bytes: Vec<u8>,
+    /// Its first 32 bytes, and which of them count.
+    pub(crate) head: ([u8; 32], u32),
     pub(crate) finder: memchr::memmem::Finder<'static>,
 }
 
 impl Needle {
     fn new(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), finder: memchr::memmem::Finder::new(bytes).into_owned() }
+        let mut head = [0; 32];
+        let len = bytes.len().min(head.len());
+        head[..len].copy_from_slice(&bytes[..len]);
+        let finder = memchr::memmem::Finder::new(bytes).into_owned();
+        Self { bytes: bytes.to_vec(), head: (head, u32::MAX.unbounded_shr(32 - len as u32)), finder }
     }
 }
 

@@ -6,11 +6,11 @@ use super::bounded::hash;
 use super::endpoint;
 use super::partial::{Block, Dimension, FileScan, KEPT, Sample};
 use super::plan::{Known, Plan};
-use crate::format::AccessRecord;
 use crate::format::access::store::split_request;
 use crate::format::framing::{Framing, Joiner};
+use crate::format::{AccessRecord, Field};
 use crate::time::{Millis, Second, Window};
-use crate::timeline::{BUCKETS, CLASSES, Class, Collected, bucket};
+use crate::timeline::{BUCKETS, CLASSES, Class, Collected, bucket, only_ok};
 
 /// Bytes per entry of the index.
 pub(super) const INDEX_BYTES: u64 = 256 << 10;
@@ -132,7 +132,9 @@ pub(crate) struct Scanner<'p> {
     pub(super) plan: &'p Plan,
     window: Window,
     /// Whether lines must be kept, because the file cannot be read again.
-    keep_text: bool,
+    pub(super) keep_text: bool,
+    /// Whether the main format has the request as the client sent it, by which an error log's records are found.
+    sightable: bool,
     pub(super) out: FileScan,
     pub(super) run: Run,
     pub(super) errors: super::errors::ErrorRun,
@@ -156,6 +158,7 @@ impl<'p> Scanner<'p> {
             plan,
             window,
             keep_text,
+            sightable: plan.formats.first().is_some_and(|f| f.has(&Field::Request)),
             out: FileScan::default(),
             run: Run {
                 second: Second::MIN,
@@ -286,7 +289,11 @@ impl<'p> Scanner<'p> {
     fn close_run(&mut self) {
         let run = &mut self.run;
         run.lines = 0;
-        let lines: u32 = run.counts.iter().map(|n| u32::from(*n)).sum();
+        let lines = if only_ok(&run.counts) {
+            u32::from(run.counts[Class::Ok as usize])
+        } else {
+            run.counts.iter().map(|n| u32::from(*n)).sum()
+        };
         if lines == 0 {
             return;
         }
@@ -369,7 +376,7 @@ impl<'p> Scanner<'p> {
         let wanted = match seen.class {
             Class::ServerError => true,
             Class::Aborted => seen.waited.is_some_and(|ms| ms >= PATIENCE_MS),
-            _ => self.sighting().is_some(),
+            _ => self.sightable && self.sighting().is_some(),
         };
         if !wanted {
             return;
@@ -441,7 +448,8 @@ impl<'p> Scanner<'p> {
                 if stamp.sub_second && self.run.inside {
                     self.span(stamp.millis);
                 }
-                let class = record.status.map_or(Class::Ok, Class::of);
+                // A format without a status says neither that a request went well nor that it failed.
+                let class = record.status.map_or(Class::Odd, Class::of);
                 self.run.counts[class as usize] += 1;
                 if let Some(ms) = record.request_time {
                     self.latency(ms);
@@ -468,10 +476,6 @@ impl<'p> Scanner<'p> {
         if self.out.examples.wants(&byte) {
             self.out.examples.show(byte, sample(true, 0, raw, byte, line_no), |_, _| ());
         }
-    }
-
-    pub(super) fn keeps_text(&self) -> bool {
-        self.keep_text
     }
 
     /// The text of a line, where it cannot be read again.

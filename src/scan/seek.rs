@@ -84,3 +84,72 @@ fn time_of(plan: &Plan, line: &[u8]) -> Option<Second> {
     let access = plan.formats.iter().find_map(|f| Some(f.parse(line).ok()?.time?.second()));
     access.or_else(|| plan.errors.then(|| parse_error_time(line))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::AccessFormat;
+    use crate::format::framing::Framing;
+    use crate::input::source::Source;
+    use std::io::Write;
+
+    /// Some hours, one line a second; some swapped with a neighbour, some without a time.
+    fn log(line: impl Fn(i64) -> String) -> Vec<(i64, String)> {
+        let swapped = |i: i64| if i % 7 == 3 { i + 1 } else { i - i64::from(i % 7 == 4) };
+        (0..20_000)
+            .map(|i| (swapped(i), if i % 50 == 9 { "no time".into() } else { line(swapped(i)) }))
+            .collect()
+    }
+
+    /// Asks for windows of every place and size; gives the widest share of the file that was to be read for 100 s.
+    fn check(lines: &[(i64, String)], plan: &Plan, first: Second) -> f64 {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut starts = Vec::new();
+        let mut len = 0;
+        for (second, line) in lines {
+            starts.push((*second, len));
+            writeln!(file, "{line}").unwrap();
+            len += line.len() as u64 + 1;
+        }
+        let plain = PlainFile::open(&Source::file(file.path()).unwrap()).unwrap();
+        let mut widest = 0.0f64;
+        for (from, to) in [(0, 1), (0, 100), (9_950, 10_050), (19_900, 20_000), (5_000, 15_000)] {
+            let range = seek(&plain, plan, Window { start: first + from, end: first + to }).unwrap();
+            let inside = |s: &&(i64, u64)| (from..to).contains(&s.0);
+            assert!(starts.iter().filter(inside).all(|s| range.contains(&s.1)), "{from}..{to}: {range:?}");
+            if to - from <= 100 {
+                widest = widest.max((range.end - range.start) as f64 / len as f64);
+            }
+        }
+        assert_eq!(seek(&plain, plan, Window::ALL).unwrap(), 0..len);
+        let before = seek(&plain, plan, Window { start: first - 200_000, end: first - 199_000 }).unwrap();
+        let after = seek(&plain, plan, Window { start: first + 300_000, end: first + 301_000 }).unwrap();
+        assert!(before.end <= NEAR && after.start >= len - NEAR, "{before:?} {after:?}");
+        widest
+    }
+
+    #[test]
+    fn no_line_of_the_window_is_left_out_and_little_else_is_read() {
+        let text = |i: i64| {
+            let (h, m, s) = (i / 3600, i / 60 % 60, i % 60);
+            format!(
+                "192.0.2.1 - - [01/Mar/2026:{h:02}:{m:02}:{s:02} +0000] \"GET /{i} HTTP/1.1\" 200 1 \"-\" \"-\""
+            )
+        };
+        let plan = Plan::new(vec![AccessFormat::by_name("combined").unwrap()], false, Framing::None);
+        assert!(check(&log(text), &plan, 1_772_323_200) < 0.15);
+    }
+
+    /// Its stamps have no zone, so hours on both sides may hold the window.
+    #[test]
+    fn an_error_log_is_read_for_every_zone() {
+        let text = |i: i64| {
+            let (h, m, s) = (i / 3600, i / 60 % 60, i % 60);
+            format!("2026/03/01 {h:02}:{m:02}:{s:02} [error] 7#7: *{i} message number {i}")
+        };
+        let plan = Plan::new(Vec::new(), true, Framing::None);
+        for hours in [-12, 0, 14] {
+            check(&log(text), &plan, 1_772_323_200 - hours * 3600);
+        }
+    }
+}

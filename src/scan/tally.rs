@@ -54,12 +54,67 @@ pub struct ErrorCount<'a> {
 
 impl ErrorCount<'_> {
     /// The local seconds that hold such a record; where a bucket is wider than can be told apart, the first one.
-    pub fn seconds(&self) -> impl Iterator<Item = Second> + use<> {
-        let Self { bucket, width, seconds, first, .. } = *self;
-        let first = first.second;
-        let told = (0..width.min(64)).map(move |i| bucket + i).filter(move |s| seconds >> (s & 63) & 1 == 1);
-        let (told, alone) = if width <= 64 { (Some(told), None) } else { (None, Some(first)) };
-        told.into_iter().flatten().chain(alone)
+    pub fn seconds(&self) -> Seconds {
+        if self.width > 64 {
+            return Seconds { from: self.first.second, bits: 1 };
+        }
+        let bits = self.seconds.rotate_right((self.bucket & 63) as u32);
+        Seconds { from: self.bucket, bits: bits & (u64::MAX >> (64 - self.width)) }
+    }
+}
+
+/// Some of 64 seconds in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds {
+    from: Second,
+    /// Bit i stands for `from` + i.
+    bits: u64,
+}
+
+impl Seconds {
+    /// The same, so many seconds later.
+    #[must_use]
+    pub fn shifted(self, by: i64) -> Self {
+        Self { from: self.from + by, ..self }
+    }
+
+    /// Those inside a window.
+    #[must_use]
+    pub fn inside(self, window: Window) -> Self {
+        // The seconds before `at`, as bits.
+        let before = |at: Second| match at.saturating_sub(self.from) {
+            n if n <= 0 => 0,
+            n if n < 64 => (1 << n) - 1,
+            _ => u64::MAX,
+        };
+        Self { bits: self.bits & before(window.end) & !before(window.start), ..self }
+    }
+
+    /// How many.
+    pub fn len(self) -> u32 {
+        self.bits.count_ones()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.bits == 0
+    }
+
+    /// The first of them.
+    pub fn first(self) -> Option<Second> {
+        (self.bits != 0).then(|| self.from + i64::from(self.bits.trailing_zeros()))
+    }
+
+    /// Takes the first one out.
+    pub fn pop(&mut self) -> Option<Second> {
+        let first = self.first();
+        self.bits &= self.bits.wrapping_sub(1);
+        first
+    }
+
+    /// All of them, in order.
+    pub fn iter(mut self) -> impl Iterator<Item = Second> {
+        std::iter::from_fn(move || self.pop())
     }
 }
 
@@ -163,5 +218,41 @@ impl FileScan {
         }
         steps.sort_unstable();
         steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The bits of a bucket are read as the seconds that set them.
+        #[test]
+        fn seconds_of_a_bucket(
+            level in 0u32..9,
+            bucket in -1000i64..1000,
+            offsets in prop::collection::btree_set(0i64..256, 1..20),
+            shift in -100i64..100,
+            window in (-70_000i64..70_000, 0i64..1000),
+        ) {
+            let width = 1i64 << level;
+            let bucket = bucket * width;
+            let mut want: Vec<Second> = offsets.iter().filter(|o| **o < width).map(|o| bucket + o).collect();
+            prop_assume!(!want.is_empty());
+            let first = Sample { second: want[0], byte: 0, line: 0, text: None };
+            let seconds = want.iter().fold(0, |bits, s| bits | 1u64 << (s & 63));
+            let count = ErrorCount { shape: 0, count: 1, first: &first, bucket, width, seconds };
+            if width > 64 {
+                want.truncate(1);
+            }
+            let window = Window { start: window.0, end: window.0 + window.1 };
+            let moved: Vec<Second> = want.iter().map(|s| s + shift).collect();
+            prop_assert_eq!(count.seconds().shifted(shift).iter().collect::<Vec<_>>(), moved.clone());
+            let inside: Vec<Second> = moved.into_iter().filter(|s| window.contains(*s)).collect();
+            let cut = count.seconds().shifted(shift).inside(window);
+            prop_assert_eq!((cut.len() as usize, cut.is_empty()), (inside.len(), inside.is_empty()));
+            prop_assert_eq!(cut.iter().collect::<Vec<_>>(), inside);
+        }
     }
 }

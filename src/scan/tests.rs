@@ -9,6 +9,7 @@ use crate::format::{AccessFormat, Escape};
 use crate::input::source::Source;
 use crate::parallel::Workers;
 use crate::time::Window;
+use crate::timeline::{CLASSES, Class, bucket};
 use std::fmt::Write;
 use std::io::Write as _;
 
@@ -42,7 +43,9 @@ fn access_line(kind: &str, dice: &mut Dice, second: u64) -> String {
     let status = [200, 200, 200, 304, 404, 403, 499, 500, 502, 101, 400][dice.roll(11) as usize];
     let client = format!("192.0.2.{}", dice.roll(200));
     let long = "x".repeat(if dice.roll(20) == 0 { 150 } else { dice.roll(40) as usize });
-    let request = format!("GET /a/{}/{long}?q=1 HTTP/1.1", dice.roll(5000));
+    // A quote in a value, as `escape=json` writes it, puts all keys behind it at another quote.
+    let quoted = if kind == "json" && dice.roll(12) == 0 { "\\\"" } else { "" };
+    let request = format!("GET /a/{}/{quoted}{long}?q=1 HTTP/1.1", dice.roll(5000));
     let zone = if dice.roll(30) == 0 { 1 } else { 2 };
     let waited = format!("{}.{:03}", dice.roll(12), dice.roll(1000));
     if kind == "json" {
@@ -199,6 +202,52 @@ fn the_fast_way_reads_what_the_exact_way_reads() {
         }
         assert!(more_than_exact < 600, "{kind}: {more_than_exact}");
     }
+}
+
+/// Keys in any order, before the time or behind it, short or longer than a comparison, with blanks or without.
+#[test]
+fn json_keys_stand_in_any_order() {
+    let long = "a_request_time_by_a_name_longer_than_thirty_two_bytes";
+    let pairs = [
+        ("time", "\"$time_iso8601\"", "\"2026-03-01T10:00:00+00:00\""),
+        ("status", "\"$status\"", "\"502\""),
+        (long, "$request_time", "1.250"),
+        ("client", "\"$remote_addr\"", "\"192.0.2.1\""),
+    ];
+    for turn in 0..pairs.len() {
+        for between in ["", " "] {
+            let object = |value: fn(&(&'static str, &'static str, &'static str)) -> &'static str| {
+                let pair = |i: usize| &pairs[(turn + i) % pairs.len()];
+                let all = (0..pairs.len()).map(|i| format!("\"{}\":{between}{}", pair(i).0, value(pair(i))));
+                format!("{{{}}}", all.collect::<Vec<_>>().join(","))
+            };
+            let format = AccessFormat::from_directive("j", &object(|p| p.1), Some(Escape::Json)).unwrap();
+            let fast = Plan::new(vec![format.clone()], false, Framing::None);
+            assert!(matches!(fast.fast, Fast::Json(_)));
+            let mut exact = Plan::new(vec![format], false, Framing::None);
+            exact.fast = Fast::None;
+            let bytes = format!("{}\n", object(|p| p.2)).repeat(9).into_bytes();
+            let (a, b) = (scan_slice(&bytes, &fast), scan_slice(&bytes, &exact));
+            assert_eq!((a.requests, a.unparsed), (9, 0));
+            assert_eq!(a, b);
+            let mut timed = 0;
+            a.timeline.each_latency(Window::ALL, |_, l| timed += l[bucket(1250)]);
+            assert_eq!(timed, 9);
+        }
+    }
+}
+
+/// Puppet's format for upstreams has no `$status`: its lines are no evidence that a request went well.
+#[test]
+fn lines_without_a_status_are_neither_good_nor_bad() {
+    let text = "[$time_local] $remote_addr \"$request\" $upstream_response_time";
+    let plan = Plan::new(vec![AccessFormat::from_directive("u", text, None).unwrap()], false, Framing::None);
+    let line = "[01/Mar/2026:10:00:00 +0000] 192.0.2.1 \"GET / HTTP/1.1\" 0.010\n";
+    let mut moments = Vec::new();
+    scan_slice(line.repeat(3).as_bytes(), &plan).timeline.each(Window::ALL, |m| moments.push(m.counts));
+    let mut want = [0; CLASSES];
+    want[Class::Odd as usize] = 3;
+    assert_eq!(moments, [want]);
 }
 
 /// Every line fails, with a client and a URL of its own: what is kept stays small.

@@ -96,6 +96,7 @@ pub(crate) fn outage() -> Report {
             lost_bounds: Some((3990, 4370)),
             clients: None,
             statuses: [].into(),
+            ..Impact::default()
         },
         phases: vec![
             Phase { kind: "silent", start, end: Some(at("19:10:00")), failed_share: None, note: "nginx down".into() },
@@ -225,6 +226,7 @@ pub(crate) fn several() -> Report {
             lost_bounds: None,
             clients: Some(97),
             statuses: [(502, 400), (504, 12)].into(),
+            ..Impact::default()
         },
         phases: Vec::new(),
         cause: Some(cause("upstream.refused", "likely")),
@@ -326,6 +328,7 @@ pub(crate) fn several() -> Report {
             },
             NotCounted { path: hostile.into(), reason: "cut".into(), lines: 1, bytes: 17, example: None },
         ],
+        availability: None,
         totals: Totals {
             lines: 1_290_242,
             bytes: 245_145_980,

@@ -210,12 +210,14 @@ pub(crate) fn json(report: &Report) -> Vec<u8> {
     out
 }
 
-/// The schema of the report, closed: what this version prints must be all in it.
-pub(crate) fn validator() -> jsonschema::Validator {
+/// The schema of one form of JSON (a name in its `$defs`), closed: the schema leaves objects open, since fields may be
+/// added by later versions, and what this version prints must be all in it.
+pub(crate) fn validator(form: &str) -> jsonschema::Validator {
     let mut schema: Value = serde_json::from_str(downtime::render::json::SCHEMA).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
     closed(&mut schema);
     schema.as_object_mut().unwrap().remove("oneOf");
-    schema["$ref"] = serde_json::json!("#/$defs/report");
+    schema["$ref"] = serde_json::json!(format!("#/$defs/{form}"));
     jsonschema::draft202012::new(&schema).unwrap()
 }
 

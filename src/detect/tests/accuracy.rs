@@ -1,8 +1,8 @@
 //! Accuracy on random logs: nothing on healthy ones, everything that is severe and evident, edges to the second.
 
-use super::run;
 use super::simulator::{Log, Random};
-use crate::detect::Tick;
+use super::{Scene, run};
+use crate::detect::{Options, Tick};
 use crate::stats::bernoulli_kl;
 
 #[test]
@@ -93,6 +93,85 @@ fn what_is_severe_and_evident_is_found_and_dated() {
 }
 
 #[test]
+fn silence_is_found_from_six_seconds_on() {
+    let (mut due, mut exact, mut edges) = (0, 0, 0);
+    for seed in 2000..2036 {
+        let mut r = Random(seed);
+        let rate = [10.0, 30.0, 200.0][(seed % 3) as usize];
+        let length = (6.0 * 50f64.powf(r.share())) as i64;
+        let start = r.between(600.0, 3000.0 - length as f64) as i64;
+        let log = Log { session: 1.0 + (seed % 2) as f64, background: 0.001, ..Log::new(seed, 3600, rate) }
+            .with(start, start + length, 0.0, 0.0);
+        due += 1;
+        let found = run(&log.ticks()).anomalies;
+        assert_eq!(found.len(), 1, "{log:?}: {found:#?}");
+        for (at, truth) in
+            [(found[0].start, log.origin + start), (found[0].end_or_last(), log.origin + start + length)]
+        {
+            edges += 1;
+            exact += i32::from((at - truth).abs() <= 1);
+        }
+    }
+    assert!(due == 36 && f64::from(exact) >= 0.95 * f64::from(edges), "{exact} of {edges}");
+}
+
+#[test]
+fn traffic_that_falls_to_a_tenth_is_mostly_found() {
+    let (mut due, mut seen) = (0, 0);
+    for seed in 3000..3030 {
+        let mut r = Random(seed);
+        let rate = [2.0, 10.0, 50.0][(seed % 3) as usize];
+        let (start, length) = (r.between(2000.0, 4000.0) as i64, r.between(120.0, 1200.0) as i64);
+        let left = r.between(0.02, 0.1);
+        let log = Log { session: 2.0, ..Log::new(seed, 7200, rate) }.with(start, start + length, 0.0, left);
+        due += 1;
+        let found = run(&log.ticks()).anomalies;
+        let (from, to) = (log.origin + start, log.origin + start + length);
+        seen += i32::from(found.iter().any(|a| a.start < to && a.end_or_last() > from));
+        assert!(
+            found.iter().all(|a| a.start < to + 60 && a.end_or_last() > from - 60),
+            "{log:?}: {found:#?}"
+        );
+    }
+    assert!(f64::from(seen) >= 0.9 * f64::from(due), "{seen} of {due}");
+}
+
+/// A hang of two minutes behind a timeout of one, in a log without request times, dated by the successes that vanish.
+#[test]
+fn timeouts_are_dated_to_the_second_without_request_times() {
+    let (mut exact, mut edges) = (0, 0);
+    for seed in 4000..4020 {
+        let rate = [3.0, 30.0][(seed % 2) as usize];
+        let mut ticks = Log::new(seed, 3600, rate).ticks();
+        let origin = ticks[0].second;
+        let hung: Vec<Tick> =
+            ticks.iter().filter(|t| (1500..1620).contains(&(t.second - origin))).copied().collect();
+        for t in &mut ticks {
+            if (1500..1620).contains(&(t.second - origin)) {
+                t.good = 0;
+            }
+        }
+        for h in hung {
+            match ticks.binary_search_by_key(&(h.second + 60), |t| t.second) {
+                Ok(i) => ticks[i].failed += h.good,
+                Err(i) => {
+                    ticks.insert(i, Tick { second: h.second + 60, good: 0, neutral: 0, failed: h.good });
+                }
+            }
+        }
+        ticks.retain(|t| t.good + t.failed > 0);
+        let options = Options { arrival_known: false, timeout_like: true, ..Options::default() };
+        let found = Scene { options, ..Scene::default() }.run(Some(&ticks)).anomalies;
+        assert_eq!(found.len(), 1, "{seed}: {found:#?}");
+        for (at, truth) in [(found[0].start - origin, 1500), (found[0].end_or_last() - origin, 1620)] {
+            edges += 1;
+            exact += i32::from((at - truth).abs() <= 1);
+        }
+    }
+    assert!(f64::from(exact) >= 0.9 * f64::from(edges), "{exact} of {edges}");
+}
+
+#[test]
 fn partial_failures_are_mostly_found() {
     let (mut due, mut seen) = (0, 0);
     for seed in 1000..1050 {
@@ -136,4 +215,46 @@ fn healthy_days_far_away_change_nothing() {
     let there = run(&long).anomalies;
     assert_eq!((here.len(), there.len()), (1, 1));
     assert_eq!((here[0].start, here[0].end), (there[0].start, there[0].end));
+}
+
+/// How exact the edges are and how honest their intervals, by the rate of evidence; to be run by hand:
+/// `cargo test --release --lib figures -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints figures and takes long"]
+#[allow(clippy::print_stdout, reason = "this is what it is for")]
+fn figures() {
+    let mut bins: [Vec<(f64, bool, f64)>; 4] = std::array::from_fn(|_| Vec::new());
+    for seed in 5000..5200 {
+        let log = random(seed, seed % 2 == 0);
+        let ticks = log.ticks();
+        let (nats, per_second) = evident(&log, &ticks);
+        if nats < 25.0 {
+            continue;
+        }
+        let fault = log.faults[0];
+        let (from, to) = (log.origin + fault.start, log.origin + fault.end);
+        let found = run(&ticks);
+        let Some(hit) = found.anomalies.iter().find(|a| a.start < to && a.end_or_last() > from) else {
+            continue;
+        };
+        let bin = [30.0, 3.0, 0.3].iter().position(|least| per_second >= *least).unwrap_or(3);
+        for (at, truth, interval) in
+            [(hit.start, from, hit.start_interval), (hit.end_or_last(), to, hit.end_interval)]
+        {
+            let covered = interval.0 <= truth && truth <= interval.1;
+            bins[bin].push(((at - truth).abs() as f64, covered, (interval.1 - interval.0) as f64));
+        }
+    }
+    for (name, mut edges) in [">= 30", "3 - 30", "0.3 - 3", "< 0.3"].into_iter().zip(bins) {
+        edges.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let n = edges.len();
+        let covered = edges.iter().filter(|e| e.1).count();
+        let width = edges.iter().map(|e| e.2).sum::<f64>() / n.max(1) as f64;
+        let at = |q: f64| edges.get((q * n as f64) as usize).map_or(0.0, |e| e.0);
+        println!(
+            "{name:8} nats/s: {n:4} edges, error {:.0} / {:.0} s, covered {covered}, width {width:.1} s",
+            at(0.5),
+            at(0.95)
+        );
+    }
 }

@@ -133,6 +133,15 @@ fn nginx_says_itself_that_it_was_down() {
 }
 
 #[test]
+fn logs_that_begin_with_a_start_were_not_down_before() {
+    let log = Log::new(13, 3600, 1.0);
+    let marks = [Mark { second: log.origin - 6, kind: MarkKind::Start }];
+    let covered = [Window { start: log.origin - 6, end: log.origin + 3600 }];
+    let found = Scene { marks: &marks, covered: &covered, ..Scene::default() }.run(Some(&log.ticks()));
+    assert!(found.anomalies.is_empty(), "{:#?}", found.anomalies);
+}
+
+#[test]
 fn a_quick_restart_and_an_upgrade_are_no_outage() {
     let log = Log::new(14, 3600, 5.0);
     let ticks: Vec<Tick> =

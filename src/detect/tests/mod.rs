@@ -4,6 +4,8 @@ mod accuracy;
 mod cases;
 mod simulator;
 
+pub(crate) use simulator::Random;
+
 use super::{Detection, ErrorTick, Mark, Options, Signals, Tick, detect};
 use crate::time::Window;
 
@@ -21,6 +23,7 @@ impl Scene<'_> {
     fn run(&self, ticks: Option<&[Tick]>) -> Detection {
         let signals = Signals {
             access: ticks.as_ref(),
+            timings: None,
             errors: self.errors,
             server_side: &|class| class < 100,
             excused: &|class| class == 100,

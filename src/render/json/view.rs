@@ -39,6 +39,8 @@ pub(super) struct Report<'a> {
     totals: Totals,
     options: Options<'a>,
     chart: Option<Chart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    availability: Option<Availability>,
 }
 
 impl<'a> Report<'a> {
@@ -66,6 +68,13 @@ impl<'a> Report<'a> {
                 given: r.options.options.iter().map(|(name, value)| Given { name, value }).collect(),
             },
             chart: r.chart.as_ref().map(|c| Chart::of(c, clock)),
+            availability: r.availability.map(|a| Availability {
+                requests: number(a.requests),
+                time: number(a.time),
+                covered_seconds: number(a.covered_seconds),
+                bad_seconds: number(a.bad_seconds),
+                unknown_seconds: number(a.unknown_seconds),
+            }),
         }
     }
 }
@@ -147,6 +156,15 @@ struct Totals {
     requests: u64,
     failed: u64,
     error_records: u64,
+}
+
+#[derive(Serialize)]
+struct Availability {
+    requests: f64,
+    time: f64,
+    covered_seconds: f64,
+    bad_seconds: f64,
+    unknown_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -252,6 +270,8 @@ impl<'a> Incident<'a> {
                 lost_bounds: i.impact.lost_bounds.map(|(low, high)| [low, high]),
                 clients: i.impact.clients,
                 statuses: &i.impact.statuses,
+                slow: i.impact.slow,
+                uncounted: i.impact.uncounted,
             },
             phases: i
                 .phases
@@ -318,6 +338,8 @@ struct Impact<'a> {
     lost_bounds: Option<[u64; 2]>,
     clients: Option<u64>,
     statuses: &'a BTreeMap<u16, u64>,
+    slow: Option<u64>,
+    uncounted: u64,
 }
 
 #[derive(Serialize)]

@@ -175,7 +175,7 @@ impl Page {
     /// A place that opens its file where the terminal can (OSC 8); it takes no more columns than its words.
     fn linked(&self, shown: &str, to: Option<&Evidence>) -> String {
         match (&self.style.links, to) {
-            (Some(links), Some(e)) => {
+            (Some(links), Some(e)) if !shown.is_empty() => {
                 format!("\x1b]8;;{}\x1b\\{shown}\x1b]8;;\x1b\\", links.to(&e.path, e.line))
             }
             _ => shown.to_owned(),

@@ -9,7 +9,7 @@ use downtime::format::errorlog::{
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().expect("our own patterns"));
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::builtin().expect("our own patterns"));
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = (parse_error(bytes), parse_stderr_form(bytes), parse_angie_json(bytes), looks_unfinished(bytes));

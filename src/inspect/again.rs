@@ -1,0 +1,286 @@
+//! A second look: the requests of a stretch of time, read again line by line.
+//!
+//! The scan counts every request by second and class; which client, which path, which peer it has for failures alone.
+//! Where a verdict hangs on what the others did meanwhile (one client's retries, content that used to be there, one
+//! host among several), the lines around the candidate are read again. What is read has a bound; of a stretch that holds
+//! more, some lines are read at places spread evenly.
+
+use super::host::Host;
+use crate::detect::{Tick, Ticks};
+use crate::format::record::AccessRecord;
+use crate::reading::{self, Role};
+use crate::report::Evidence;
+use crate::scan::{Dimension, hash, last_peer, template};
+use crate::time::{Second, Window};
+use crate::timeline::Class;
+use std::collections::{BTreeMap, HashMap};
+
+/// Requests read for one look at most, in all.
+const MOST: u64 = 60_000;
+/// Requests read for all looks of a host: this part of those the scan counted, for a line costs ten times as much here as
+/// there; but as many as one look may take, however small the log.
+const PART: u64 = 50;
+/// A look is not worth it below this.
+const LEAST: u64 = 3_000;
+/// Seconds on each side of a candidate that tell what is usual.
+const AROUND: i64 = 600;
+/// Where a stretch holds too many requests, some are read at so many places,
+const PLACES: usize = 4;
+/// so many at each.
+const EACH: usize = 2_000;
+/// A request that its client gave up counts as failed when it had waited so long.
+const PATIENCE_MS: u32 = 1000;
+
+/// One request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer {
+    /// When it was dated: at its arrival for failures, where the log tells it; else when it ended.
+    pub(super) second: Second,
+    pub(super) class: Class,
+    pub(super) status: u16,
+    pub(super) failed: bool,
+    /// How long it took, in milliseconds.
+    pub(super) took: Option<u32>,
+    /// How long upstreams took of that, in milliseconds.
+    pub(super) upstream: Option<u32>,
+    /// Hash of its client's address.
+    pub(super) client: u64,
+    /// Hash of its path, without query.
+    pub(super) path: u64,
+    /// Keys of its endpoint, virtual host and peer, in the order of [`Dimension::ALL`]; 0 where it has none.
+    pub(super) names: [u64; 3],
+    /// When its line was written.
+    ended: Second,
+    /// Where its line stands.
+    file: u32,
+    byte: u64,
+}
+
+impl Answer {
+    /// Answered with 1xx to 3xx.
+    pub(super) fn good(&self) -> bool {
+        matches!(self.class, Class::Ok | Class::Redirect | Class::Info)
+    }
+
+    /// Its line.
+    pub(super) fn evidence(&self, host: &Host<'_>) -> Evidence {
+        host.access_line(self.file as usize, self.byte, self.ended)
+    }
+}
+
+/// The requests around a candidate.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// In order of time.
+    pub(super) answers: Vec<Answer>,
+    /// The texts behind hashes and keys.
+    texts: HashMap<u64, Box<str>>,
+    /// The candidate.
+    pub(super) inside: Window,
+    /// What was looked at.
+    pub(super) span: Window,
+    /// Every request of the span is there; else some of them.
+    pub(super) complete: bool,
+}
+
+impl Look {
+    /// Reads the requests inside a stretch and around it. `None` where they cannot be read again.
+    fn around(host: &Host<'_>, inside: Window, most: u64) -> Option<Self> {
+        let readable = |i: &&usize| {
+            let read = &host.reads[**i];
+            read.reading.role == Role::Access && reading::can_be_read_again(read)
+        };
+        let files: Vec<usize> = host.files.iter().filter(readable).copied().collect();
+        let all = host.files.iter().filter(|&&i| host.reads[i].reading.role == Role::Access).count();
+        let known = host.timeline.span().filter(|_| !files.is_empty() && files.len() == all)?;
+        let span = Window {
+            start: inside.start.saturating_sub(AROUND).max(known.start),
+            end: inside.end.saturating_add(AROUND).min(known.end),
+        };
+        let parts = [
+            Window { start: span.start, end: inside.start },
+            inside,
+            Window { start: inside.end, end: span.end },
+        ];
+        let parts: Vec<(Window, bool)> = parts
+            .into_iter()
+            .filter(|p| p.start < p.end)
+            .map(|p| (p, requests(host, p) <= most / 3))
+            .collect();
+        let complete = parts.iter().all(|p| p.1);
+        // In a packed file no place can be looked up: all of it would have to be unpacked and read.
+        if !complete && files.iter().any(|&i| !host.reads[i].reading.source.is_seekable()) {
+            return None;
+        }
+        let mut look = Self { answers: Vec::new(), texts: HashMap::new(), inside, span, complete };
+        for file in files {
+            look.read(host, file, &parts);
+        }
+        look.answers.sort_by_key(|a| (a.second, a.file, a.byte));
+        Some(look)
+    }
+
+    fn read(&mut self, host: &Host<'_>, file: usize, parts: &[(Window, bool)]) {
+        let read = &host.reads[file];
+        let mut room = Vec::new();
+        let (span, complete) = (self.span, self.complete);
+        let mut answers = std::mem::take(&mut self.answers);
+        let mut visit = |byte: u64, record: &AccessRecord<'_>, second: Second| {
+            answers.extend(self.answer(record, (file, byte), second, &mut room));
+        };
+        if complete {
+            reading::each_request_between(read, span.start..span.end, &mut visit);
+        } else {
+            for &(part, whole) in parts {
+                let range = part.start..part.end;
+                if whole {
+                    reading::each_request_between(read, range, &mut visit);
+                } else {
+                    reading::some_requests_between(read, range, (PLACES, EACH), &mut visit);
+                }
+            }
+        }
+        self.answers = answers;
+    }
+
+    fn answer(
+        &mut self,
+        record: &AccessRecord<'_>,
+        (file, byte): (usize, u64),
+        end: Second,
+        room: &mut Vec<u8>,
+    ) -> Option<Answer> {
+        let status = record.status?;
+        let class = Class::of(status);
+        let took = record.request_time;
+        let failed = match class {
+            Class::ServerError => true,
+            Class::Aborted => took.is_some_and(|ms| ms >= PATIENCE_MS),
+            _ => false,
+        };
+        let arrived = record.time.map_or(end * 1000, |t| t.millis) - i64::from(took.unwrap_or(0));
+        let uri = record.uri.unwrap_or_default();
+        template(uri, room);
+        let path = &uri[..uri.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(uri.len())];
+        let peer = record.upstream_addr.and_then(last_peer);
+        let texts = [Some(room.as_slice()), record.vhost, peer];
+        let named: [Option<(u64, &[u8])>; 3] = std::array::from_fn(|i| {
+            texts[i].filter(|t| !t.is_empty()).map(|t| (Dimension::ALL[i].key(t), t))
+        });
+        let client = record.forwarded.or(record.client).unwrap_or_default();
+        let client_key = hash(client);
+        for (key, text) in named.into_iter().flatten().chain([(client_key, client)]) {
+            self.texts.entry(key).or_insert_with(|| String::from_utf8_lossy(text).into());
+        }
+        Some(Answer {
+            ended: end,
+            second: if failed { arrived.div_euclid(1000) } else { end },
+            class,
+            status,
+            failed,
+            took,
+            upstream: record.upstream_response_time.and_then(last_seconds),
+            client: client_key,
+            path: hash(path),
+            names: named.map(|n| n.map_or(0, |n| n.0)),
+            file: file as u32,
+            byte,
+        })
+    }
+
+    /// The text behind a hash or key.
+    pub(super) fn text(&self, key: u64) -> Option<&str> {
+        self.texts.get(&key).map(|t| &**t).filter(|t| !t.is_empty())
+    }
+
+    /// The requests that are dated inside the candidate.
+    pub(super) fn inside(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().filter(|a| self.inside.contains(a.second))
+    }
+
+    /// The others.
+    pub(super) fn outside(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().filter(|a| !self.inside.contains(a.second))
+    }
+
+    /// Counts per second: whether a request is bad, good, or (`None`) to be left out.
+    pub(super) fn ticks(&self, judge: impl Fn(&Answer) -> Option<bool>) -> Counted {
+        let mut ticks: Vec<Tick> = Vec::new();
+        for (a, bad) in self.answers.iter().filter_map(|a| Some((a, judge(a)?))) {
+            if ticks.last().is_none_or(|t| t.second != a.second) {
+                ticks.push(Tick { second: a.second, ..Tick::default() });
+            }
+            if let Some(t) = ticks.last_mut() {
+                t.failed += u32::from(bad);
+                t.good += u32::from(!bad);
+            }
+        }
+        Counted { ticks, span: self.span }
+    }
+}
+
+/// The looks that were made at one host's requests.
+#[derive(Debug, Default)]
+pub struct Looks {
+    made: BTreeMap<Window, Option<Look>>,
+    kept: u64,
+}
+
+impl Looks {
+    /// The look at a stretch and its surroundings, made when it was not made before. `None` where the requests cannot be
+    /// read again, or too much was looked at already.
+    pub(super) fn at(&mut self, host: &Host<'_>, inside: Window) -> Option<&Look> {
+        let counted: u64 = host.files.iter().map(|&i| host.reads[i].scan.requests).sum();
+        let left = (counted / PART).max(MOST).saturating_sub(self.kept).min(MOST);
+        let kept = &mut self.kept;
+        let made = self.made.entry(inside).or_insert_with(|| {
+            let look = Some(left).filter(|n| *n >= LEAST).and_then(|n| Look::around(host, inside, n));
+            *kept += look.as_ref().map_or(0, |l| l.answers.len() as u64);
+            look
+        });
+        made.as_ref()
+    }
+}
+
+/// Counts of a look, over its whole span.
+#[derive(Debug)]
+pub(super) struct Counted {
+    ticks: Vec<Tick>,
+    span: Window,
+}
+
+impl Ticks for Counted {
+    fn each(&self, window: Window, visit: impl FnMut(Tick)) {
+        self.ticks[..].each(window, visit);
+    }
+
+    fn span(&self) -> Option<Window> {
+        let own = self.ticks[..].span()?;
+        Some(Window { start: own.start.min(self.span.start), end: own.end.max(self.span.end) })
+    }
+}
+
+/// The last number of a list of seconds with decimals, in milliseconds.
+fn last_seconds(list: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(last_peer(list)?).ok()?;
+    let seconds: f64 = text.parse().ok()?;
+    (0.0..1e6).contains(&seconds).then_some((seconds * 1000.0) as u32)
+}
+
+fn requests(host: &Host<'_>, window: Window) -> u64 {
+    let mut n = 0;
+    host.timeline.each(window, |m| n += m.counts.iter().map(|c| u64::from(*c)).sum::<u64>());
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstream_times_are_read_from_the_end() {
+        assert_eq!(last_seconds(b"0.100, 0.250"), Some(250));
+        assert_eq!(last_seconds(b"0.001 : 1.5"), Some(1500));
+        assert_eq!(last_seconds(b"-"), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! Content that is suddenly gone: 404, 403 or 410 on paths that used to be answered well.
+//!
+//! The scan counts such answers a second, whatever was asked for. Where their share rises, the requests around are read
+//! again: what counts are paths, and families of paths, that were answered well before or after. What scanners ask
+//! for never was, and one client's tour through old links is one client's.
+
+use super::again::{Answer, Look, Looks};
+use super::host::Host;
+use super::incident::window;
+use super::one_client;
+use crate::clock;
+use crate::detect::{self, Anomaly, Detection, Kind, Options, Tick, Ticks};
+use crate::report::Finding;
+use crate::scan::Dimension;
+use crate::time::Window;
+use crate::timeline::{Class, Timeline};
+use std::collections::{HashMap, HashSet};
+
+/// Rises of missing answers that are looked at, the most evident first.
+const CANDIDATES: usize = 12;
+/// A family of paths is known when so many of its requests were answered well outside the candidate,
+const FAMILY: u32 = 10;
+/// and of all of them at most this share was missing.
+const STALE: f64 = 0.1;
+/// Fewer distinct clients than these are no public.
+const CLIENTS: usize = 3;
+
+/// Missing answers as the failures of a log.
+struct Missing<'a>(&'a Timeline);
+
+impl Ticks for Missing<'_> {
+    fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
+        self.0.each(window, |m| {
+            let of = |class: Class| m.counts[class as usize];
+            let good = of(Class::Ok) + of(Class::Redirect) + of(Class::Info);
+            visit(Tick { second: m.second, good, neutral: 0, failed: of(Class::Missing) });
+        });
+    }
+
+    fn span(&self) -> Option<Window> {
+        self.0.span()
+    }
+}
+
+/// Adds what went missing to a detection; gives the findings about what was missing and never there.
+pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
+    let mut candidates = detect::stretches(&Missing(&host.timeline), &Options::default()).anomalies;
+    candidates.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
+    candidates.truncate(CANDIDATES);
+    let mut findings = Vec::new();
+    for c in candidates {
+        let at = window(&c);
+        let Some(look) = looks.at(host, at) else {
+            findings.push(unread(&c));
+            continue;
+        };
+        match gone(look, &c) {
+            Some(mut a) => {
+                a.kind = Kind::Missing;
+                for p in &mut a.phases {
+                    p.kind = Kind::Missing;
+                }
+                found.anomalies.push(a);
+            }
+            None => findings.push(never_there(host, look, &c)),
+        }
+    }
+    findings
+}
+
+/// What was known of a path or a family of paths outside the candidate: good answers, missing ones.
+type Known = HashMap<u64, (u32, u32)>;
+
+fn known(look: &Look, key: impl Fn(&Answer) -> u64) -> Known {
+    let mut known = Known::new();
+    for a in look.outside() {
+        let counts = known.entry(key(a)).or_default();
+        counts.0 += u32::from(a.good());
+        counts.1 += u32::from(a.class == Class::Missing);
+    }
+    known
+}
+
+fn there(known: &Known, key: u64, least: u32) -> bool {
+    known.get(&key).is_some_and(|&(good, missing)| {
+        good >= least && f64::from(missing) <= STALE * f64::from(good + missing)
+    })
+}
+
+/// Whether a request was for something that used to be there.
+fn used_to_be(look: &Look) -> impl Fn(&Answer) -> bool {
+    let paths = known(look, |a| a.path);
+    let families = known(look, endpoint);
+    move |a| there(&paths, a.path, 1) || there(&families, endpoint(a), FAMILY)
+}
+
+fn endpoint(a: &Answer) -> u64 {
+    a.names[Dimension::Endpoint as usize]
+}
+
+/// The anomaly of content that used to be there, if the candidate is one.
+fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
+    let used = used_to_be(look);
+    let lost = |a: &Answer| a.class == Class::Missing && used(a);
+    let out: HashSet<u64> = one_client::worst(look, lost).into_iter().map(|w| w.0).collect();
+    let theirs = |a: &Answer| !out.contains(&a.client);
+    let clients: HashSet<u64> = look.inside().filter(|a| lost(a) && theirs(a)).map(|a| a.client).collect();
+    let hidden = out.is_empty() && look.text(look.answers.first()?.client).is_none();
+    if clients.len() < CLIENTS && !hidden {
+        return None;
+    }
+    let in_scope = |a: &Answer| (a.good() || a.class == Class::Missing) && theirs(a) && used(a);
+    let ticks = look.ticks(|a| in_scope(a).then_some(a.class == Class::Missing));
+    let own = window(candidate);
+    let mut found = detect::stretches(&ticks, &Options::default()).anomalies;
+    found.retain(|b| window(b).overlaps(own));
+    let mut first = found.into_iter().max_by(|a, b| a.evidence_nats.total_cmp(&b.evidence_nats))?;
+    if !look.complete {
+        // Some requests date nothing: the edges are those of the counts, which hold every second.
+        let Anomaly { start, start_bounds, start_interval, end, end_bounds, end_interval, .. } = *candidate;
+        let (first_bad, last_bad) = (candidate.first_bad, candidate.last_bad);
+        first = Anomaly {
+            start,
+            start_bounds,
+            start_interval,
+            end,
+            end_bounds,
+            end_interval,
+            first_bad,
+            last_bad,
+            open_start: candidate.open_start,
+            open_end: candidate.open_end,
+            phases: candidate.phases.clone(),
+            requests: candidate.requests,
+            failed: candidate.failed,
+            ..first
+        };
+    }
+    Some(first)
+}
+
+/// Whether a missing answer inside a missing-content anomaly counts as a failure of it.
+pub(super) fn counts(look: &Look) -> impl Fn(&Answer) -> bool {
+    let used = used_to_be(look);
+    move |a| a.class == Class::Missing && used(a)
+}
+
+fn finding(c: &Anomaly, kind: &'static str, summary: String) -> Finding {
+    Finding { kind, time: c.start * 1000, end: c.end.map(|e| e * 1000), summary, evidence: Vec::new() }
+}
+
+fn rise(c: &Anomaly) -> String {
+    format!(
+        "{} in {} were answered that they are not there or not allowed",
+        clock::count_of(c.failed, "request"),
+        clock::duration((c.end_or_last() - c.start) * 1000)
+    )
+}
+
+fn unread(c: &Anomaly) -> Finding {
+    let why = "whether their paths used to be there cannot be told: these lines cannot be read again";
+    finding(c, "missing-content", format!("{}; {why}", rise(c)))
+}
+
+fn never_there(host: &Host<'_>, look: &Look, c: &Anomaly) -> Finding {
+    let missing = || look.inside().filter(|a| a.class == Class::Missing);
+    let clients: HashSet<u64> = missing().map(|a| a.client).collect();
+    let from = match one_client::worst(look, |a| a.class == Class::Missing).first() {
+        Some((key, _)) => format!("most of them of {}", look.text(*key).unwrap_or("one client")),
+        None => format!("of {}", clock::count_of(clients.len() as u64, "client")),
+    };
+    let summary = format!("{}, {from}; what used to be there still is", rise(c));
+    let evidence = missing().next().map(|a| a.evidence(host)).into_iter().collect();
+    Finding { evidence, ..finding(c, "scan", summary) }
+}

@@ -1,0 +1,111 @@
+//! Causes that the access log alone shows: late answers and missing content, each with its lines.
+
+use super::again::{Answer, Look};
+use super::host::Host;
+use super::missing;
+use crate::clock;
+use crate::detect::{Anomaly, Kind};
+use crate::report::{Cause, Evidence};
+use crate::timeline::Class;
+use std::collections::BTreeMap;
+
+/// Which requests of a look an anomaly is about.
+pub(super) fn bad<'a>(look: &'a Look, a: &'a Anomaly) -> Box<dyn Fn(&Answer) -> bool + 'a> {
+    match (a.kind, a.slow) {
+        (Kind::Missing, _) => Box::new(missing::counts(look)),
+        (Kind::Slow, Some(s)) => Box::new(move |x| x.took.is_some_and(|ms| ms >= s.limit_ms)),
+        (Kind::Slow, None) => Box::new(|x| x.class == Class::Aborted),
+        _ => Box::new(|x| x.failed),
+    }
+}
+
+/// The first and the last line of what is bad.
+pub(super) fn evidence(host: &Host<'_>, look: &Look, a: &Anomaly) -> Vec<Evidence> {
+    let bad = bad(look, a);
+    let mut out: Vec<Evidence> = Vec::new();
+    let edges = [look.inside().find(|x| bad(x)), look.inside().filter(|x| bad(x)).last()];
+    for x in edges.into_iter().flatten() {
+        let line = x.evidence(host);
+        if out.last() != Some(&line) {
+            out.push(line);
+        }
+    }
+    out
+}
+
+/// By status, the requests of a missing-content anomaly, and how many clients met one.
+pub(super) fn statuses(look: &Look, a: &Anomaly) -> (BTreeMap<u16, u64>, u64) {
+    let bad = bad(look, a);
+    let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
+    let mut clients = std::collections::BTreeSet::new();
+    for x in look.inside().filter(|x| bad(x)) {
+        *statuses.entry(x.status).or_default() += 1;
+        clients.insert(x.client);
+    }
+    (statuses, clients.len() as u64)
+}
+
+/// What the access log shows to be the matter.
+pub(super) fn cause(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Option<Cause> {
+    let look = look?;
+    match a.kind {
+        Kind::Slow => slow(host, look, a),
+        Kind::Missing => gone(host, look, a),
+        _ => None,
+    }
+}
+
+fn slow(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
+    let bad = bad(look, a);
+    let late = || look.inside().filter(|x| bad(x));
+    let (mut known, mut upstream) = (0u64, 0u64);
+    for (took, by) in late().filter_map(|x| x.took.zip(x.upstream)) {
+        known += 1;
+        upstream += u64::from(f64::from(by) >= 0.8 * f64::from(took));
+    }
+    let n = late().count() as u64;
+    let (summary, confidence) = if a.slow.is_none() {
+        let what = "gave up waiting; the log does not tell for how long they had waited";
+        (format!("clients of {} {what}", clock::count_of(n, "request")), "possible")
+    } else if known * 2 < n {
+        (
+            "answers took several times as long as usual; the log does not tell where the time went".into(),
+            "possible",
+        )
+    } else if upstream * 10 >= known * 7 {
+        let of = clock::count_of(known, "slow request");
+        (format!("the upstream took most of the time of {} of {of}", clock::count(upstream)), "likely")
+    } else {
+        let of = clock::count_of(known, "slow request");
+        let what = "the rest of the time went into nginx, its host, or the way to the client";
+        (
+            format!("the upstream took most of the time of only {} of {of}: {what}", clock::count(upstream)),
+            "possible",
+        )
+    };
+    // The slowest line shows it best.
+    let slowest = late().max_by_key(|x| (x.took, std::cmp::Reverse(x.second)))?;
+    let evidence = vec![slowest.evidence(host)];
+    Some(Cause { category: "upstream.slow".into(), confidence, summary, evidence })
+}
+
+fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
+    let bad = bad(look, a);
+    let mut lines = look.inside().filter(|x| bad(x));
+    let first = lines.next()?;
+    let (mut forbidden, mut n) = (u64::from(first.status == 403), 1u64);
+    for x in lines {
+        forbidden += u64::from(x.status == 403);
+        n += 1;
+    }
+    let category = if forbidden * 2 > n { "content.forbidden" } else { "content.missing" };
+    let mut evidence = vec![first.evidence(host)];
+    // nginx's own words, where it has some: which file, and why.
+    let said =
+        host.said.iter().find(|s| host.category(s.class) == category && look.inside.contains(s.second));
+    let confidence = if said.is_some() { "certain" } else { "likely" };
+    evidence.extend(said.map(|s| host.evidence(s.file, &s.sample)));
+    let what = if forbidden * 2 > n { "refused" } else { "not found" };
+    let summary = format!("paths that were answered well before are {what}");
+    Some(Cause { category: category.into(), confidence, summary, evidence })
+}

@@ -1,0 +1,347 @@
+//! Kinds of trouble, and of what only looks like it, in made logs: what must be said of each.
+//!
+//! Each case is a site with its ordinary noise, in some format and zone, to which one thing happens.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "kinds/site.rs"]
+mod site;
+mod support;
+
+use downtime::report::{Incident, Report, Severity};
+use site::{Format, Hit, Site};
+
+const HALF: f64 = 1200.0;
+
+/// Makes the requests of a robot, by their number.
+type MadeBy = Box<dyn Fn(u64) -> Hit>;
+
+fn quiet(name: &str, report: &Report) {
+    let seen: Vec<_> = report.incidents.iter().map(|i| format!("{}: {}", i.title, i.why)).collect();
+    assert!(seen.is_empty(), "{name}: {seen:#?}");
+}
+
+/// The only incident, which must lie within `within` seconds of `from..to`.
+fn only<'a>(
+    name: &str,
+    site: &Site,
+    report: &'a Report,
+    (from, to): (f64, f64),
+    within: f64,
+) -> &'a Incident {
+    let seen: Vec<_> =
+        report.incidents.iter().map(|i| format!("{}: {} {:?}", i.title, i.why, i.phases)).collect();
+    assert_eq!(report.incidents.len(), 1, "{name}: {seen:#?}, {:#?}", report.findings);
+    let i = &report.incidents[0];
+    let at = |ms: i64| ms as f64 / 1000.0 - site.start as f64;
+    let (start, end) = (at(i.start), i.end.map(at).unwrap());
+    assert!(
+        (start - from).abs() <= within && (end - to).abs() <= within,
+        "{name}: {start} to {end}, not {from} to {to}: {}",
+        i.why
+    );
+    i
+}
+
+fn said(report: &Report, kind: &str) -> bool {
+    report.findings.iter().any(|f| f.kind == kind)
+}
+
+#[test]
+fn a_slow_upstream_in_every_format_with_times() {
+    for (seed, format, offset) in
+        [(1, Format::Timed, 0), (2, Format::Json, 330), (3, Format::TimedPeers, -180)]
+    {
+        let site = Site { seed, format, offset, ..Site::default() };
+        let mut hits = site.hits();
+        for h in
+            hits.iter_mut().filter(|h| !h.path.starts_with("/static") && (HALF..HALF + 120.0).contains(&h.at))
+        {
+            h.took *= 8.0;
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("slow", &site, &report, (HALF, HALF + 120.0), 4.0);
+        assert_eq!((i.severity, i.client_visible), (Severity::Slowdown, true));
+        assert!(i.impact.slow.unwrap() > 100, "{:?}", i.impact);
+        assert_eq!(i.cause.as_ref().unwrap().category, "upstream.slow");
+    }
+}
+
+#[test]
+fn one_endpoint_slow_is_named() {
+    let site = Site { format: Format::Timed, rate: 12.0, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| h.path.starts_with("/search") && (HALF..HALF + 200.0).contains(&h.at))
+    {
+        h.took += 4.0;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("one endpoint slow", &site, &report, (HALF, HALF + 200.0), 8.0);
+    assert_eq!(i.scope.endpoints, ["/search"], "{:?}", i.scope);
+}
+
+#[test]
+fn a_wave_of_499_without_times() {
+    let site = Site { seed: 33, rate: 8.0, format: Format::Combined, ..Site::default() };
+    let mut hits = site.hits();
+    for (i, h) in hits.iter_mut().enumerate() {
+        if !h.path.starts_with("/static") && (HALF..HALF + 150.0).contains(&h.at) {
+            (h.status, h.took) = if i % 10 < 8 { (499, 4.0 + (i % 7) as f64 / 7.0) } else { (200, 6.0) };
+        }
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("499", &site, &report, (HALF, HALF + 150.0), 8.0);
+    assert_eq!((i.severity, i.client_visible), (Severity::Slowdown, true));
+    assert!(i.impact.statuses[&499] > 300, "{:?}", i.impact);
+    // One client that hangs up on everything is its own affair.
+    let mut hits = site.hits();
+    hits.extend((0..900).map(|i| Hit {
+        at: HALF + f64::from(i) / 6.0,
+        client: "203.0.113.9".into(),
+        path: "/api/stock".into(),
+        status: 499,
+        took: 0.2,
+    }));
+    quiet("one client's 499", &site.report(&hits, &[]));
+}
+
+#[test]
+fn content_that_is_gone_or_forbidden() {
+    for (seed, status, rate, format) in
+        [(4, 404, 6.0, Format::Combined), (5, 403, 2.0, Format::Timed), (6, 410, 25.0, Format::Json)]
+    {
+        let site = Site { seed, rate, format, offset: 60, ..Site::default() };
+        let mut hits = site.hits();
+        for h in
+            hits.iter_mut().filter(|h| h.path.starts_with("/static/") && (HALF..HALF + 150.0).contains(&h.at))
+        {
+            h.status = status;
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("missing", &site, &report, (HALF, HALF + 150.0), 3.0 + 6.0 / rate);
+        assert!(i.client_visible && i.impact.failed > 10, "{:?}", i.impact);
+        let cause = &i.cause.as_ref().unwrap().category;
+        assert_eq!(cause, if status == 403 { "content.forbidden" } else { "content.missing" });
+    }
+}
+
+#[test]
+fn scans_and_single_clients_are_findings() {
+    let scan = |status: u16, clients: u64, path: fn(u64) -> String| {
+        move |i: u64| Hit {
+            client: format!("203.0.113.{}", 7 + i % clients),
+            path: path(i),
+            status,
+            took: 0.01,
+            ..Hit::default()
+        }
+    };
+    let cases: [(&str, MadeBy, &str); 5] = [
+        ("a scan for what was never there", Box::new(scan(404, 2, |i| format!("/wp-{i}/x.php"))), "scan"),
+        ("a tour through old numbers", Box::new(scan(404, 1, |i| format!("/item/{}", 900_000 + i))), "scan"),
+        ("a scan that meets 403", Box::new(scan(403, 2, |i| format!("/.git/{i}"))), "scan"),
+        ("a retry loop", Box::new(scan(500, 1, |_| "/api/report".into())), "one-client"),
+        ("a scanner provoking errors", Box::new(scan(500, 2, |i| format!("/?id={i}%27"))), "one-client"),
+    ];
+    for (seed, (name, hit, kind)) in cases.into_iter().enumerate() {
+        for format in [Format::Combined, Format::Timed] {
+            let site = Site { seed: 20 + seed as u64, format, ..Site::default() };
+            let mut hits = site.hits();
+            hits.extend((0..1800).map(|i| Hit { at: HALF + i as f64 / 20.0, ..hit(i) }));
+            let report = site.report(&hits, &[]);
+            quiet(name, &report);
+            assert!(said(&report, kind), "{name}: {:#?}", report.findings);
+        }
+    }
+}
+
+#[test]
+fn an_outage_behind_a_balancer_or_for_a_single_visitor_is_one() {
+    for clients in [1, 2] {
+        let site = Site { seed: 30, clients, format: Format::Combined, ..Site::default() };
+        let mut hits = site.hits();
+        for h in hits.iter_mut().filter(|h| (HALF..HALF + 100.0).contains(&h.at)) {
+            h.status = 503;
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("balancer", &site, &report, (HALF, HALF + 100.0), 2.0);
+        assert_eq!(i.severity, Severity::Outage);
+    }
+}
+
+#[test]
+fn an_outage_inside_a_retry_storm_is_dated_by_the_others() {
+    let site = Site { seed: 31, rate: 8.0, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 60.0).contains(&h.at)) {
+        h.status = 500;
+    }
+    let storm = |i: i32| Hit {
+        at: HALF - 120.0 + f64::from(i) / 10.0,
+        client: "203.0.113.9".into(),
+        path: "/api/report".into(),
+        status: 500,
+        took: 0.01,
+    };
+    hits.extend((0..3000).map(storm));
+    let report = site.report(&hits, &[]);
+    only("storm and outage", &site, &report, (HALF, HALF + 60.0), 2.0);
+}
+
+#[test]
+fn a_small_endpoint_that_fails_is_found_and_named() {
+    for (seed, format) in [(40, Format::Json), (41, Format::Combined)] {
+        let site = Site { seed, rate: 12.0, format, ..Site::default() };
+        let mut hits = site.hits();
+        for h in
+            hits.iter_mut().filter(|h| h.path.starts_with("/cart") && (HALF..HALF + 240.0).contains(&h.at))
+        {
+            h.status = 500;
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("small endpoint", &site, &report, (HALF, HALF + 240.0), 12.0);
+        assert_eq!(i.scope.endpoints, ["/cart"], "{:?}", i.scope);
+        assert!(!i.scope.all);
+    }
+}
+
+#[test]
+fn bodies_cut_short_are_seen_by_clients() {
+    let site = Site { seed: 50, rate: 8.0, ..Site::default() };
+    let hits = site.hits();
+    let errors: Vec<(f64, String)> = hits
+        .iter()
+        .enumerate()
+        .filter(|(i, h)| i % 4 == 0 && (HALF..HALF + 120.0).contains(&h.at))
+        .map(|(i, h)| {
+            let text = format!(
+                "[error] 71#71: *{i} upstream prematurely closed connection while reading upstream, client: {}, server: \
+                 example.net, request: \"GET {} HTTP/1.1\", upstream: \"http://127.0.0.1:8080{}\", host: \"example.net\"",
+                h.client, h.path, h.path
+            );
+            (h.at + h.took, text)
+        })
+        .collect();
+    let report = site.report(&hits, &errors);
+    let i = only("cut short", &site, &report, (HALF, HALF + 120.0), 3.0);
+    assert_eq!((i.severity, i.client_visible), (Severity::Degradation, true));
+    assert!(i.impact.failed > 100, "{:?}", i.impact);
+}
+
+#[test]
+fn a_killed_nginx_is_told_by_its_serials() {
+    let site = Site { seed: 51, rate: 6.0, ..Site::default() };
+    let hits: Vec<Hit> = site.hits().into_iter().filter(|h| !(HALF..HALF + 80.0).contains(&h.at)).collect();
+    let noise = |at: f64, pid: u32, serial: u64| {
+        let text = format!(
+            "[error] {pid}#{pid}: *{serial} open() \"/var/www/favicon.ico\" failed (2: No such file or directory), client: \
+             198.51.100.7, server: example.net, request: \"GET /favicon.ico HTTP/1.1\", host: \"example.net\""
+        );
+        (at, text)
+    };
+    let before: Vec<(f64, String)> =
+        (0..20).map(|i| noise(60.0 * f64::from(i) + 3.0, 71, 1000 + 400 * i as u64)).collect();
+    let after = |pid, first: u64| {
+        (0..15).map(move |i: i32| noise(HALF + 95.0 + 60.0 * f64::from(i), pid, first + 400 * i as u64))
+    };
+    let errors: Vec<_> = before.iter().cloned().chain(after(94, 37)).collect();
+    let report = site.report(&hits, &errors);
+    let i = only("killed", &site, &report, (HALF, HALF + 80.0), 2.0);
+    assert_eq!((i.severity, i.cause.as_ref().unwrap().category.as_str()), (Severity::Outage, "process.down"));
+    assert_eq!(i.cause.as_ref().unwrap().evidence.len(), 2);
+    // The same workers going on, or new ones after a reload, prove nothing.
+    let errors: Vec<_> = before.into_iter().chain(after(94, 9000)).collect();
+    let report = site.report(&hits, &errors);
+    let i = only("quiet network", &site, &report, (HALF, HALF + 80.0), 2.0);
+    assert_eq!(i.severity, Severity::Unknown);
+}
+
+#[test]
+fn an_outage_that_a_probe_sees_best_keeps_its_edges() {
+    let site = Site { seed: 52, rate: 1.0, ..Site::default() };
+    let mut hits = site.hits();
+    let probe = |i: i32| Hit {
+        at: f64::from(i) + 0.5,
+        client: "10.0.0.1".into(),
+        path: "/".into(),
+        status: 200,
+        took: 0.004,
+    };
+    hits.extend((0..2400).step_by(2).map(probe));
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 90.0).contains(&h.at)) {
+        h.status = 500;
+    }
+    let report = site.report(&hits, &[]);
+    only("probe", &site, &report, (HALF, HALF + 90.0), 2.5);
+}
+
+#[test]
+fn crashing_workers_drop_requests_without_a_line() {
+    let site = Site { seed: 53, rate: 8.0, offset: 120, ..Site::default() };
+    let hits: Vec<Hit> = site
+        .hits()
+        .into_iter()
+        .enumerate()
+        .filter(|(i, h)| !(HALF..HALF + 100.0).contains(&h.at) || i % 4 > 0)
+        .map(|h| h.1)
+        .collect();
+    let errors: Vec<_> = (0..25)
+        .map(|i| {
+            (
+                HALF + 4.0 * f64::from(i),
+                format!("[alert] 71#71: worker process {} exited on signal 11 (core dumped)", 80 + i),
+            )
+        })
+        .collect();
+    let report = site.report(&hits, &errors);
+    let i = only("crash", &site, &report, (HALF, HALF + 97.0), 5.0);
+    assert!(i.client_visible);
+    assert_eq!(i.cause.as_ref().unwrap().category, "process.crash");
+}
+
+/// Of a busy log only some of the requests around a candidate are read again.
+#[test]
+fn a_busy_site_is_judged_by_a_part_of_its_requests() {
+    let site = Site { seed: 54, rate: 60.0, seconds: 1500.0, ..Site::default() };
+    let ordinary = site.hits();
+    let from = 750.0;
+    let inside = |h: &Hit| (from..from + 100.0).contains(&h.at);
+    let mut hits = ordinary.clone();
+    hits.extend((0..2500).map(|i| Hit {
+        at: from + f64::from(i) / 25.0,
+        client: "203.0.113.9".into(),
+        path: "/api/report".into(),
+        status: 500,
+        took: 0.01,
+    }));
+    let report = site.report(&hits, &[]);
+    quiet("a storm", &report);
+    assert!(said(&report, "one-client"), "{:#?}", report.findings);
+    let mut hits = ordinary.clone();
+    for h in hits.iter_mut().filter(|h| inside(h) && h.path.starts_with("/static")) {
+        h.status = 404;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("missing", &site, &report, (from, from + 100.0), 2.0);
+    assert_eq!(i.cause.as_ref().unwrap().category, "content.missing");
+    let mut hits = ordinary;
+    for h in hits.iter_mut().filter(|h| inside(h) && h.path.starts_with("/cart")) {
+        h.status = 500;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("an endpoint", &site, &report, (from, from + 100.0), 2.0);
+    assert_eq!(i.scope.endpoints, ["/cart"], "{:?}", i.scope);
+}
+
+#[test]
+fn healthy_sites_are_quiet() {
+    for (seed, rate, format) in [
+        (60, 0.3, Format::Combined),
+        (61, 2.0, Format::Timed),
+        (62, 10.0, Format::Json),
+        (63, 30.0, Format::TimedPeers),
+    ] {
+        let site = Site { seed, rate, format, ..Site::default() };
+        quiet("healthy", &site.report(&site.hits(), &[]));
+    }
+}

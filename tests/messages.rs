@@ -1,0 +1,86 @@
+//! The catalogue against a table of every message of nginx and its relatives, where that table is at hand: named by
+//! `DOWNTIME_MESSAGES`, or beside the corpus (`$DOWNTIME_CORPUS/../nginx/messages.tsv`). Without it the test says so.
+//!
+//! Judged are the messages at error or worse and the lines of operators, as far as their text belongs to one
+//! category alone. Where the table itself cannot be right, [`DISAGREED`] says why.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use downtime::catalogue::{Catalogue, read_line};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Messages on which the table is not followed: its level, the start of its text, and why.
+const DISAGREED: &[(&str, &str, &str)] = &[
+    (
+        "emerg",
+        "host not found in upstream",
+        "the text is that of config.dns, which the table gives the same line elsewhere",
+    ),
+    ("alert", "pcre_exec() failed", "the same text comes from many modules, and the table gives it twice"),
+    ("alert", "lua_code_cache is off", "a warning for developers; no file is missing"),
+    (
+        "error",
+        "invalid location config: no runnable Lua code",
+        "the configuration is wrong; no file is missing",
+    ),
+    ("error", "lua pipe child exec", "a script's child process; no upgrade of nginx"),
+    ("notice", "example: 512", "a setting of BSD whose name is left out in the table's line"),
+    ("notice", "signal 9 (SIGCHLD)", "SIGCHLD by its name; the number 9 is that of another signal"),
+    ("alert", "512: ", "a dump of numbers that only a build for developers prints; no word to tell it by"),
+    ("error", "example", "free text of a script or page: nothing of nginx's stands in it"),
+];
+
+fn table() -> Option<(PathBuf, String)> {
+    let named = std::env::var_os("DOWNTIME_MESSAGES").map(PathBuf::from);
+    let beside =
+        || std::env::var_os("DOWNTIME_CORPUS").map(|c| PathBuf::from(c).join("../nginx/messages.tsv"));
+    let path = named.or_else(beside)?;
+    let text = std::fs::read_to_string(&path).ok()?;
+    Some((path, text))
+}
+
+/// Whether a message is judged.
+fn counts(row: &BTreeMap<&str, &str>) -> bool {
+    let grave = matches!(row["level"], "emerg" | "alert" | "crit" | "error" | "stderr");
+    let operator = row["level"] == "notice" && row["category"].starts_with("process.");
+    (grave || operator) && !row["note"].contains("ambiguous text")
+}
+
+#[test]
+fn every_message_of_the_table_has_its_category() {
+    let Some((path, text)) = table() else {
+        println!("skipped: neither DOWNTIME_MESSAGES nor a table beside DOWNTIME_CORPUS");
+        return;
+    };
+    let catalogue = Catalogue::builtin().unwrap();
+    let mut lines = text.lines().filter(|l| !l.starts_with('#'));
+    let names: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let (mut right, mut all) = (0_u32, 0_u32);
+    let mut wrong = Vec::new();
+    for line in lines {
+        let row: BTreeMap<&str, &str> = names.iter().copied().zip(line.split('\t')).collect();
+        if !counts(&row) {
+            continue;
+        }
+        all += 1;
+        let example = row["example"].replace("\\n", "\n").replace("\\t", "\t");
+        let record = read_line(example.as_bytes());
+        let found = record.as_ref().and_then(|r| catalogue.classify(r));
+        let category = found.map_or("unknown", |p| p.category.as_str());
+        if category == row["category"] {
+            right += 1;
+            continue;
+        }
+        let message = record.map_or(String::new(), |r| String::from_utf8_lossy(r.message).into_owned());
+        let known =
+            DISAGREED.iter().any(|(level, start, _)| *level == row["level"] && message.starts_with(start));
+        if !known {
+            wrong.push(format!("{}: {category} instead of {}: {example}", row["level"], row["category"]));
+        }
+    }
+    println!("{right} of {all} in {}", path.display());
+    assert!(all > 2000, "the table has lost its rows");
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(f64::from(right) >= 0.97 * f64::from(all), "{right} of {all}");
+}
