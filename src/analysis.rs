@@ -1,6 +1,7 @@
 //! The stages in order: from paths to a Report. Each stage lives in its own module; here they are only called.
 
 use crate::catalogue::Catalogue;
+use crate::clock::Clock;
 use crate::detect::{self, Signals};
 use crate::error::{Error, Result};
 use crate::format::{AccessFormat, Escape, nginx_conf};
@@ -8,11 +9,13 @@ use crate::input::digest;
 use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, discover};
 use crate::input::source::Kind;
 use crate::inspect::{self, Counted, Host};
+use crate::lines;
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
-use crate::report::{CoverageState, NotCounted, Report, Totals};
+use crate::redact::Redactor;
+use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
 use crate::scan::ScanOptions;
-use crate::time::{Second, Window};
+use crate::time::{Second, Window, zone_name};
 use crate::timeline::{BUCKETS, Class, Latencies, bucket_floor};
 use crate::zone::{self, ZonePlan};
 use std::path::PathBuf;
@@ -27,6 +30,7 @@ pub enum ErrorZoneChoice {
 }
 
 /// What to read, and how.
+#[expect(clippy::struct_excessive_bools, reason = "switches that have nothing to do with one another")]
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Files, folders, or `-`.
@@ -53,6 +57,8 @@ pub struct Options {
     pub threads: usize,
     /// Whether to hash the files.
     pub digest: bool,
+    /// Whether to hide clients and query strings.
+    pub redact: bool,
     /// Bytes a chunk, for tests.
     pub chunk_bytes: Option<usize>,
 }
@@ -72,6 +78,7 @@ impl Default for Options {
             patterns: Vec::new(),
             threads: 0,
             digest: false,
+            redact: false,
             chunk_bytes: None,
         }
     }
@@ -242,6 +249,30 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
 
 /// Reads, counts, detects, inspects.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
+    examine(options, progress, |_, _, _| ()).map(|(outcome, ())| outcome)
+}
+
+/// The raw lines behind an incident or a place, in order of time over all files; gives each to `out`, with the
+/// clock of the report.
+pub fn lines(
+    options: &Options,
+    request: &lines::Request,
+    progress: &dyn Progress,
+    out: &mut dyn FnMut(&lines::Line<'_>, Clock) -> std::io::Result<()>,
+) -> Result<Outcome> {
+    let (outcome, done) = examine(options, progress, |report, reads, hosts| {
+        let clock = Clock::new(report.zone);
+        lines::lines(report, reads, hosts, request, &mut |line| out(line, clock))
+    })?;
+    done.map(|()| outcome)
+}
+
+/// Runs all stages; `then` sees what they left behind.
+fn examine<R>(
+    options: &Options,
+    progress: &dyn Progress,
+    then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
+) -> Result<(Outcome, R)> {
     // A mistake in the user's own patterns is told before the work.
     let users =
         (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()?;
@@ -284,7 +315,52 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Outcome> {
         zone = 0;
     }
     report.zone = zone;
-    Ok(Outcome { report, failures })
+    report.options = asked(options, window, zone);
+    let charts = inspect::Charts::new(&hosts, zone);
+    report.chart = charts.of_span();
+    for incident in &mut report.incidents {
+        incident.chart = charts.of_incident(incident);
+        incident.error_budget = inspect::error_budget(incident);
+    }
+    let more = then(&report, &reads, &hosts);
+    if options.redact {
+        redact(&mut report, &reads)?;
+    }
+    Ok((Outcome { report, failures }, more))
+}
+
+/// Hides clients and query strings, under a key made of the inputs.
+fn redact(report: &mut Report, reads: &[Read]) -> Result<()> {
+    if let Some(once) = reads.iter().map(|r| &r.reading.source).find(|s| s.kind != Kind::File) {
+        let what = "can be read only once, and --redact makes its key of a second reading; give it files";
+        return Err(Error::Usage(format!("{} {what}", once.shown)));
+    }
+    Redactor::of_files(reads.iter().map(|r| r.reading.source.path.as_path()))?.report(report);
+    Ok(())
+}
+
+/// What was asked for, in the form in which it can be asked again: the clock is out of it, and so is what changes
+/// no byte of the report (threads, chunks).
+fn asked(options: &Options, window: Window, zone: i16) -> Asked {
+    let shown = |path: &PathBuf| crate::input::source::shown(path);
+    let time = |second: Second| Clock::new(zone).rfc3339_short(second.saturating_mul(1000));
+    let mut out = Vec::new();
+    out.extend((window.start != i64::MIN).then(|| ("since", time(window.start))));
+    out.extend((window.end != i64::MAX).then(|| ("until", time(window.end))));
+    out.extend(options.zone.map(|z| ("tz", zone_name(z))));
+    out.extend(options.error_zone.as_ref().map(|z| match z {
+        ErrorZoneChoice::Fixed(offset) => ("error-tz", zone_name(*offset)),
+        ErrorZoneChoice::Named(name) => ("error-tz", name.clone()),
+    }));
+    out.extend(options.log_formats.iter().map(|f| ("log-format", f.clone())));
+    out.extend(options.nginx_conf.iter().map(|p| ("nginx-conf", shown(p))));
+    out.extend(options.host_from.iter().map(|h| ("host-from", h.clone())));
+    out.extend(options.patterns.iter().map(|p| ("patterns", shown(p))));
+    out.extend(options.redact.then(|| ("redact", String::new())));
+    // Their order changes nothing else in the report either.
+    let mut paths: Vec<String> = options.paths.iter().map(shown).collect();
+    paths.sort();
+    Asked { paths, options: out }
 }
 
 fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {

@@ -27,11 +27,13 @@
 //! | scan | [`scan`] | sees every byte once and does the least it can: per-second counts into a [`timeline`], failures and error records in bounded detail |
 //! | detection | [`detect`] | counts in, anomalies out; no files, no clock, no printing; the formulas are in [`stats`] |
 //! | inspection | [`inspect`] | one host's logs on one clock ([`zone`]), error records given their meaning ([`catalogue`]), anomalies made incidents |
+//! | lines | [`lines`] | the raw lines behind an incident or a place, of all files in the order of time |
 //! | report | [`report`] | everything that is printed, as data |
+//! | redaction | [`redact`] | hides clients and query strings in a finished report |
 //! | rendering | [`render`] | a report in each output format; computes nothing |
 //! | the order of it all | [`analysis`] | calls the stages |
 //!
-//! Arrows point down: a module uses those below it in this order: `analysis`, `render`, `inspect`, `reading`, `scan`,
+//! Arrows point down: a module uses those below it in this order: `analysis`, `lines`, `redact`, `render`, `inspect`, `reading`, `scan`,
 //! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
@@ -72,8 +74,10 @@ pub mod error;
 pub mod format;
 pub mod input;
 pub mod inspect;
+pub mod lines;
 pub mod parallel;
 pub mod reading;
+pub mod redact;
 pub mod render;
 pub mod report;
 pub mod scan;

@@ -25,6 +25,7 @@ fn run(cli: &Cli) -> anyhow::Result<messages::Exit> {
     match &cli.command {
         _ if cli.schema => commands::schema(),
         None => commands::report(&cli.report),
+        Some(Command::Lines(args)) => commands::lines(args),
         Some(Command::Series(args)) => commands::series(args),
         Some(Command::Formats(args)) => commands::formats(args),
         Some(Command::Explain(args)) => cli::explain::explain(args),

@@ -25,8 +25,54 @@ pub struct Report {
     pub not_counted: Vec<NotCounted>,
     /// Lines and requests over all inputs.
     pub totals: Totals,
+    /// Counts over the whole span, to draw.
+    pub chart: Option<Chart>,
+    /// What was asked for.
+    pub options: Asked,
     /// How available the service was; `None` without requests.
     pub availability: Option<Availability>,
+}
+
+/// What was asked for, as far as it changes the report: with the same inputs and these, a report comes out the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// The paths as they were given, sorted.
+    pub paths: Vec<String>,
+    /// Options by their long names, in the form in which they can be given again; times are resolved.
+    pub options: Vec<(&'static str, String)>,
+}
+
+/// Counts over a stretch of time, in few enough steps to draw them; `inspect/chart.rs` says how many.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chart {
+    /// Where the first step begins.
+    pub start: Millis,
+    /// Seconds a step.
+    pub step_seconds: u32,
+    /// Requests by step.
+    pub requests: Vec<u64>,
+    /// Failed requests by step, at their arrival where the log tells it, so that a step may have more of them than
+    /// requests.
+    pub failed: Vec<u64>,
+    /// Error-log records by step.
+    pub error_records: Vec<u64>,
+}
+
+impl Chart {
+    /// Steps.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is nothing to draw.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Where the last step ends.
+    pub fn end(&self) -> Millis {
+        self.start.saturating_add(self.len() as i64 * i64::from(self.step_seconds) * 1000)
+    }
 }
 
 /// How available the service was, over the time that files speak for (host by host, where several are told apart).
@@ -168,6 +214,32 @@ pub struct Incident {
     pub timeline: Vec<Event>,
     /// Lines that prove start and end.
     pub evidence: Vec<Evidence>,
+    /// Counts over the incident and some time around it, to draw.
+    pub chart: Option<Chart>,
+    /// What it costs of an error budget; `None` where clients saw nothing of it.
+    pub error_budget: Option<ErrorBudget>,
+}
+
+/// What an incident costs of the error budgets in use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErrorBudget {
+    /// Days over which a budget is given.
+    pub window_days: u32,
+    /// Minutes spent: a minute in which half of the requests failed costs half a minute.
+    pub spent_minutes: f64,
+    /// The usual objectives.
+    pub objectives: Vec<Objective>,
+}
+
+/// One objective and what is left of its budget.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Objective {
+    /// Share of requests that should be answered well, 0 to 1.
+    pub target: f64,
+    /// Minutes that may fail in the window.
+    pub budget_minutes: f64,
+    /// Share of them that the incident spent; 1 is all of it.
+    pub spent_share: f64,
 }
 
 impl Incident {

@@ -48,7 +48,7 @@ fn help_begins_with_examples_and_both_lengths_exist() {
     assert!(long.contains("Exit codes:") && !short.contains("Exit codes:"));
     assert!(short.len() < long.len());
     downtime().arg("--help").assert().code(0);
-    for command in ["series", "formats"] {
+    for command in ["lines", "series", "formats"] {
         downtime().args([command, "--help"]).assert().code(0);
     }
     assert!(stdout(downtime().arg("--version")).starts_with("downtime "));
@@ -60,7 +60,7 @@ fn mistakes_are_usage_errors_on_stderr_with_a_suggestion() {
     let file = file.to_str().unwrap();
     for args in [
         &["--formt", "json", file][..],
-        &["--format", "html", file],
+        &["--format", "pdf", file],
         &["--since", "soon", file],
         &["--since", "2026-03-02", "--until", "2026-03-01 00:00", file],
         &["--tz", "America/Bogota", file],
@@ -223,4 +223,55 @@ fn completions_and_manual_are_made() {
             .lines()
             .any(|l| l.unwrap().contains("SYNOPSIS"))
     );
+}
+
+#[test]
+fn a_redacted_report_names_no_client_and_no_query_in_any_form() {
+    let mut log = String::new();
+    let packed = fs::File::open(sample("story/access.log.gz")).unwrap();
+    flate2::read::MultiGzDecoder::new(packed).read_to_string(&mut log).unwrap();
+    let clients: std::collections::BTreeSet<&str> = log.lines().filter_map(|l| l.split(' ').next()).collect();
+    assert!(clients.len() > 50, "{}", clients.len());
+    let report = |form: &str, redact: bool| {
+        let mut command = downtime();
+        command.args(["--format", form]).args(redact.then_some("--redact")).arg(sample("story"));
+        stdout(&mut command)
+    };
+    let words = |text: &str| {
+        let word = |c: char| !c.is_ascii_digit() && c != '.';
+        text.split(word).map(|w| w.trim_matches('.').to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let mut names = std::collections::BTreeSet::new();
+    for form in ["text", "json", "ndjson", "markdown", "html", "csv", "brief"] {
+        let shown = report(form, true);
+        let found = words(&shown);
+        assert!(!clients.iter().any(|c| found.contains(*c)), "{form}: {shown}");
+        assert!(!shown.contains("?period=") && !shown.contains("?page="), "{form}: {shown}");
+        if !matches!(form, "csv" | "brief") {
+            assert!(report(form, false).contains("?period="), "{form}");
+            assert!(
+                shown.contains("10.0.3.21") || form == "text",
+                "{form}: the upstream is the server's own"
+            );
+        }
+        names.extend(shown.match_indices("client-").map(|(at, _)| shown[at..at + 17].to_owned()));
+        assert_eq!(shown, report(form, true), "{form}: the same each time");
+    }
+    // A few lines are quoted, each of one client.
+    assert!((2..=6).contains(&names.len()), "{names:?}");
+    let output = downtime().args(["--redact", "-"]).write_stdin(log).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_lines_of_the_report_are_opened_by_its_own_command() {
+    let text = stdout(downtime().current_dir(env!("CARGO_MANIFEST_DIR")).arg("samples/story"));
+    let command = text.lines().find_map(|l| l.trim().strip_prefix("Its lines   downtime ")).unwrap();
+    let lines = stdout(downtime().current_dir(env!("CARGO_MANIFEST_DIR")).args(command.split(' ')));
+    assert!(
+        lines.lines().count() > 1000 && lines.contains("error.log.gz:21: 2026/06/18 18:00:06 [emerg]"),
+        "{lines}"
+    );
+    let wrong = downtime().args(["lines", "x", "-"]).write_stdin("").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
 }

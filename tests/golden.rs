@@ -16,6 +16,7 @@ fn text(from: &Report, format: OutputFormat) -> String {
 /// The version of the tool changes with each release, and nothing else here may.
 fn without_version(text: &str) -> String {
     text.replace(concat!("\"", env!("CARGO_PKG_VERSION"), "\""), "\"VERSION\"")
+        .replace(concat!("downtime ", env!("CARGO_PKG_VERSION")), "downtime VERSION")
 }
 
 #[test]
@@ -26,6 +27,8 @@ fn every_output_of_every_report() {
             ("text", OutputFormat::Text),
             ("json", OutputFormat::Json),
             ("ndjson", OutputFormat::Ndjson),
+            ("markdown", OutputFormat::Markdown),
+            ("html", OutputFormat::Html),
             ("csv", OutputFormat::Csv),
             ("brief", OutputFormat::Brief),
         ] {
@@ -38,7 +41,7 @@ fn every_output_of_every_report() {
 #[test]
 fn the_program_over_the_samples() {
     for sample in ["story", "healthy"] {
-        for format in ["text", "brief", "json"] {
+        for format in ["text", "brief", "json", "markdown"] {
             let mut command = assert_cmd::cargo::cargo_bin_cmd!("downtime");
             command.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear().env("TZ", "UTC");
             let output = command.args(["--format", format, &format!("samples/{sample}")]).output().unwrap();
@@ -57,7 +60,7 @@ fn text_keeps_to_its_columns() {
     for from in [reports::calm(), reports::outage(), reports::several()] {
         for columns in [60, 80, 110] {
             let mut out = Vec::new();
-            report(&from, OutputFormat::Text, Style { columns, colour: false }, &mut out).unwrap();
+            report(&from, OutputFormat::Text, Style { columns, ..Style::default() }, &mut out).unwrap();
             for line in String::from_utf8(out).unwrap().lines() {
                 // Digests and tables of a narrow terminal may stand out; prose may not.
                 let table = line.contains("sha256") || columns < 80;

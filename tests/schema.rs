@@ -119,3 +119,36 @@ fn the_contract_bites() {
         assert!(!support::validator("report").is_valid(&bad), "damage {at} went unseen");
     }
 }
+
+/// Whoever reads the JSON has the schema beside it and nothing else.
+#[test]
+fn every_field_is_explained() {
+    fn unexplained(value: &Value, path: &str, out: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                for (name, field) in object.get("properties").and_then(Value::as_object).into_iter().flatten()
+                {
+                    let said = |v: &Value| v["description"].as_str().is_some_and(|d| !d.is_empty());
+                    // A reference is explained where it leads, an alternative in one of its arms.
+                    let arms = || {
+                        field["anyOf"]
+                            .as_array()
+                            .is_some_and(|arms| arms.iter().any(|a| said(a) || a.get("$ref").is_some()))
+                    };
+                    if !said(field) && field.get("$ref").is_none() && !arms() {
+                        out.push(format!("{path}.{name}"));
+                    }
+                }
+                object.iter().for_each(|(name, v)| unexplained(v, &format!("{path}/{name}"), out));
+            }
+            Value::Array(list) => list.iter().for_each(|v| unexplained(v, path, out)),
+            _ => {}
+        }
+    }
+    let schema: Value = serde_json::from_str(json::SCHEMA).unwrap();
+    let mut out = Vec::new();
+    unexplained(&schema, "", &mut out);
+    let unsaid = schema["$defs"].as_object().unwrap().iter().filter(|(_, d)| d.get("description").is_none());
+    out.extend(unsaid.map(|(name, _)| name.clone()));
+    assert!(out.is_empty(), "{out:#?}");
+}

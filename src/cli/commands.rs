@@ -4,11 +4,15 @@ use crate::cli::messages::{self, Exit};
 use crate::cli::output::{overwritten, write};
 use crate::cli::progress::Shown;
 use crate::cli::when::Now;
-use crate::cli::{FormatsArgs, FormatsFormat, ReportArgs, SeriesArgs, SeriesFormat, definition, resolve};
+use crate::cli::{
+    FormatsArgs, FormatsFormat, LinesArgs, ReportArgs, SeriesArgs, SeriesFormat, definition, resolve,
+};
 use anyhow::{Context, Result};
-use downtime::analysis;
+use downtime::analysis::{self, Options};
 use downtime::error::Error;
+use downtime::lines;
 use downtime::render::{self, csv, formats, json, series};
+use std::io::{ErrorKind, IsTerminal, stdout};
 use std::path::Path;
 
 fn keep_inputs<'a>(file: Option<&Path>, inputs: impl Iterator<Item = &'a str>) -> Result<()> {
@@ -34,7 +38,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
 }
 
 fn run_report(args: &ReportArgs) -> Result<Exit> {
-    let options = resolve::options(&args.input, args.digest, Now::read())?;
+    let options = Options { redact: args.redact, ..resolve::options(&args.input, args.digest, Now::read())? };
     // What is named is checked before the work, what a folder held after it.
     keep_inputs(args.output.output.as_deref(), options.paths.iter().filter_map(|p| p.to_str()))?;
     let outcome = analysis::run(&options, &Shown::start(args.output.progress))?;
@@ -65,6 +69,43 @@ fn warn(failures: &[Error]) -> bool {
 
 fn ended(failed: bool) -> Exit {
     if failed { Exit::Failed } else { Exit::Done }
+}
+
+/// The raw lines behind an incident or at a place.
+pub(crate) fn lines(args: &LinesArgs) -> Result<Exit> {
+    let options = resolve::options(&args.input, false, Now::read())?;
+    if options.paths.iter().any(|p| p.as_os_str() == "-") {
+        let what = "the lines are read a second time, which standard input cannot be; name the files";
+        return Err(Error::Usage(what.into()).into());
+    }
+    let file = args.output.output.as_deref();
+    keep_inputs(file, options.paths.iter().filter_map(|p| p.to_str()))?;
+    let request =
+        lines::Request { what: args.what.clone(), context: usize::from(args.context), all: args.all };
+    let escape = !args.raw || file.is_none() && stdout().is_terminal();
+    let mut failed = false;
+    let mut error = None;
+    let written = write(file, |out| {
+        let progress = Shown::start(args.output.progress);
+        let shown = analysis::lines(&options, &request, &progress, &mut |line, clock| {
+            render::lines::write(line, render::lines::Form { clock, raw: args.raw, escape }, out)
+        });
+        match shown {
+            Ok(outcome) => failed = warn(&outcome.failures),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => return Err(source),
+            Err(e) => {
+                // So that no file appears.
+                let stop = std::io::Error::other(e.to_string());
+                error = Some(e);
+                return Err(stop);
+            }
+        }
+        Ok(())
+    });
+    match error {
+        Some(e) => Err(e.into()),
+        None => written.map(|()| ended(failed)),
+    }
 }
 
 /// Counts per step.

@@ -23,6 +23,8 @@ Examples:
   downtime logs/ --since yesterday          a folder with rotated and packed logs
   zcat access.log.*.gz | downtime -         standard input
   downtime web1/ web2/ --format json        for programs; ndjson, csv and brief too
+  downtime logs/ --format markdown          the draft of a postmortem
+  downtime lines ID logs/ | less            the lines behind an incident of the report
   downtime series --step 1m access.log      requests and failures by the minute
   downtime formats /var/log/nginx           which format each file is read as
   downtime explain error.log                what the messages of an error log mean
@@ -62,6 +64,7 @@ impl Cli {
     pub(crate) fn waits_for_terminal(&self) -> bool {
         let input = match &self.command {
             None => &self.report.input,
+            Some(Command::Lines(args)) => &args.input,
             Some(Command::Series(args)) => &args.input,
             Some(Command::Formats(args)) => &args.input,
             Some(Command::Explain(args)) => {
@@ -77,6 +80,8 @@ impl Cli {
 /// The commands beside the report.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// The raw lines behind an incident, or at a place, in order of time over all files
+    Lines(LinesArgs),
     /// Requests, failures and latency per step of time
     Series(SeriesArgs),
     /// Which format each file is read as, how sure, and a sample of its fields
@@ -95,6 +100,7 @@ pub(crate) enum Command {
 }
 
 /// The report.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
@@ -112,11 +118,41 @@ pub(crate) struct ReportArgs {
     /// Exit with 1 when an incident was found, 0 when not, 2 on an error
     #[arg(long, help_heading = "Output")]
     pub(crate) exit_code: bool,
+    /// Hide client addresses and query strings, so that the report can be shown around
+    ///
+    /// A client has the same pseudonym everywhere in one report. The pseudonyms are keyed by the logs themselves: the
+    /// same logs give the same names, and who has only the report cannot tell whose they are. Reads the logs twice.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) redact: bool,
     /// Add the SHA-256 of each file, so that the report is evidence later
     ///
     /// Costs more than reading the logs does.
     #[arg(long, help_heading = "Input")]
     pub(crate) digest: bool,
+}
+
+/// `downtime lines`.
+#[derive(Debug, Args)]
+pub(crate) struct LinesArgs {
+    /// The id of an incident as reports give it, or a place like error.log:21
+    #[arg(value_name = "ID")]
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Lines to show before and after each, of all files
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 0, help_heading = "Output")]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub(crate) context: u16,
+    /// Every line of the incident's time, and not only what failed and what nginx said
+    #[arg(long, help_heading = "Output")]
+    pub(crate) all: bool,
+    /// The lines as they stand in the logs, without time and place
+    ///
+    /// On a terminal, bytes that would act on it are shown as escapes all the same.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) raw: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// `downtime series`.
@@ -266,6 +302,10 @@ pub(crate) enum ReportFormat {
     Json,
     /// One object a line and incident
     Ndjson,
+    /// The draft of a postmortem
+    Markdown,
+    /// One page for a browser, without scripts or network
+    Html,
     /// One row an incident, for spreadsheets
     Csv,
     /// One line an incident

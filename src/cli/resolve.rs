@@ -4,7 +4,7 @@ use crate::cli::when::{self, Edge, Now, TIME_FORMS, When};
 use crate::cli::{Choice, InputArgs, OutputArgs, ReportFormat};
 use downtime::analysis::{ErrorZoneChoice, Options};
 use downtime::error::{Error, Result};
-use downtime::render::{OutputFormat, Style};
+use downtime::render::{Links, OutputFormat, Style};
 use downtime::time::{Second, Window};
 use std::io::{IsTerminal, stdin, stdout};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,7 @@ pub(crate) fn options(args: &InputArgs, digest: bool, now: Now) -> Result<Option
         patterns: pattern_dirs(&args.patterns),
         threads: usize::from(args.threads),
         digest,
+        redact: false,
         chunk_bytes: args.chunk_bytes.and_then(|n| usize::try_from(n).ok()),
     })
 }
@@ -115,7 +116,17 @@ pub(crate) fn style(args: &OutputArgs) -> Style {
     let asked = set("COLUMNS").and_then(|c| c.to_str()?.parse().ok());
     let measured = || terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0));
     let columns = asked.or_else(|| if terminal { measured() } else { None }).unwrap_or(80);
-    Style { columns: columns.clamp(*COLUMNS.start(), *COLUMNS.end()), colour }
+    let plain = set("TERM").is_none_or(|t| t == "dumb" || t == "linux");
+    let links = (terminal && !plain && args.color != Choice::Never).then(links).flatten();
+    Style { columns: columns.clamp(*COLUMNS.start(), *COLUMNS.end()), colour, links }
+}
+
+/// Where files are, for a terminal that opens them. The name of the machine tells a terminal at home that the file is
+/// not there.
+fn links() -> Option<Links> {
+    let folder = std::env::current_dir().ok()?.to_str()?.to_owned();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    Some(Links { host, folder })
 }
 
 impl From<ReportFormat> for OutputFormat {
@@ -124,6 +135,8 @@ impl From<ReportFormat> for OutputFormat {
             ReportFormat::Text => Self::Text,
             ReportFormat::Json => Self::Json,
             ReportFormat::Ndjson => Self::Ndjson,
+            ReportFormat::Markdown => Self::Markdown,
+            ReportFormat::Html => Self::Html,
             ReportFormat::Csv => Self::Csv,
             ReportFormat::Brief => Self::Brief,
         }

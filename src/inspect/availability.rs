@@ -88,6 +88,8 @@ mod tests {
             trigger: None,
             timeline: Vec::new(),
             evidence: Vec::new(),
+            chart: None,
+            error_budget: None,
         }
     }
 

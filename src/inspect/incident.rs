@@ -78,6 +78,9 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
         trigger,
         timeline,
         evidence,
+        // Both follow from the finished incident, once hosts are joined.
+        chart: None,
+        error_budget: None,
     }
 }
 

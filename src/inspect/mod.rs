@@ -2,12 +2,15 @@
 //! lines that say so, and puts everything into the words of the report.
 //!
 //! [`host`] gathers what one host's files say, on one clock; [`marks`] reads nginx's words about itself;
-//! [`incident`] and [`cause`] make incidents; [`found`] makes findings; [`files`] says what the files cover and what
+//! [`incident`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them; [`found`] makes findings;
+//! [`files`] says what the files cover and what
 //! was not counted.
 
 mod again;
 mod availability;
+mod budget;
 mod cause;
+mod chart;
 mod cut_short;
 mod files;
 mod found;
@@ -24,7 +27,9 @@ mod shown;
 
 pub use again::Looks;
 pub use availability::availability;
+pub use budget::error_budget;
 pub use cause::server_side;
+pub use chart::Charts;
 pub use files::{coverage, inputs, not_counted};
 pub use found::findings;
 pub use host::{Counted, Host, hosts};

@@ -229,3 +229,33 @@ pub fn line_number(read: &Read, byte: u64) -> u64 {
     }
     lines + 1
 }
+
+/// The byte at which a 1-based line of a file starts: the inverse of [`line_number`]. `None` when there is no such
+/// line.
+pub fn byte_of_line(read: &Read, line: u64) -> Option<u64> {
+    let source = &read.reading.source;
+    let mut left = line.checked_sub(1)?;
+    let mut stream = open_stream(source).ok()?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let n = stream.read(&mut buffer).ok()?;
+        if n == 0 {
+            return None;
+        }
+        if left == 0 {
+            return Some(at);
+        }
+        let found = crate::scan::count_newlines(&buffer[..n]);
+        if found < left {
+            left -= found;
+        } else {
+            let end = memchr::memchr_iter(b'\n', &buffer[..n]).nth(left as usize - 1)?;
+            left = 0;
+            if end + 1 < n {
+                return Some(at + end as u64 + 1);
+            }
+        }
+        at += n as u64;
+    }
+}

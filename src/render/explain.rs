@@ -5,6 +5,7 @@ use crate::catalogue::pattern::Visible;
 use crate::clock;
 use crate::render::Style;
 use crate::render::text::page::{Page, Paint};
+use crate::report::Evidence;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -118,5 +119,6 @@ fn block(page: &mut Page, group: &Group) {
         (input, 1) => format!("{input}:{}", e.at),
         (input, _) => format!("{input}:{} (last on line {})", e.at, group.last),
     };
-    page.quote(2, &place, &e.line, QUOTED);
+    let at = Evidence { path: group.input.clone(), line: e.at, byte: 0, text: e.line.clone() };
+    page.quote(2, &place, &at, QUOTED);
 }

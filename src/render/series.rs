@@ -12,6 +12,7 @@ const FAILED: char = '█';
 /// Draws one bar a step: as long as its requests are many, the failed ones full.
 pub fn write(series: &Series, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let clock = Clock::new(series.zone);
+    let columns = style.columns;
     let mut page = Page::new(style);
     let (Some(first), Some(last)) = (series.rows.first(), series.rows.last()) else {
         page.line("No requests in the window.");
@@ -31,7 +32,7 @@ pub fn write(series: &Series, style: Style, out: &mut dyn Write) -> io::Result<(
     let heads = format!("{:<19} {:>10} {:>11}{latency}", "start", "requests", "failed");
     page.line(&heads);
     // One block a row left: a narrow terminal still gets its ten columns of bar.
-    let room = style.columns.saturating_sub(heads.len() + 1).max(10);
+    let room = columns.saturating_sub(heads.len() + 1).max(10);
     for row in &series.rows {
         let bar = bar(row, most, room);
         let quantile =

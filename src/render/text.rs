@@ -1,17 +1,19 @@
 //! The report for people: first the answer, then each incident, then what was seen besides, what the files cannot
 //! say, what was read, and what was not counted.
 //!
-//! `text/incident.rs` is one incident's block, `text/tables.rs` the tables at the end, `text/places.rs` how a place
+//! `text/picture.rs` is the span at a glance, `text/incident.rs` one incident's block, `text/tables.rs` the tables at the end, `text/places.rs` how a place
 //! is said, `text/page.rs` the paper.
 
 mod incident;
 pub(crate) mod page;
-mod places;
+mod picture;
+pub(crate) mod places;
 mod tables;
 
 use crate::clock::{self, Clock};
 use crate::render::Style;
 use crate::report::{CoverageState, Incident, Report, Severity};
+pub(crate) use incident::{between, duration, impact_words, lasted};
 use page::{Page, Paint};
 use places::Places;
 use std::io::{self, Write};
@@ -35,7 +37,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<(
 }
 
 /// The order of what matters: the worse kind, then the more requests, then the longer.
-fn weight(incident: &Incident) -> impl Ord + use<> {
+pub(crate) fn weight(incident: &Incident) -> impl Ord + use<> {
     let lost = incident.impact.lost_estimate.unwrap_or(0);
     let lasted = incident.end.unwrap_or(i64::MAX).saturating_sub(incident.start);
     (incident.severity, std::cmp::Reverse((incident.impact.failed.saturating_add(lost), lasted)))
@@ -64,7 +66,7 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
     };
     let Some(worst) = report.incidents.iter().min_by_key(|i| weight(i)) else {
         page.paragraph(&format!("No incident in {covered}."), Paint::Calm);
-        page.paragraph(&totals(report), Paint::Plain);
+        page.paragraph(&format!("{} {}", totals(report), left_out(report)), Paint::Plain);
         let holes: i64 = holes(report).map(|c| c.end.saturating_sub(c.start)).fold(0, i64::saturating_add);
         if holes > 0 {
             let text = format!("For {} of it the files cannot speak; see Coverage.", clock::duration(holes));
@@ -87,6 +89,7 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
         page.paragraph("Why: no line of the logs says so.", Paint::Plain);
     }
     page.paragraph(&totals(report), Paint::Plain);
+    picture::draw(page, report, incident::paint(worst.severity), clock);
 }
 
 fn full_stop_off(text: &str) -> &str {
@@ -94,7 +97,7 @@ fn full_stop_off(text: &str) -> &str {
 }
 
 /// The worst incident in one sentence.
-fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
+pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
     let kind = match i.severity {
         Severity::Outage => "an outage",
         Severity::Degradation => "a degradation",
@@ -105,9 +108,7 @@ fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
     let which = if one_of_many { "The worst was" } else { "It was" };
     let begun = if i.open_start { "from before " } else { "from " };
     let lasted = match i.end {
-        Some(end) => {
-            format!("to {}, {}", clock.beside(end, i.start), clock::duration(end.saturating_sub(i.start)))
-        }
+        Some(end) => format!("to {}, {}", clock.beside(end, i.start), incident::duration(i)),
         None => "and it goes on when the logs end".into(),
     };
     let failed = match i.impact.failed_share {
@@ -124,7 +125,7 @@ fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String {
     format!("{which} {kind} {begun}{}{comma} {lasted}{failed}{lost}.", clock.full(i.start))
 }
 
-fn totals(report: &Report) -> String {
+pub(crate) fn totals(report: &Report) -> String {
     let t = &report.totals;
     let mut parts = Vec::new();
     if t.requests > 0 {
@@ -137,6 +138,22 @@ fn totals(report: &Report) -> String {
     let what = if parts.is_empty() { "nothing to count".into() } else { parts.join(" and ") };
     let files = clock::count_of(report.inputs.len() as u64, "file");
     format!("Read: {} in {files}, {what}.", clock::count_of(t.lines, "line"))
+}
+
+/// What good news does not rest on.
+fn left_out(report: &Report) -> String {
+    let lines = report.not_counted.iter().map(|n| n.lines).fold(0, u64::saturating_add);
+    let files = report.not_counted.iter().filter(|n| n.lines == 0).count() as u64;
+    let parts: Vec<_> = [(lines, "line"), (files, "file")]
+        .into_iter()
+        .filter(|p| p.0 > 0)
+        .map(|p| clock::count_of(p.0, p.1))
+        .collect();
+    if parts.is_empty() {
+        "Every line was counted.".into()
+    } else {
+        format!("Not counted: {}.", parts.join(", "))
+    }
 }
 
 fn incidents(page: &mut Page, report: &Report, places: &Places<'_>) {
@@ -155,7 +172,7 @@ fn incidents(page: &mut Page, report: &Report, places: &Places<'_>) {
     order.truncate(BLOCKS);
     order.sort_unstable();
     for &at in &order {
-        incident::block(page, &report.incidents[at], (at + 1, total), places);
+        incident::block(page, report, at, places);
     }
     if total > order.len() {
         page.blank();
@@ -181,7 +198,7 @@ fn findings(page: &mut Page, report: &Report, places: &Places<'_>) {
             &finding.summary,
         );
         if let Some(e) = finding.evidence.first() {
-            page.quote(4, &places.place(e), &e.text, 2);
+            page.quote(4, &places.place(e), e, 2);
         }
     }
     if report.findings.len() > FINDINGS {

@@ -32,6 +32,7 @@ pub use endpoint::last_peer;
 pub(crate) use endpoint::template;
 pub use partial::{Block, Dimension, FileScan, Sample};
 pub use plan::Plan;
+pub use scanner::has_failed;
 pub use seek::seek;
 pub use tally::{ErrorCount, FailureTally, Seconds};
 

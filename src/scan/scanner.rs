@@ -22,6 +22,15 @@ const RUN_LINES: u32 = u16::MAX as u32 - super::lanes::BLOCK as u32;
 /// clicked on.
 const PATIENCE_MS: u32 = 1000;
 
+/// Whether a request failed, by its status and the milliseconds its client waited, where the log tells them.
+pub fn has_failed(status: u16, waited: Option<u32>) -> bool {
+    match Class::of(status) {
+        Class::ServerError => true,
+        Class::Aborted => waited.is_some_and(|ms| ms >= PATIENCE_MS),
+        _ => false,
+    }
+}
+
 /// Lines of the same second in a row.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -486,12 +495,7 @@ impl<'p> Scanner<'p> {
                 self.out.seen_access.show(key, (), |(), ()| ());
             }
         }
-        let failed = match Class::of(request.status) {
-            Class::ServerError => true,
-            Class::Aborted => request.waited.is_some_and(|ms| ms >= PATIENCE_MS),
-            _ => false,
-        };
-        if !failed {
+        if !has_failed(request.status, request.waited) {
             return;
         }
         let arrival = (request.end - i64::from(request.waited.unwrap_or(0))).div_euclid(1000);

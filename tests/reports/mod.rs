@@ -1,8 +1,8 @@
 //! Hand-built reports that the tests of the outputs share: calm, one outage with a trigger, and a bad week.
 
 use downtime::report::{
-    Cause, Coverage, CoverageState, ErrorZone, Event, Evidence, Finding, Impact, Incident, Input, NotCounted,
-    Phase, Report, Scope, Severity, Totals, Trigger,
+    Asked, Cause, Chart, Coverage, CoverageState, ErrorBudget, ErrorZone, Event, Evidence, Finding, Impact,
+    Incident, Input, NotCounted, Objective, Phase, Report, Scope, Severity, Totals, Trigger,
 };
 use downtime::time::{Millis, parse_iso8601};
 
@@ -29,6 +29,23 @@ fn input(path: &str, kind: &'static str, lines: u64) -> Input {
     }
 }
 
+/// Five hours of a request a second, of which so many of a step of five minutes failed, and none came where `None`.
+fn chart(failed: impl Fn(usize) -> Option<u64>) -> Chart {
+    let steps: Vec<_> = (0..60).map(failed).collect();
+    Chart {
+        start: at("17:00:00"),
+        step_seconds: 300,
+        requests: steps.iter().map(|s| s.map_or(0, |_| 300)).collect(),
+        failed: steps.iter().map(|s| s.unwrap_or(0)).collect(),
+        error_records: steps.iter().map(|s| s.unwrap_or(7)).collect(),
+    }
+}
+
+/// What was asked for.
+fn asked(path: &str) -> Asked {
+    Asked { paths: vec![path.into()], options: vec![("tz", "-05:00".into())] }
+}
+
 /// Five quiet hours.
 pub(crate) fn calm() -> Report {
     Report {
@@ -43,6 +60,8 @@ pub(crate) fn calm() -> Report {
             bytes: 612,
             example: Some(line("/var/log/nginx/access.log", 977, "\u{16}\u{3}\u{1}\u{2}\u{1b}[2J")),
         }],
+        chart: Some(chart(|step| Some(u64::from(step % 7 == 0)))),
+        options: asked("/var/log/nginx"),
         ..Report::default()
     }
 }
@@ -127,6 +146,15 @@ pub(crate) fn outage() -> Report {
                 "192.0.2.11 - - [25/Apr/2020:19:22:41 -0500] \"GET /sales HTTP/1.1\" 200 5120 \"-\" \"Mozilla/5.0\"",
             ),
         ],
+        chart: Some(chart(|step| (!(15..29).contains(&step)).then_some(0))),
+        error_budget: Some(ErrorBudget {
+            window_days: 30,
+            spent_minutes: 69.6,
+            objectives: vec![
+                Objective { target: 0.99, budget_minutes: 432.0, spent_share: 69.6 / 432.0 },
+                Objective { target: 0.999, budget_minutes: 43.2, spent_share: 69.6 / 43.2 },
+            ],
+        }),
     };
     let mut error_log = input("/var/log/nginx/error.log", "error", 31);
     error_log.error_zone = Some(ErrorZone { offset: -300, how: "failures in both logs coincide".into() });
@@ -155,6 +183,8 @@ pub(crate) fn outage() -> Report {
             note: String::new(),
         }],
         totals: Totals { lines: 13_855, bytes: 2_630_000, requests: 13_824, failed: 9, error_records: 31 },
+        chart: Some(chart(|step| (!(15..29).contains(&step)).then_some(0))),
+        options: asked("/var/log/nginx"),
         ..Report::default()
     }
 }
@@ -306,5 +336,12 @@ pub(crate) fn several() -> Report {
             failed: 1292,
             error_records: 31,
         },
+        chart: Some(chart(|step| match step {
+            6..8 => Some(100),
+            36..40 => None,
+            54.. => Some(300),
+            _ => Some(0),
+        })),
+        options: asked("."),
     }
 }

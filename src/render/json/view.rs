@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::report;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 
 /// Shares and seconds to six digits after the point: more is noise of the division.
@@ -36,6 +37,8 @@ pub(super) struct Report<'a> {
     coverage: Vec<Coverage<'a>>,
     not_counted: Vec<NotCounted<'a>>,
     totals: Totals,
+    options: Options<'a>,
+    chart: Option<Chart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     availability: Option<Availability>,
 }
@@ -60,6 +63,11 @@ impl<'a> Report<'a> {
                 failed: r.totals.failed,
                 error_records: r.totals.error_records,
             },
+            options: Options {
+                paths: &r.options.paths,
+                given: r.options.options.iter().map(|(name, value)| Given { name, value }).collect(),
+            },
+            chart: r.chart.as_ref().map(|c| Chart::of(c, clock)),
             availability: r.availability.map(|a| Availability {
                 requests: number(a.requests),
                 time: number(a.time),
@@ -67,6 +75,76 @@ impl<'a> Report<'a> {
                 bad_seconds: number(a.bad_seconds),
                 unknown_seconds: number(a.unknown_seconds),
             }),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Options<'a> {
+    paths: &'a [String],
+    given: Vec<Given<'a>>,
+}
+
+/// A list and not an object: some options may be given more than once.
+#[derive(Serialize)]
+struct Given<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+#[derive(Serialize)]
+struct Chart {
+    start: String,
+    step_seconds: u32,
+    requests: Row,
+    failed: Row,
+    error_records: Row,
+}
+
+impl Chart {
+    fn of(c: &report::Chart, clock: Clock) -> Self {
+        Self {
+            start: clock.rfc3339(c.start),
+            step_seconds: c.step_seconds,
+            requests: row(&c.requests),
+            failed: row(&c.failed),
+            error_records: row(&c.error_records),
+        }
+    }
+}
+
+/// Some hundred numbers on one line of a document that has one value on each.
+type Row = Option<Box<RawValue>>;
+
+fn row(numbers: &[u64]) -> Row {
+    to_raw_value(numbers).ok()
+}
+
+#[derive(Serialize)]
+struct ErrorBudget {
+    window_days: u32,
+    spent_minutes: f64,
+    objectives: Vec<Objective>,
+}
+
+#[derive(Serialize)]
+struct Objective {
+    target: f64,
+    budget_minutes: f64,
+    spent_share: f64,
+}
+
+impl ErrorBudget {
+    fn of(b: &report::ErrorBudget) -> Self {
+        let objective = |o: &report::Objective| Objective {
+            target: number(o.target),
+            budget_minutes: number(o.budget_minutes),
+            spent_share: number(o.spent_share),
+        };
+        Self {
+            window_days: b.window_days,
+            spent_minutes: number(b.spent_minutes),
+            objectives: b.objectives.iter().map(objective).collect(),
         }
     }
 }
@@ -157,6 +235,8 @@ struct Incident<'a> {
     trigger: Option<Trigger<'a>>,
     timeline: Vec<Event<'a>>,
     evidence: Vec<Evidence<'a>>,
+    chart: Option<Chart>,
+    error_budget: Option<ErrorBudget>,
 }
 
 impl<'a> Incident<'a> {
@@ -221,6 +301,8 @@ impl<'a> Incident<'a> {
                 })
                 .collect(),
             evidence: evidence(&i.evidence),
+            chart: i.chart.as_ref().map(|c| Chart::of(c, clock)),
+            error_budget: i.error_budget.as_ref().map(ErrorBudget::of),
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::page::{Page, Paint};
 use super::places::Places;
 use crate::clock::{self, Clock};
-use crate::render::{brief, safe};
-use crate::report::{Cause, Event, Evidence, Incident, Severity};
+use crate::render::{brief, command, safe};
+use crate::report::{Cause, Event, Evidence, Incident, Report, Severity};
 use crate::time::Millis;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) fn paint(severity: Severity) -> Paint {
 /// The lines already quoted in a block: what was read once is referred to afterwards.
 type Quoted<'a> = BTreeSet<(&'a str, u64)>;
 
-fn lasted(i: &Incident) -> String {
+pub(crate) fn lasted(i: &Incident) -> String {
     i.end.map_or_else(|| "goes on".into(), |end| clock::duration(end.saturating_sub(i.start)))
 }
 
@@ -40,7 +40,9 @@ pub(super) fn overview(page: &mut Page, i: &Incident, number: usize, clock: Cloc
 }
 
 /// Its block.
-pub(super) fn block(page: &mut Page, i: &Incident, (number, total): (usize, usize), places: &Places<'_>) {
+pub(super) fn block(page: &mut Page, report: &Report, at: usize, places: &Places<'_>) {
+    let Some(i) = report.incidents.get(at) else { return };
+    let (number, total) = (at + 1, report.incidents.len());
     page.blank();
     let rule = "─".repeat(page.columns());
     page.line(&rule);
@@ -62,18 +64,20 @@ pub(super) fn block(page: &mut Page, i: &Incident, (number, total): (usize, usiz
     if !lines.is_empty() {
         page.heading("  Evidence");
         for e in lines.iter().take(LINES) {
-            page.quote(4, &places.place(e), &e.text, 2);
+            page.quote(4, &places.place(e), e, 2);
         }
         more_lines(page, 4, lines.len().saturating_sub(LINES));
     }
+    page.blank();
+    page.command("Its lines", &command::lines(report, &i.id));
 }
 
-fn between(bounds: (Millis, Millis), at: Millis, clock: Clock) -> String {
+pub(crate) fn between(bounds: (Millis, Millis), at: Millis, clock: Clock) -> String {
     let (low, high) = bounds;
     if low >= high {
         return String::new();
     }
-    format!("  (between {} and {})", clock.beside(low, at), clock.beside(high, at))
+    format!(" (between {} and {})", clock.beside(low, at), clock.beside(high, at))
 }
 
 fn when(page: &mut Page, i: &Incident, clock: Clock) {
@@ -101,8 +105,8 @@ fn when(page: &mut Page, i: &Incident, clock: Clock) {
     page.label("Lasted", &duration(i));
 }
 
-/// How long, with the least and the most where the bounds leave doubt that matters: two seconds and a hundredth.
-fn duration(i: &Incident) -> String {
+/// How long, with the least and the most that the bounds leave open.
+pub(crate) fn duration(i: &Incident) -> String {
     let least = i.end_bounds.0.saturating_sub(i.start_bounds.1).max(0);
     let most = i.end_bounds.1.saturating_sub(i.start_bounds.0).max(0);
     let Some(end) = i.end else {
@@ -112,16 +116,18 @@ fn duration(i: &Incident) -> String {
     if i.open_start || i.open_end {
         return format!("at least {}", clock::duration(lasted));
     }
-    let doubt = most.saturating_sub(least);
-    if doubt >= 2000 && doubt >= lasted / 100 {
-        let (least, most) = (clock::duration(least), clock::duration(most));
-        format!("{}  (at least {least}, at most {most})", clock::duration(lasted))
-    } else {
-        clock::duration(lasted)
-    }
+    let (shown, least, most) = (clock::duration(lasted), clock::duration(least), clock::duration(most));
+    if least == most { shown } else { format!("{shown} (at least {least}, at most {most})") }
 }
 
 fn impact(page: &mut Page, i: &Incident) {
+    for (at, words) in impact_words(i).iter().enumerate() {
+        page.label(if at == 0 { "Impact" } else { "" }, words);
+    }
+}
+
+/// Who and how many were hit, a line each.
+pub(crate) fn impact_words(i: &Incident) -> Vec<String> {
     let n = &i.impact;
     let mut text = match n.failed_share {
         Some(_) if n.failed == 0 => {
@@ -147,26 +153,23 @@ fn impact(page: &mut Page, i: &Incident) {
         let more = if more == 0 { String::new() } else { format!(" and {more} other statuses") };
         text = format!("{text}: {shown}{more}");
     }
-    page.label("Impact", &text);
+    let mut out = vec![text];
     if let Some(lost) = n.lost_estimate.filter(|&lost| lost > 0) {
         let bounds = n.lost_bounds.map_or_else(String::new, |(low, high)| {
             format!(", {} to {}", clock::count(low), clock::count(high))
         });
-        let text = format!("about {} never came (estimate{bounds})", clock::count_of(lost, "request"));
-        page.label("", &text);
+        out.push(format!("about {} never came (estimate{bounds})", clock::count_of(lost, "request")));
     }
     let clients = n.clients.filter(|&c| c > 0);
     match (i.client_visible, clients) {
-        (true, Some(clients)) => {
-            let text = format!("{} saw a failure", clock::count_of(clients, "client"));
-            page.label("", &text);
-        }
-        (true, None) => page.label("", "seen by clients"),
+        (true, Some(clients)) => out.push(format!("{} saw a failure", clock::count_of(clients, "client"))),
+        (true, None) => out.push("seen by clients".into()),
         (false, _) if i.severity == Severity::Hidden => {
-            page.label("", "the upstream failures themselves did not reach clients");
+            out.push("the upstream failures themselves did not reach clients".into());
         }
-        (false, _) => page.label("", "not seen by clients"),
+        (false, _) => out.push("not seen by clients".into()),
     }
+    out
 }
 
 fn causes<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mut Quoted<'a>) {
@@ -214,7 +217,7 @@ fn quotes<'a>(
     for e in evidence {
         match lines.next() {
             Some(&lines) => {
-                page.quote(14, &places.place(e), &e.text, lines);
+                page.quote(14, &places.place(e), e, lines);
                 quoted.insert((&e.path, e.line));
             }
             None => more += 1,
@@ -292,8 +295,7 @@ fn timeline(page: &mut Page, i: &Incident, places: &Places<'_>) {
         return;
     }
     page.heading("  Timeline");
-    let mut all: Vec<_> = i.timeline.iter().collect();
-    all.sort_by_key(|event| places.order(event));
+    let all: Vec<_> = i.timeline.iter().collect();
     let pieces = pieces(&all, |a, b| a.what == b.what);
     let place = |event: &Event| event.evidence.as_ref().map_or_else(String::new, |e| places.place(e));
     // The places stand in a column of their own where they fit beside the widest event.
@@ -307,7 +309,7 @@ fn timeline(page: &mut Page, i: &Incident, places: &Places<'_>) {
         match piece {
             Piece::One(event) => {
                 let lead = format!("  {}", places.clock.beside(event.time, i.start));
-                page.row(&lead, &event.what, widest, &place(event));
+                page.row(&lead, &event.what, widest, &place(event), event.evidence.as_ref());
             }
             Piece::Alike(n) => page.line(&format!("    ... {n} more like these")),
         }

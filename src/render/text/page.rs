@@ -2,6 +2,7 @@
 //! [`safe::visible`](crate::render::safe::visible) here, so that no caller can forget it.
 
 use crate::render::{Style, safe};
+use crate::report::Evidence;
 
 /// Where the text after a label begins.
 const HANG: usize = 14;
@@ -102,6 +103,17 @@ impl Page {
         self.hanging(&format!("  {name}"), HANG, text, Paint::Plain);
     }
 
+    /// A label and a command to copy, which is never broken: on a line of its own where it has no room.
+    pub(crate) fn command(&mut self, name: &str, command: &str) {
+        let command = safe::visible(command);
+        if HANG + safe::columns(&command) <= self.style.columns {
+            self.push(&format!("  {name:<width$}{command}", width = HANG - 2), Paint::Plain);
+        } else {
+            self.push(&format!("  {name}"), Paint::Plain);
+            self.push(&format!("    {command}"), Paint::Plain);
+        }
+    }
+
     /// A wrapped text set in by some columns.
     pub(crate) fn indented(&mut self, indent: usize, text: &str) {
         self.hanging(&" ".repeat(indent), indent, text, Paint::Plain);
@@ -117,7 +129,7 @@ impl Page {
 
     /// A line with a second text in a column of its own, `what` columns to the right; on further lines where the
     /// page is too narrow for that.
-    pub(crate) fn row(&mut self, lead: &str, text: &str, what: usize, tail: &str) {
+    pub(crate) fn row(&mut self, lead: &str, text: &str, what: usize, tail: &str, to: Option<&Evidence>) {
         let (shown, tail) = (safe::visible(text), safe::visible(tail));
         let gap = what.saturating_sub(safe::columns(&shown));
         let wide =
@@ -127,17 +139,20 @@ impl Page {
             self.item(lead, &format!("{text}{tail}"));
         } else {
             let lead = safe::visible(lead);
+            let tail = self.linked(&tail, to);
             self.push(&format!("  {lead}  {shown}{}  {tail}", " ".repeat(gap)), Paint::Plain);
         }
     }
 
     /// A quoted line of a log behind its place, on at most so many lines; blanks stay as they are in the log.
-    pub(crate) fn quote(&mut self, indent: usize, place: &str, text: &str, lines: usize) {
+    pub(crate) fn quote(&mut self, indent: usize, place: &str, to: &Evidence, lines: usize) {
+        let text = to.text.as_str();
         let room = self.style.columns.saturating_sub(indent + 2).max(NARROWEST);
         let place = safe::cut_front(place, room.max(NARROWEST * 3));
         let text = safe::cut(text, room * lines);
         if safe::columns(&place) * 2 > room {
             // A long path would leave the line no room beside it.
+            let place = self.linked(&place, Some(to));
             self.push(&format!("{}{place}", " ".repeat(indent)), Paint::Plain);
             for line in quoted(&text, room - 2, lines) {
                 self.push(&format!("{}{line}", " ".repeat(indent + 2)), Paint::Plain);
@@ -146,10 +161,24 @@ impl Page {
         }
         let text = format!("{place}  {text}");
         for (at, line) in quoted(&text, room, lines).iter().enumerate() {
+            let line = match line.strip_prefix(place.as_str()).filter(|_| at == 0) {
+                Some(rest) => format!("{}{rest}", self.linked(&place, Some(to))),
+                None => line.clone(),
+            };
             self.push(
                 &format!("{}{line}", " ".repeat(if at == 0 { indent } else { indent + 2 })),
                 Paint::Plain,
             );
+        }
+    }
+
+    /// A place that opens its file where the terminal can (OSC 8); it takes no more columns than its words.
+    fn linked(&self, shown: &str, to: Option<&Evidence>) -> String {
+        match (&self.style.links, to) {
+            (Some(links), Some(e)) if !shown.is_empty() => {
+                format!("\x1b]8;;{}\x1b\\{shown}\x1b]8;;\x1b\\", links.to(&e.path, e.line))
+            }
+            _ => shown.to_owned(),
         }
     }
 
@@ -261,6 +290,7 @@ fn wrap(text: &str, limit: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Links;
 
     #[test]
     fn words_wrap_and_long_words_break() {
@@ -286,9 +316,9 @@ mod tests {
 
     #[test]
     fn rows_stand_in_columns_where_they_fit() {
-        let mut page = Page::new(Style { columns: 30, colour: false });
-        page.row("18:00", "starts", 8, "a.log:1");
-        page.row("18:00", "starts and goes on", 8, "a.log:1");
+        let mut page = Page::new(Style { columns: 30, ..Style::default() });
+        page.row("18:00", "starts", 8, "a.log:1", None);
+        page.row("18:00", "starts and goes on", 8, "a.log:1", None);
         assert_eq!(
             page.text(),
             "  18:00  starts    a.log:1\n  18:00  starts and goes on\n         (a.log:1)\n"
@@ -297,7 +327,7 @@ mod tests {
 
     #[test]
     fn labels_hang() {
-        let mut page = Page::new(Style { columns: 30, colour: false });
+        let mut page = Page::new(Style { columns: 30, ..Style::default() });
         page.label("Start", "Sat 2020-04-25 18:13:05 and more");
         assert_eq!(page.text(), "  Start       Sat 2020-04-25\n              18:13:05 and more\n");
     }
@@ -306,15 +336,33 @@ mod tests {
     fn nothing_raw_passes_any_door() {
         let mut page = Page::new(Style::default());
         let raw = "\x1b[2J\u{202e}\r\n\u{9b}";
+        let line = Evidence { path: raw.into(), line: 1, byte: 0, text: raw.into() };
         page.line(raw);
         page.heading(raw);
         page.paragraph(raw, Paint::Alarm);
         page.label(raw, raw);
         page.item(raw, raw);
-        page.row(raw, raw, 3, raw);
-        page.row("", raw, 3, raw);
-        page.quote(2, raw, raw, 1);
-        page.quote(2, raw, raw, 3);
+        page.row(raw, raw, 3, raw, Some(&line));
+        page.row("", raw, 3, raw, None);
+        page.command("x", raw);
+        page.quote(2, raw, &line, 1);
+        page.quote(2, raw, &line, 3);
         assert!(!page.text().chars().any(|c| c != '\n' && safe::is_hazard(c)), "{:?}", page.text());
+    }
+
+    #[test]
+    fn links_take_no_room_and_change_no_word() {
+        let line = Evidence { path: "a/x\u{1b}.log".into(), line: 7, byte: 0, text: "some words".repeat(9) };
+        let drawn = |links: Option<Links>| {
+            let mut page = Page::new(Style { columns: 40, links, ..Style::default() });
+            page.quote(2, "x.log:7", &line, 2);
+            page.quote(2, &"long/".repeat(6), &line, 2);
+            page.row("18:00", "starts", 8, "x.log:7", Some(&line));
+            page.text().to_owned()
+        };
+        let linked = drawn(Some(Links { host: "h".into(), folder: "/f".into() }));
+        assert_eq!(linked.matches("\x1b]8;;file://h/f/a/x%1B.log#7\x1b\\").count(), 3, "{linked:?}");
+        let plain = linked.replace("\x1b]8;;file://h/f/a/x%1B.log#7\x1b\\", "").replace("\x1b]8;;\x1b\\", "");
+        assert_eq!(plain, drawn(None));
     }
 }

@@ -2,63 +2,48 @@
 //! names once. JSON and the other outputs keep whole paths.
 
 use crate::clock::Clock;
-use crate::report::{Event, Evidence, Report};
-use std::collections::BTreeSet;
+use crate::report::{Evidence, Report};
 
 /// How times and places of one report are said.
 #[derive(Debug)]
-pub(super) struct Places<'a> {
+pub(crate) struct Places<'a> {
     /// The zone.
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     /// With its slash at the end; empty where there is none.
     folder: &'a str,
-    /// The error logs, to order what happened within one second.
-    error_logs: BTreeSet<&'a str>,
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn new(report: &'a Report) -> Self {
+    pub(crate) fn new(report: &'a Report) -> Self {
         let inputs = report.inputs.iter().map(|i| folder_of(&i.path)).reduce(common);
         // Where nothing was read, what was refused has a folder too.
         let refused = || report.not_counted.iter().map(|n| folder_of(&n.path)).reduce(common);
         let folder = inputs.or_else(refused).unwrap_or_default();
-        let errors = report.inputs.iter().filter(|i| i.kind == "error");
         Self {
             clock: Clock::new(report.zone),
             // To leave the root out would make an absolute path look relative.
             folder: if folder == "/" { "" } else { folder },
-            error_logs: errors.map(|i| i.path.as_str()).collect(),
         }
     }
 
     /// The folder that is left out.
-    pub(super) fn folder(&self) -> Option<&str> {
+    pub(crate) fn folder(&self) -> Option<&str> {
         (!self.folder.is_empty()).then(|| self.folder.trim_end_matches('/'))
     }
 
     /// A path without the folder.
-    pub(super) fn short<'p>(&self, path: &'p str) -> &'p str {
+    pub(crate) fn short<'p>(&self, path: &'p str) -> &'p str {
         path.strip_prefix(self.folder).unwrap_or(path)
     }
 
     /// Paths in a list, each without the folder.
-    pub(super) fn short_list(&self, paths: &str) -> String {
+    pub(crate) fn short_list(&self, paths: &str) -> String {
         paths.split(", ").map(|p| self.short(p)).collect::<Vec<_>>().join(", ")
     }
 
     /// `error.log:17`.
-    pub(super) fn place(&self, e: &Evidence) -> String {
+    pub(crate) fn place(&self, e: &Evidence) -> String {
         format!("{}:{}", self.short(&e.path), e.line)
-    }
-
-    /// The order of events. A log knows no more than seconds, so within one the lines of the error log come first,
-    /// in their order: nginx says that it starts before the first request is answered.
-    pub(super) fn order<'e>(&self, event: &'e Event) -> (i64, u8, &'e str, u64) {
-        match &event.evidence {
-            Some(e) if self.error_logs.contains(e.path.as_str()) => (event.time, 0, &e.path, e.line),
-            Some(e) => (event.time, 1, &e.path, e.line),
-            None => (event.time, 2, "", 0),
-        }
     }
 }
 

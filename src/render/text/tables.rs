@@ -200,7 +200,7 @@ pub(super) fn not_counted(page: &mut Page, report: &Report, places: &Places<'_>)
     }
     for n in report.not_counted.iter().take(ROWS) {
         if let Some(e) = &n.example {
-            page.quote(2, &format!("{}, e.g. {}", safe::cut(&n.reason, REASON), places.place(e)), &e.text, 2);
+            page.quote(2, &format!("{}, e.g. {}", safe::cut(&n.reason, REASON), places.place(e)), e, 2);
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) fn incident() -> Incident {
         trigger: None,
         timeline: Vec::new(),
         evidence: Vec::new(),
+        chart: None,
+        error_budget: None,
     }
 }
 
@@ -37,7 +39,7 @@ fn render(report: &Report, style: Style) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn hostile() -> Report {
+pub(crate) fn hostile() -> Report {
     let bad = "\x1b]0;x\x07\u{9b}2J\u{202e}\r\n<script>\u{200b}".to_owned();
     let line = Evidence { path: bad.clone(), line: 1, byte: 0, text: bad.repeat(500) };
     let mut one = incident();
@@ -88,8 +90,8 @@ fn nothing_from_a_log_acts_on_the_terminal() {
 #[test]
 fn colours_change_no_word() {
     let report = Report { inputs: vec![Input::default()], incidents: vec![incident()], ..Report::default() };
-    let plain = render(&report, Style { columns: 80, colour: false });
-    let coloured = render(&report, Style { columns: 80, colour: true });
+    let plain = render(&report, Style::default());
+    let coloured = render(&report, Style { colour: true, ..Style::default() });
     assert_ne!(plain, coloured);
     let mut stripped = String::new();
     let mut rest = coloured.as_str();
