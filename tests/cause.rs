@@ -141,6 +141,35 @@ fn failures_without_a_record_are_the_applications_own() {
 }
 
 #[test]
+fn some_failures_without_a_record_are_named_beside_the_others() {
+    let traffic = Traffic::outage();
+    // Every fourth failure is the application's own 500, of which nginx writes nothing.
+    let own = |i: usize| i.is_multiple_of(4);
+    let mut n = 0;
+    let access: Lines = traffic
+        .access()
+        .into_iter()
+        .map(|(s, l)| {
+            let failed = l.contains("\" 502 ");
+            let answer = failed && own(n);
+            n += usize::from(failed);
+            (s, if answer { l.replace("\" 502 ", "\" 500 ") } else { l })
+        })
+        .collect();
+    let error: Lines =
+        traffic.error().into_iter().enumerate().filter(|(i, _)| !own(*i)).map(|(_, line)| line).collect();
+    let dir = tempfile::tempdir().unwrap();
+    write_lines(&dir.path().join("access.log"), &access);
+    write_lines(&dir.path().join("error.log"), &error);
+    let report = report(&options(&[dir.path().to_path_buf()]));
+    let incident = only(&report);
+    assert_eq!(incident.cause.as_ref().unwrap().category, "upstream.refused");
+    let own = incident.other_causes.iter().find(|c| c.category == "upstream.app_error").unwrap();
+    assert!(own.summary.contains("100 of the first 400 failed requests"), "{}", own.summary);
+    assert!(own.evidence[0].text.contains("\" 500 "));
+}
+
+#[test]
 fn a_restart_that_no_line_tells_of_shows_in_the_numbers_of_connections() {
     let missing = |second: i64, pid: u32, number: u64| {
         said(

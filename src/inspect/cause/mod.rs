@@ -29,6 +29,8 @@ const BEFORE: i64 = 30;
 const QUOTED: usize = 2;
 /// Records of one class that are read again for peers and errnos.
 const LOOKED_AT: usize = 48;
+/// The share of failures without a record from which they are told of.
+const ALONE: f64 = 0.05;
 /// What spoke first is likelier the cause than the consequence, where numbers are close.
 const EARLIEST: f64 = 1.2;
 /// A record of `no live upstreams` is the echo of earlier ones: it counts as this much of one.
@@ -58,7 +60,11 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Caus
     }
     ranked.extend(said(host, a, window, tally));
     if a.kind == Kind::Failing {
-        ranked.extend(unsaid(host, window, tally));
+        let unsaid = unsaid(host, window, tally);
+        if unsaid.is_none() {
+            ranked.extend(alone(host, window, tally));
+        }
+        ranked.extend(unsaid);
     }
     ranked.sort_by(|x, y| y.0.total_cmp(&x.0));
     // That requests stopped coming explains nothing where something was said.
@@ -198,6 +204,31 @@ fn unsaid(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64,
     }
     let confidence = if listens && status != 503 { "likely" } else { "possible" };
     Some((unexplained as f64, Cause { category: category.into(), confidence, summary, evidence }))
+}
+
+/// Failures among others that have no record in the error log, although it has those of the others: the application's
+/// own answers.
+fn alone(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
+    let joined = host.join(window)?;
+    let n: u64 = joined.alone.values().sum();
+    let (&status, _) = joined.alone.iter().max_by_key(|(_, n)| **n)?;
+    let share = n as f64 / joined.requests as f64;
+    // Two records of one second can be written in either order, and one be cut: a few stay alone by chance.
+    if share < ALONE {
+        return None;
+    }
+    let summary = format!(
+        "{} of the first {} failed requests have no record in the error log, most of them with status {status}: the \
+         application answered so itself",
+        clock::count(n),
+        clock::count(joined.requests)
+    );
+    let confidence = if share >= 0.5 { "likely" } else { "possible" };
+    let weight = share * tally.failed as f64 * 0.5;
+    Some((
+        weight,
+        Cause { category: "upstream.app_error".into(), confidence, summary, evidence: vec![joined.first?] },
+    ))
 }
 
 /// Why nginx was not running, in its own words.
