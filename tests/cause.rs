@@ -165,7 +165,7 @@ fn some_failures_without_a_record_are_named_beside_the_others() {
     let incident = only(&report);
     assert_eq!(incident.cause.as_ref().unwrap().category, "upstream.refused");
     let own = incident.other_causes.iter().find(|c| c.category == "upstream.app_error").unwrap();
-    assert!(own.summary.contains("100 of the first 400 failed requests"), "{}", own.summary);
+    assert!(own.summary.contains("180 of the 720 failed requests"), "{}", own.summary);
     assert!(own.evidence[0].text.contains("\" 500 "));
 }
 

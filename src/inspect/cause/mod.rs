@@ -217,10 +217,12 @@ fn alone(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64, 
     if share < ALONE {
         return None;
     }
+    let all = joined.requests >= tally.statuses.range(500..).map(|(_, n)| n).sum();
     let summary = format!(
-        "{} of the first {} failed requests have no record in the error log, most of them with status {status}: the \
+        "{} of the {}{} failed requests have no record in the error log, most of them with status {status}: the \
          application answered so itself",
         clock::count(n),
+        if all { "" } else { "first " },
         clock::count(joined.requests)
     );
     let confidence = if share >= 0.5 { "likely" } else { "possible" };

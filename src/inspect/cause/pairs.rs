@@ -44,7 +44,7 @@ impl Asked {
 }
 
 /// Failed requests that are joined one by one; more say the same at a cost.
-const JOINED: u64 = 400;
+const JOINED: u64 = 2000;
 
 /// Unpacked bytes up to which a packed log is unpacked again to join its lines.
 const PACKED: u64 = 64 << 20;
