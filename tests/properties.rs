@@ -169,3 +169,13 @@ fn damaged(places: Vec<(usize, u8)>) -> (tempfile::TempDir, Vec<u8>, Vec<u8>) {
     std::fs::write(folder.path().join("error.log"), &error).unwrap();
     (folder, access, error)
 }
+
+/// A record whose end is damaged takes the next one for its own, and a chunk that holds no more than that has no second
+/// in the index: its lines are read again all the same.
+#[test]
+fn a_chunk_without_a_record_of_its_own_is_read_again() {
+    let (folder, ..) = damaged(vec![(4_363_660_692_633_987_111, 127), (9_347_060_203_462_284_301, 175)]);
+    let paths = [folder.path().to_owned()];
+    let cut = report(&Options { chunk_bytes: Some(351), ..options(&paths) });
+    assert_eq!(cut, report(&options(&paths)));
+}

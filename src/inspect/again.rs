@@ -16,10 +16,10 @@ use crate::timeline::Class;
 use std::collections::{BTreeMap, HashMap};
 
 /// Requests read for one look at most, in all.
-const MOST: u64 = 60_000;
+const MOST: u64 = 20_000;
 /// Requests read for all looks of a host: this part of those the scan counted, for a line costs ten times as much here as
 /// there; but as many as one look may take, however small the log.
-const PART: u64 = 50;
+const PART: u64 = 100;
 /// A look is not worth it below this.
 const LEAST: u64 = 3_000;
 /// Seconds on each side of a candidate that tell what is usual.
@@ -27,7 +27,7 @@ const AROUND: i64 = 600;
 /// Where a stretch holds too many requests, some are read at so many places,
 const PLACES: usize = 4;
 /// so many at each.
-const EACH: usize = 2_000;
+const EACH: usize = 600;
 /// A request that its client gave up counts as failed when it had waited so long.
 const PATIENCE_MS: u32 = 1000;
 

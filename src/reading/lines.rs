@@ -124,11 +124,11 @@ fn request(
 fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])) {
     let blocks = &read.scan.blocks;
     let wanted = |i: usize| blocks.get(i).is_some_and(|b| b.first < range.end && b.last >= range.start);
-    // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along.
-    let spans: Vec<Range<u64>> = (0..blocks.len())
-        .filter(|&i| wanted(i) || wanted(i + 1))
-        .map(|i| blocks[i].start..blocks[i].end)
-        .collect();
+    // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along; and with a
+    // block what no block holds behind it, for there stand only lines that go on a record and look like one.
+    let end = |i: usize| blocks.get(i + 1).map_or(blocks[i].end, |next| next.start);
+    let spans: Vec<Range<u64>> =
+        (0..blocks.len()).filter(|&i| wanted(i) || wanted(i + 1)).map(|i| blocks[i].start..end(i)).collect();
     if read.reading.source.is_seekable() {
         let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
         let mut pages = Pages::default();
