@@ -227,7 +227,8 @@ pub(super) fn trigger(host: &Host<'_>, a: &Anomaly) -> Option<Trigger> {
     Some(Trigger { time: chosen.second * 1000, summary, evidence })
 }
 
-pub(super) fn word_summary(word: Word) -> &'static str {
+/// What a word of nginx about itself means, as reports say it.
+pub fn word_summary(word: Word) -> &'static str {
     match word {
         Word::Version | Word::Workers => "nginx starts",
         Word::Reconfiguring => "nginx reads its configuration anew",

@@ -13,9 +13,10 @@ mod incident;
 mod joint;
 mod marks;
 
-pub use cause::server_side;
+pub use cause::{server_side, word_summary};
 pub use files::{coverage, inputs, not_counted};
 pub use found::findings;
 pub use host::{Counted, Host, hosts};
 pub use incident::incidents;
 pub use joint::join_hosts;
+pub use marks::Word;
