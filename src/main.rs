@@ -27,6 +27,7 @@ fn run(cli: &Cli) -> anyhow::Result<messages::Exit> {
         None => commands::report(&cli.report),
         Some(Command::Series(args)) => commands::series(args),
         Some(Command::Formats(args)) => commands::formats(args),
+        Some(Command::Verify(args)) => commands::verify(args),
         Some(Command::Completions { shell }) => commands::completions(*shell),
         Some(Command::Man) => commands::man(),
     }

@@ -23,6 +23,7 @@ Examples:
   downtime web1/ web2/ --format json        for programs; ndjson, csv and brief too
   downtime series --step 1m access.log      requests and failures by the minute
   downtime formats /var/log/nginx           which format each file is read as
+  downtime verify postmortem.md logs/       a written timeline against the logs
 ";
 
 const EXIT_CODES: &str = "\
@@ -61,6 +62,7 @@ impl Cli {
             None => &self.report.input,
             Some(Command::Series(args)) => &args.input,
             Some(Command::Formats(args)) => &args.input,
+            Some(Command::Verify(args)) => &args.input,
             Some(Command::Completions { .. } | Command::Man) => return false,
         };
         resolve::would_wait_for_terminal(input)
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Series(SeriesArgs),
     /// Which format each file is read as, how sure, and a sample of its fields
     Formats(FormatsArgs),
+    /// A written timeline or postmortem against the logs, claim by claim
+    Verify(VerifyArgs),
     /// Completions for a shell, to standard output
     Completions {
         /// The shell
@@ -133,6 +137,27 @@ pub(crate) struct FormatsArgs {
     pub(crate) format: FormatsFormat,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// `downtime verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The timeline or postmortem: Markdown or plain text
+    ///
+    /// Every dated claim is confirmed, contradicted or undecidable, with the line of the log that says so. The notes
+    /// are also held against themselves.
+    #[arg(value_name = "NOTES", value_hint = ValueHint::FilePath)]
+    pub(crate) notes: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: VerifyFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Exit with 1 when something is contradicted, 0 when not, 2 on an error
+    #[arg(long, help_heading = "Output")]
+    pub(crate) exit_code: bool,
 }
 
 /// What to read, and how.
@@ -241,6 +266,17 @@ pub(crate) enum FormatsFormat {
     Text,
     /// One document, for programs
     Json,
+}
+
+/// Forms of a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    /// For people
+    Text,
+    /// One document, for programs
+    Json,
+    /// A page to put beside the notes
+    Markdown,
 }
 
 /// Reads the arguments; `Err` holds help, version, or what is wrong with them.

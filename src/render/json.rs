@@ -5,10 +5,12 @@
 
 mod formatter;
 mod listing;
+mod verify;
 mod view;
 
 use crate::analysis::{FormatReport, Series};
 use crate::report::Report;
+use crate::verify::Verification;
 use formatter::Escaping;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -44,6 +46,11 @@ pub fn write_series(series: &Series, out: &mut dyn Write) -> io::Result<()> {
 /// How each file was read.
 pub fn write_formats(formats: &[FormatReport], out: &mut dyn Write) -> io::Result<()> {
     pretty(&listing::Formats::of(formats), out)
+}
+
+/// What became of the notes called `name`.
+pub fn write_verification(v: &Verification, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    pretty(&verify::Verification::of(v, name), out)
 }
 
 #[cfg(test)]

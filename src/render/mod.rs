@@ -12,6 +12,7 @@ pub mod json;
 pub mod safe;
 pub mod series;
 pub mod text;
+pub mod verify;
 
 use crate::report::Report;
 use std::io::{self, Write};
