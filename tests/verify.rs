@@ -474,6 +474,7 @@ fn exit_codes() {
         (vec!["verify", "--exit-code", "no-such.md", "samples/story"], 2),
         (vec!["verify", &right, "no-such-folder"], 1),
         (vec!["verify", "-o", &right, &right, "samples/story"], 2),
+        (vec!["verify", "-", "-"], 2),
         (vec!["verify"], 2),
     ] {
         let (code, out, err) = run(&args);

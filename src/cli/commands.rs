@@ -117,6 +117,12 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<Exit> {
 
 fn run_verify(args: &VerifyArgs) -> Result<Exit> {
     let name = args.notes.to_string_lossy();
+    if name == "-" && args.input.paths.iter().any(|p| p.as_os_str() == "-") {
+        return Err(Error::Usage(
+            "standard input is either the notes or a log, and - is given for both".into(),
+        )
+        .into());
+    }
     let read = if name == "-" {
         std::io::read_to_string(std::io::stdin().lock()).map(String::into_bytes)
     } else {

@@ -12,6 +12,7 @@ mod when;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
+use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -62,6 +63,9 @@ impl Cli {
             None => &self.report.input,
             Some(Command::Series(args)) => &args.input,
             Some(Command::Formats(args)) => &args.input,
+            Some(Command::Verify(args)) if args.notes.as_os_str() == "-" && stdin().is_terminal() => {
+                return true;
+            }
             Some(Command::Verify(args)) => &args.input,
             Some(Command::Completions { .. } | Command::Man) => return false,
         };
@@ -142,7 +146,7 @@ pub(crate) struct FormatsArgs {
 /// `downtime verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The timeline or postmortem: Markdown or plain text
+    /// The timeline or postmortem: Markdown or plain text; - is standard input
     ///
     /// Every dated claim is confirmed, contradicted or undecidable, with the line of the log that says so. The notes
     /// are also held against themselves.
