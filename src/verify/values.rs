@@ -51,7 +51,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
         r"(?i)(?:\b(?:around|about|approx(?:imately|\.)?|aprox\.?|circa|ca\.|roughly|nearly|almost|some|over|more than|under|less than)|[~≈])\s*(?:of\s+)?$",
     ),
     lasted: regex(
-        r"(?i)(?:\b(?:last(?:ed|ing|s)|duration|down ?time|down|unavailable|offline|unreachable|inaccessible|outage|disruption|disrupted|interrupt\w+|incident|period|total|impact\w*|degraded|degradation|affected|length)\b)(?:\s*\S+){0,5}?[\s:|(~≈]*$",
+        r"(?i)(?:\b(?:last(?:ed|ing|s)|fail(?:ed|ing) for|duration|down ?time|down|unavailable|offline|unreachable|inaccessible|outage|disruption|disrupted|interrupt\w+|incident|period|total|impact\w*|degraded|degradation|affected|length)\b)(?:\s*\S+){0,5}?[\s:|(~≈]*$",
     ),
     lasted_after: regex(
         r"(?i)^[\s-]*(?:long\s+)?(?:of\s+)?(?:total\s+|full\s+|complete\s+|partial\s+)?(?:outages?|downtime|disruption|interruption|incident|unavailability|degradation)\b|^\s*of (?:downtime|unavailab)",
@@ -125,8 +125,13 @@ fn count(sentence: &str) -> Option<Value> {
         let status = digits.len() == 3
             && digits.starts_with(['4', '5'])
             && ["error", "response"].iter().any(|w| after.trim_start().to_ascii_lowercase().starts_with(w));
+        // `70 % of requests` and `5 minutes later errors` count no requests.
+        let unit = after.trim_start().to_ascii_lowercase();
+        let unit = ["%", "per", "min", "sec", "hour", "hrs", "day", "week", "am", "pm", "ms"]
+            .iter()
+            .any(|u| unit.starts_with(u));
         let year = digits.len() == 4 && digits.starts_with("20");
-        !(status || year || p.rate.is_match(rest))
+        !(status || unit || year || p.rate.is_match(rest))
     })?;
     let (all, digits) = (c.get(0)?, c.get(1)?);
     // Requests are counted by what became of them; `2,000 requests a day` or `9 requests were fine` say nothing.
@@ -213,6 +218,9 @@ mod tests {
             ]
         );
         assert_eq!(values("40 requests per second failed"), []);
+        assert_eq!(values("5 minutes later errors were affected"), []);
+        let found = values("about 70 % of requests failed for 3 minutes");
+        assert_eq!(found.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [Kind::Share, Kind::Duration]);
         assert_eq!(
             values("answered with HTTP 503"),
             [(Kind::Status, Value::Status { status: 503, class: false })]
