@@ -31,9 +31,10 @@
 //! | report | [`report`] | everything that is printed, as data |
 //! | redaction | [`redact`] | hides clients and query strings in a finished report |
 //! | rendering | [`render`] | a report in each output format; computes nothing |
+//! | notes | [`verify`] | a written timeline or postmortem held against a report; pure |
 //! | the order of it all | [`analysis`] | calls the stages |
 //!
-//! Arrows point down: a module uses those below it in this order: `analysis`, `lines`, `redact`, `render`, `inspect`, `reading`, `scan`,
+//! Arrows point down: a module uses those below it in this order: `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
 //! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
@@ -84,4 +85,5 @@ pub mod scan;
 pub mod stats;
 pub mod time;
 pub mod timeline;
+pub mod verify;
 pub mod zone;

@@ -30,6 +30,7 @@ fn run(cli: &Cli) -> anyhow::Result<messages::Exit> {
         Some(Command::Formats(args)) => commands::formats(args),
         Some(Command::Explain(args)) => cli::explain::explain(args),
         Some(Command::Patterns(args)) => cli::patterns::patterns(args),
+        Some(Command::Verify(args)) => commands::verify(args),
         Some(Command::Completions { shell }) => commands::completions(*shell),
         Some(Command::Man) => commands::man(),
     }

@@ -5,13 +5,16 @@ use crate::cli::output::{overwritten, write};
 use crate::cli::progress::Shown;
 use crate::cli::when::Now;
 use crate::cli::{
-    FormatsArgs, FormatsFormat, LinesArgs, ReportArgs, SeriesArgs, SeriesFormat, definition, resolve,
+    FormatsArgs, FormatsFormat, LinesArgs, ReportArgs, SeriesArgs, SeriesFormat, VerifyArgs, VerifyFormat,
+    definition, resolve,
 };
 use anyhow::{Context, Result};
 use downtime::analysis::{self, Options};
 use downtime::error::Error;
 use downtime::lines;
 use downtime::render::{self, csv, formats, json, series};
+use downtime::verify as notes;
+use std::fs;
 use std::io::{ErrorKind, IsTerminal, stdout};
 use std::path::Path;
 
@@ -22,19 +25,22 @@ fn keep_inputs<'a>(file: Option<&Path>, inputs: impl Iterator<Item = &'a str>) -
     }
 }
 
-/// The report.
-pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
-    let ended = run_report(args);
+/// git's way: with `--exit-code`, 1 says "found", so that errors move to 2.
+fn with_exit_code(exit_code: bool, ended: Result<Exit>) -> Result<Exit> {
     match ended {
-        // git's way: with --exit-code, 1 says "found", so that errors move to 2.
-        Ok(Exit::Failed) if args.exit_code => Ok(Exit::Error),
-        Err(error) if args.exit_code => {
+        Ok(Exit::Failed) if exit_code => Ok(Exit::Error),
+        Err(error) if exit_code => {
             let broken = messages::is_broken_pipe(&error);
             messages::fatal(&error);
             Ok(if broken { Exit::Done } else { Exit::Error })
         }
         other => other,
     }
+}
+
+/// The report.
+pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
+    with_exit_code(args.exit_code, run_report(args))
 }
 
 fn run_report(args: &ReportArgs) -> Result<Exit> {
@@ -141,6 +147,52 @@ pub(crate) fn formats(args: &FormatsArgs) -> Result<Exit> {
         FormatsFormat::Json => json::write_formats(&files, out),
     })?;
     Ok(ended(failed))
+}
+
+/// Written notes against the logs.
+pub(crate) fn verify(args: &VerifyArgs) -> Result<Exit> {
+    with_exit_code(args.exit_code, run_verify(args))
+}
+
+fn run_verify(args: &VerifyArgs) -> Result<Exit> {
+    let name = args.notes.to_string_lossy();
+    if name == "-" && args.input.paths.iter().any(|p| p.as_os_str() == "-") {
+        return Err(Error::Usage(
+            "standard input is either the notes or a log, and - is given for both".into(),
+        )
+        .into());
+    }
+    let read = if name == "-" {
+        std::io::read_to_string(std::io::stdin().lock()).map(String::into_bytes)
+    } else {
+        fs::read(&args.notes)
+    };
+    let notes = read.map_err(Error::io(&args.notes))?;
+    let options = resolve::options(&args.input, false, Now::read())?;
+    let file = args.output.output.as_deref();
+    let named = options.paths.iter().filter_map(|p| p.to_str());
+    keep_inputs(file, named.chain(args.notes.to_str()))?;
+    let outcome = analysis::run(&options, &Shown::start(args.output.progress))?;
+    let failed = warn(&outcome.failures);
+    let report = &outcome.report;
+    if report.inputs.is_empty() {
+        if !failed {
+            messages::warn(&Error::Usage("no nginx log was found to hold the notes against".into()));
+        }
+        return Ok(Exit::Failed);
+    }
+    keep_inputs(file, report.inputs.iter().map(|i| i.path.as_str()))?;
+    let found = notes::verify(&String::from_utf8_lossy(&notes), report);
+    write(file, |out| match args.format {
+        VerifyFormat::Text => render::verify::write(&found, &name, resolve::style(&args.output), out),
+        VerifyFormat::Json => json::write_verification(&found, &name, out),
+        VerifyFormat::Markdown => render::verify::markdown::write(&found, &name, out),
+    })?;
+    Ok(match (failed, args.exit_code && found.is_contradicted()) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Found,
+        (false, false) => Exit::Done,
+    })
 }
 
 /// Completions for a shell. Generated into memory first: `clap_complete` panics when a pipe breaks.

@@ -14,6 +14,7 @@ mod when;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
+use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -28,6 +29,7 @@ Examples:
   downtime series --step 1m access.log      requests and failures by the minute
   downtime formats /var/log/nginx           which format each file is read as
   downtime explain error.log                what the messages of an error log mean
+  downtime verify postmortem.md logs/       a written timeline against the logs
 ";
 
 const EXIT_CODES: &str = "\
@@ -69,8 +71,12 @@ impl Cli {
             Some(Command::Formats(args)) => &args.input,
             Some(Command::Explain(args)) => {
                 let reads = args.inputs.is_empty() || args.inputs.iter().any(|i| i == "-");
-                return reads && std::io::IsTerminal::is_terminal(&std::io::stdin());
+                return reads && stdin().is_terminal();
             }
+            Some(Command::Verify(args)) if args.notes.as_os_str() == "-" && stdin().is_terminal() => {
+                return true;
+            }
+            Some(Command::Verify(args)) => &args.input,
             Some(Command::Patterns(_) | Command::Completions { .. } | Command::Man) => return false,
         };
         resolve::would_wait_for_terminal(input)
@@ -90,6 +96,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// The catalogue of messages, and the check of own pattern files
     Patterns(PatternsArgs),
+    /// A written timeline or postmortem against the logs, claim by claim
+    Verify(VerifyArgs),
     /// Completions for a shell, to standard output
     Completions {
         /// The shell
@@ -220,6 +228,27 @@ pub(crate) struct PatternsArgs {
     pub(crate) output: OutputArgs,
 }
 
+/// `downtime verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The timeline or postmortem: Markdown or plain text; - is standard input
+    ///
+    /// Every dated claim is confirmed, contradicted or undecidable, with the line of the log that says so. The notes
+    /// are also held against themselves.
+    #[arg(value_name = "NOTES", value_hint = ValueHint::FilePath)]
+    pub(crate) notes: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: VerifyFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Exit with 1 when something is contradicted, 0 when not, 2 on an error
+    #[arg(long, help_heading = "Output")]
+    pub(crate) exit_code: bool,
+}
+
 /// What to read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {
@@ -339,6 +368,17 @@ pub(crate) enum FormatsFormat {
     Text,
     /// One document, for programs
     Json,
+}
+
+/// Forms of a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    /// For people
+    Text,
+    /// One document, for programs
+    Json,
+    /// A page to put beside the notes
+    Markdown,
 }
 
 /// Reads the arguments; `Err` holds help, version, or what is wrong with them.

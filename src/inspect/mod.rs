@@ -28,13 +28,14 @@ mod shown;
 pub use again::Looks;
 pub use availability::availability;
 pub use budget::error_budget;
-pub use cause::server_side;
+pub use cause::{server_side, word_summary};
 pub use chart::Charts;
 pub use files::{coverage, inputs, not_counted};
 pub use found::findings;
 pub use host::{Counted, Host, hosts};
 pub use incident::incidents;
 pub use joint::join_hosts;
+pub use marks::Word;
 
 use crate::detect::{self, Detection};
 use crate::report::Finding;

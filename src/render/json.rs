@@ -6,12 +6,14 @@
 mod explained;
 mod formatter;
 mod listing;
+mod verify;
 mod view;
 
 use crate::analysis::{FormatReport, Series};
 use crate::catalogue::explain::Explanation;
 use crate::catalogue::pattern::Pattern;
 use crate::report::Report;
+use crate::verify::Verification;
 use formatter::Escaping;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -63,6 +65,11 @@ pub fn write_patterns<'a>(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     patterns.try_for_each(|p| compact(&explained::Rule::of(p), out))
+}
+
+/// What became of the notes called `name`.
+pub fn write_verification(v: &Verification, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    pretty(&verify::Verification::of(v, name), out)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod patterns;
 pub mod safe;
 pub mod series;
 pub mod text;
+pub mod verify;
 
 use crate::report::Report;
 use std::fmt::Write as _;

@@ -349,7 +349,8 @@ pub fn server_side(host: &Host<'_>, class: u16) -> bool {
     about && fault && told && p.client_visible != Visible::No
 }
 
-pub(super) fn word_summary(word: Word) -> &'static str {
+/// What a word of nginx about itself means, as reports say it.
+pub fn word_summary(word: Word) -> &'static str {
     match word {
         Word::Version | Word::Workers => "nginx starts",
         Word::Reconfiguring => "nginx reads its configuration anew",

@@ -385,7 +385,7 @@ struct Event<'a> {
 }
 
 #[derive(Serialize)]
-struct Evidence<'a> {
+pub(super) struct Evidence<'a> {
     path: &'a str,
     line: u64,
     byte: u64,
@@ -393,7 +393,7 @@ struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    fn of(e: &'a report::Evidence) -> Self {
+    pub(super) fn of(e: &'a report::Evidence) -> Self {
         Self { path: &e.path, line: e.line, byte: e.byte, text: &e.text }
     }
 }
