@@ -30,8 +30,9 @@
 //! | report | [`report`] | everything that is printed, as data |
 //! | rendering | [`render`] | a report in each output format; computes nothing |
 //! | the order of it all | [`analysis`] | calls the stages |
+//! | verdict | [`check`] | a report and a window in, what monitoring wants to hear out |
 //!
-//! Arrows point down: a module uses those below it in this order: `analysis`, `render`, `inspect`, `reading`, `scan`,
+//! Arrows point down: a module uses those below it in this order: `check`, `analysis`, `render`, `inspect`, `reading`, `scan`,
 //! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
@@ -61,6 +62,7 @@
 
 pub mod analysis;
 pub mod catalogue;
+pub mod check;
 pub mod clock;
 pub mod detect;
 pub mod error;

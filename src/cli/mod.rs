@@ -3,6 +3,7 @@
 
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, where back-ticks would show")]
 
+pub(crate) mod check;
 pub(crate) mod commands;
 pub(crate) mod messages;
 mod output;
@@ -23,6 +24,7 @@ Examples:
   downtime web1/ web2/ --format json        for programs; ndjson, csv and brief too
   downtime series --step 1m access.log      requests and failures by the minute
   downtime formats /var/log/nginx           which format each file is read as
+  downtime check --window 15m -w 2 -c 5     for monitoring: one line and a code
 ";
 
 const EXIT_CODES: &str = "\
@@ -36,6 +38,7 @@ Exit codes:
   1  could not run, or not on every file (the report covers the rest)
   2  wrong usage
   With --exit-code: 0 no incident, 1 an incident was found, 2 an error.
+  check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (and usage and errors).
 
 A file that bears the name of a command is given with its folder: ./series";
 
@@ -61,6 +64,7 @@ impl Cli {
             None => &self.report.input,
             Some(Command::Series(args)) => &args.input,
             Some(Command::Formats(args)) => &args.input,
+            Some(Command::Check(args)) => &args.input,
             Some(Command::Completions { .. } | Command::Man) => return false,
         };
         resolve::would_wait_for_terminal(input)
@@ -74,6 +78,8 @@ pub(crate) enum Command {
     Series(SeriesArgs),
     /// Which format each file is read as, how sure, and a sample of its fields
     Formats(FormatsArgs),
+    /// For monitoring and cron: one line, and exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Check(check::CheckArgs),
     /// Completions for a shell, to standard output
     Completions {
         /// The shell
