@@ -245,7 +245,7 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
     let chunk_bytes = options.chunk_bytes.map_or(defaults.chunk_bytes, |n| n.max(1) as u64);
     progress.stage("reading");
     progress.total(readings.iter().map(|r| r.source.size).sum());
-    let scan_options = ScanOptions { window, chunk_bytes };
+    let scan_options = ScanOptions { window, chunk_bytes, ..defaults };
     let (reads, errors) = reading::read(readings, &scan_options, &workers, &|n| progress.advance(n));
     failures.extend(errors);
     failures.extend(reads.iter().filter_map(|r| {

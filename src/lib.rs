@@ -30,9 +30,10 @@
 //! | report | [`report`] | everything that is printed, as data |
 //! | rendering | [`render`] | a report in each output format; computes nothing |
 //! | the order of it all | [`analysis`] | calls the stages |
+//! | runs that go on | [`state`] | remembers how far each log was read and what the scans yielded; what is news |
 //! | verdict | [`check`] | a report and a window in, what monitoring wants to hear out |
 //!
-//! Arrows point down: a module uses those below it in this order: `check`, `analysis`, `render`, `inspect`, `reading`, `scan`,
+//! Arrows point down: a module uses those below it in this order: `check`, `state`, `analysis`, `render`, `inspect`, `reading`, `scan`,
 //! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
@@ -74,6 +75,7 @@ pub mod reading;
 pub mod render;
 pub mod report;
 pub mod scan;
+pub mod state;
 pub mod stats;
 pub mod time;
 pub mod timeline;

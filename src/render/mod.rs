@@ -9,6 +9,7 @@ pub mod brief;
 pub mod csv;
 pub mod formats;
 pub mod json;
+pub mod prometheus;
 pub mod safe;
 pub mod series;
 pub mod text;

@@ -305,5 +305,6 @@ pub(crate) fn several() -> Report {
             failed: 1292,
             error_records: 31,
         },
+        news: None,
     }
 }

@@ -36,6 +36,14 @@ pub(super) struct Report<'a> {
     coverage: Vec<Coverage<'a>>,
     not_counted: Vec<NotCounted<'a>>,
     totals: Totals,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    news: Option<Vec<News<'a>>>,
+}
+
+#[derive(Serialize)]
+struct News<'a> {
+    id: &'a str,
+    what: &'static str,
 }
 
 impl<'a> Report<'a> {
@@ -58,6 +66,10 @@ impl<'a> Report<'a> {
                 failed: r.totals.failed,
                 error_records: r.totals.error_records,
             },
+            news: r
+                .news
+                .as_ref()
+                .map(|all| all.iter().map(|n| News { id: &n.id, what: n.kind.name() }).collect()),
         }
     }
 }
