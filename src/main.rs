@@ -4,13 +4,13 @@
 
 mod cli;
 
-use cli::{Cli, Command, check, commands, messages};
+use cli::{Cli, Command, check, commands, config, messages};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Known before the arguments are: whatever is wrong with them, a monitor must not take it for CRITICAL.
     let plugin = std::env::args_os().nth(1).is_some_and(|arg| arg == "check");
-    let cli = match cli::parse(std::env::args_os()) {
+    let mut cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) if plugin => return check::usage(&error),
         Err(error) => return messages::usage(&error),
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     if cli.waits_for_terminal() {
         return if plugin { check::terminal() } else { messages::help() };
     }
-    match run(&cli) {
+    match config::apply(&mut cli).and_then(|()| run(&cli)) {
         Ok(exit) => exit.into(),
         Err(error) if plugin => check::fatal(&error),
         Err(error) => messages::fatal(&error),
@@ -32,6 +32,7 @@ fn run(cli: &Cli) -> anyhow::Result<messages::Exit> {
         Some(Command::Series(args)) => commands::series(args),
         Some(Command::Formats(args)) => commands::formats(args),
         Some(Command::Check(args)) => check::check(args),
+        Some(Command::Config { input }) => config::show(input),
         Some(Command::Completions { shell }) => commands::completions(*shell),
         Some(Command::Man) => commands::man(),
     }

@@ -4,6 +4,7 @@
 use crate::cli::messages::{self, Exit};
 use crate::cli::output::write;
 use crate::cli::progress::Shown;
+use crate::cli::state::{self, StateArgs};
 use crate::cli::when::{self, Now};
 use crate::cli::{Choice, InputArgs, resolve};
 use anyhow::Result;
@@ -42,6 +43,8 @@ pub(crate) struct CheckArgs {
     /// CRITICAL when the seconds of outage inside the window are outside this range
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Check")]
     pub(crate) down_critical: Option<Range>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 fn length(text: &str) -> Result<i64, String> {
@@ -71,7 +74,19 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit> {
         window: Window { end: if open { Window::ALL.end } else { options.window.end }, ..options.window },
         ..options.clone()
     };
-    let outcome = analysis::run(&read, &Shown::start(Choice::Never))?;
+    let (outcome, session) = match &args.state.state {
+        None => (analysis::run(&read, &Shown::start(Choice::Never))?, None),
+        Some(file) => {
+            let Some(mut session) = state::open(file)? else {
+                return Err(Error::Usage(format!("another run holds {}", file.display())).into());
+            };
+            let all =
+                Options { window: Window::ALL, civil_start: false, civil_end: false, ..options.clone() };
+            let advance = session.advance(&all, args.state.kept(), true, &Shown::start(Choice::Never))?;
+            let none = || Error::Usage("nothing was read".into());
+            (advance.ok_or_else(none)?.outcome, Some(session))
+        }
+    };
     let end = options.window_in(outcome.report.zone).end;
     let last = outcome.timeline.span().map_or(end, |s| s.end);
     let window =
@@ -94,6 +109,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit> {
         }
     }
     write(None, |out| out.write_all(verdict.text(&limits).as_bytes()))?;
+    if let Some(session) = session {
+        args.state.finish(session, now)?;
+    }
     Ok(Exit::Plugin(verdict.state))
 }
 

@@ -4,7 +4,9 @@ use crate::cli::messages::{self, Exit};
 use crate::cli::output::{overwritten, write};
 use crate::cli::progress::Shown;
 use crate::cli::when::Now;
-use crate::cli::{FormatsArgs, FormatsFormat, ReportArgs, SeriesArgs, SeriesFormat, definition, resolve};
+use crate::cli::{
+    FormatsArgs, FormatsFormat, ReportArgs, SeriesArgs, SeriesFormat, definition, resolve, state,
+};
 use anyhow::{Context, Result};
 use downtime::analysis;
 use downtime::error::Error;
@@ -34,6 +36,9 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
 }
 
 fn run_report(args: &ReportArgs) -> Result<Exit> {
+    if let Some(file) = &args.state.state {
+        return state::report(args, file);
+    }
     let options = resolve::options(&args.input, args.digest, Now::read())?;
     // What is named is checked before the work, what a folder held after it.
     keep_inputs(args.output.output.as_deref(), options.paths.iter().filter_map(|p| p.to_str()))?;

@@ -46,6 +46,11 @@ pub(crate) fn warn(error: &Error) {
     say("warning: ", &error.to_string());
 }
 
+/// A word that is no error.
+pub(crate) fn note(text: &str) {
+    say("", text);
+}
+
 /// Whoever read the output has seen enough of it, as in `downtime | head`: no error.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;

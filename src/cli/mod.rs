@@ -5,10 +5,12 @@
 
 pub(crate) mod check;
 pub(crate) mod commands;
+pub(crate) mod config;
 pub(crate) mod messages;
 mod output;
 mod progress;
 mod resolve;
+mod state;
 mod when;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
@@ -40,6 +42,11 @@ Exit codes:
   With --exit-code: 0 no incident, 1 an incident was found, 2 an error.
   check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (and usage and errors).
 
+Settings:
+  What is not typed is taken from the environment (DOWNTIME_TZ and so on), then
+  from ./downtime.toml, ~/.config/downtime/downtime.toml and
+  /etc/downtime/downtime.toml; 'downtime config' shows what holds.
+
 A file that bears the name of a command is given with its folder: ./series";
 
 /// When nginx had an outage: start, end, how sure, what failed, for whom, and why, from its own logs.
@@ -65,7 +72,7 @@ impl Cli {
             Some(Command::Series(args)) => &args.input,
             Some(Command::Formats(args)) => &args.input,
             Some(Command::Check(args)) => &args.input,
-            Some(Command::Completions { .. } | Command::Man) => return false,
+            Some(Command::Config { .. } | Command::Completions { .. } | Command::Man) => return false,
         };
         resolve::would_wait_for_terminal(input)
     }
@@ -79,7 +86,12 @@ pub(crate) enum Command {
     /// Which format each file is read as, how sure, and a sample of its fields
     Formats(FormatsArgs),
     /// For monitoring and cron: one line, and exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
+    /// Which settings hold, and where each was said
+    Config {
+        #[command(flatten)]
+        input: InputArgs,
+    },
     /// Completions for a shell, to standard output
     Completions {
         /// The shell
@@ -94,6 +106,8 @@ pub(crate) enum Command {
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) state: state::StateArgs,
     /// Form of the report
     #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
     pub(crate) format: ReportFormat,
@@ -142,7 +156,7 @@ pub(crate) struct FormatsArgs {
 }
 
 /// What to read, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct InputArgs {
     /// Log files, folders of them, or - for standard input [default: /var/log/nginx]
     ///
