@@ -48,7 +48,7 @@ fn news(page: &mut Page, report: &Report) {
     page.painted("Since the last run", Paint::Strong);
     for News { id, kind } in news {
         let more = match kind {
-            NewsKind::New => "new, no end in sight",
+            NewsKind::New => "new; nothing says yet that it is over for good",
             NewsKind::NewAndOver => "new, and over",
             NewsKind::Continues => "goes on",
             NewsKind::Ended => "over",

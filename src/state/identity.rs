@@ -8,6 +8,8 @@ use crate::reading::Reading;
 use crate::scan::Job;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
@@ -97,6 +99,21 @@ impl Found {
         }
     }
 
+    /// Whether the file of this name is still the one that was looked at. What was scanned in between is of another
+    /// one otherwise: it was rotated away, or cut.
+    pub(super) fn is_still_there(&self, stats: &mut Stats) -> bool {
+        let Ok(now) = Source::file(&self.source.path).and_then(|source| look(source, stats)) else {
+            return false;
+        };
+        if self.packed {
+            return now.content == self.content;
+        }
+        let mut tail = || tail_of(&PlainFile::open(&now.source)?, self.end, &mut Pages::default(), stats);
+        now.content.size >= self.end
+            && now.first.begins(self.head.0, &self.head.1)
+            && tail().ok() == Some(self.tail)
+    }
+
     /// The file as it lies on disk.
     pub(super) fn content(&self) -> Content {
         self.content
@@ -112,11 +129,35 @@ fn remember(log: &mut Log, content: Content) {
     }
 }
 
+/// The first bytes of a file, unpacked, at most [`HEAD`], with the hashes of their beginnings: thousands of logs are
+/// compared with each file, and nearly all of them by the same beginning.
+#[derive(Debug, Default)]
+struct First {
+    bytes: Vec<u8>,
+    hashes: RefCell<BTreeMap<u16, Hash>>,
+}
+
+impl First {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, hashes: RefCell::default() }
+    }
+
+    /// Whether it begins with `len` bytes of this hash.
+    fn begins(&self, len: u16, wanted: &Hash) -> bool {
+        let Some(bytes) = self.bytes.get(..usize::from(len)).filter(|b| !b.is_empty()) else { return false };
+        *self.hashes.borrow_mut().entry(len).or_insert_with(|| hash(&[bytes])) == *wanted
+    }
+
+    /// Whether it begins as a log does.
+    fn is_of(&self, log: &Log) -> bool {
+        self.begins(log.head_len, &log.head)
+    }
+}
+
 /// A file that was looked into.
 struct Looked {
     source: Source,
-    /// Its first bytes, unpacked, at most [`HEAD`].
-    first: Vec<u8>,
+    first: First,
     content: Content,
 }
 
@@ -140,8 +181,13 @@ pub(super) fn identify(
     }
     // Where a log was last seen it is looked for first; then plain files, the longest first, which a copy that is
     // still being made is not; packed files last.
-    looked.sort_by_key(|f| {
-        let same = state.logs.iter().any(|l| l.path == f.source.shown && begins_with(l, &f.first));
+    let places: BTreeMap<&str, Vec<&Log>> = state.logs.iter().fold(BTreeMap::new(), |mut places, log| {
+        places.entry(&log.path).or_insert_with(Vec::new).push(log);
+        places
+    });
+    looked.sort_by_cached_key(|f| {
+        let there = places.get(f.source.shown.as_str());
+        let same = there.is_some_and(|logs| logs.iter().any(|l| f.first.is_of(l)));
         (!f.source.is_seekable(), !same, std::cmp::Reverse(f.content.size), f.source.path.clone())
     });
     let mut out: Vec<Found> = Vec::new();
@@ -193,12 +239,8 @@ fn look(source: Source, stats: &mut Stats) -> Result<Looked> {
     stats.known_by += last.len() as u64;
     let ends = hash(&[&raw, &last]);
     let content = Content { size, ends };
-    Ok(Looked { first: if source.is_seekable() { raw } else { Vec::new() }, source, content })
-}
-
-/// Whether a file that begins so can be this log.
-fn begins_with(log: &Log, first: &[u8]) -> bool {
-    first.get(..usize::from(log.head_len)).is_some_and(|f| !f.is_empty() && hash(&[f]) == log.head)
+    let first = First::new(if source.is_seekable() { raw } else { Vec::new() });
+    Ok(Looked { source, first, content })
 }
 
 fn range(plain: &PlainFile, from: u64, to: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Vec<u8>> {
@@ -226,7 +268,7 @@ fn plain(
     let mut number = None;
     for at in 0..state.logs.len() {
         let log = &state.logs[at];
-        if !begins_with(log, &file.first) {
+        if !file.first.is_of(log) {
             continue;
         }
         if let Some((_, other, size)) = taken.iter().find(|t| t.0 == log.number) {
@@ -259,13 +301,13 @@ fn plain(
         return Ok(None);
     }
     let log = log_at(state, number, &file.source, changed);
-    let head_len = (end as usize).min(HEAD).min(file.first.len());
+    let head_len = (end as usize).min(HEAD).min(file.first.bytes.len());
     Ok(Some(Found {
         source: file.source.clone(),
         log,
         start,
         end,
-        head: (head_len as u16, hash(&[&file.first[..head_len]])),
+        head: (head_len as u16, hash(&[&file.first.bytes[..head_len]])),
         tail: if end > start { tail_of(&open, end, &mut pages, stats)? } else { [0; 16] },
         content: file.content,
         packed: false,
@@ -278,7 +320,7 @@ fn plain(
 fn is_part(state: &Head, file: &Looked, open: &PlainFile, stats: &mut Stats) -> Result<bool> {
     let size = file.content.size;
     let mut pages = Pages::default();
-    for log in state.logs.iter().filter(|l| size < l.offset && begins_with(l, &file.first)) {
+    for log in state.logs.iter().filter(|l| size < l.offset && file.first.is_of(l)) {
         let Ok(other) = Source::file(std::path::Path::new(&log.path)) else { return Ok(true) };
         if !other.is_seekable()
             || other.size < size
@@ -333,6 +375,7 @@ fn packed(
     let mut stream = open_stream(&file.source)?;
     let mut first = Vec::new();
     (&mut stream).take(HEAD as u64).read_to_end(&mut first).map_err(Error::io(&file.source.path))?;
+    let first = First::new(first);
     // Where the tails of the logs that begin so are to be found.
     let mut wanted: Vec<(usize, u64, Hash)> = Vec::new();
     for (at, log) in state.logs.iter().enumerate() {
@@ -341,14 +384,12 @@ fn packed(
             Some(f) => (f.head, f.end, f.tail),
             None => ((log.head_len, log.head), log.offset, log.tail),
         };
-        let begins = first.get(..usize::from(head.0)).is_some_and(|f| !f.is_empty() && hash(&[f]) == head.1);
-        if begins {
+        if first.begins(head.0, &head.1) {
             wanted.push((at, offset, tail));
         }
     }
     wanted.sort_by_key(|w| w.1);
     let mut ring = Ring::default();
-    ring.push(&first);
     let mut matched: Option<(usize, u64)> = None;
     let mut next = 0;
     let mut see = |bytes: &[u8], ring: &mut Ring| {
@@ -372,11 +413,8 @@ fn packed(
         ring.push(bytes);
     };
     // Tails inside the first block.
-    let mut again = Ring::default();
-    see(&first, &mut again);
-    ring = again;
+    see(&first.bytes, &mut ring);
     let mut block = vec![0; 256 << 10];
-    let mut whole = ring.whole_end();
     loop {
         match stream.read(&mut block) {
             Ok(0) => break,
@@ -384,7 +422,6 @@ fn packed(
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(e) => return Err(Error::io(&file.source.path)(e)),
         }
-        whole = ring.whole_end().max(whole);
     }
     stats.known_by += ring.len;
     if stream.damage().is_some() && young {
@@ -409,13 +446,13 @@ fn packed(
         return Ok(None);
     }
     let log = log_at(state, matched.map(|m| m.0), &file.source, changed);
-    let head_len = first.len().min(HEAD);
+    let head_len = first.bytes.len().min(HEAD);
     Ok(Some(Found {
         source: file.source.clone(),
         log,
         start,
         end,
-        head: (head_len as u16, hash(&[&first[..head_len]])),
+        head: (head_len as u16, hash(&[&first.bytes[..head_len]])),
         tail: ring.tail(),
         content: file.content,
         packed: true,
@@ -454,15 +491,10 @@ fn log_at(state: &mut Head, known: Option<usize>, source: &Source, changed: &mut
 struct Ring {
     last: Vec<u8>,
     len: u64,
-    /// Behind the last newline.
-    whole: u64,
 }
 
 impl Ring {
     fn push(&mut self, bytes: &[u8]) {
-        if let Some(i) = memchr::memrchr(b'\n', bytes) {
-            self.whole = self.len + i as u64 + 1;
-        }
         self.len += bytes.len() as u64;
         if bytes.len() >= TAIL {
             self.last.clear();
@@ -476,9 +508,5 @@ impl Ring {
 
     fn tail(&self) -> Hash {
         hash(&[&self.last])
-    }
-
-    fn whole_end(&self) -> u64 {
-        self.whole
     }
 }

@@ -72,9 +72,11 @@ impl Ledger {
         &self.known
     }
 
-    /// The start of the oldest incident whose end was not told.
-    pub(super) fn oldest_open(&self) -> Option<Second> {
-        self.known.iter().filter(|k| !k.ended).map(|k| k.start.div_euclid(1000)).min()
+    /// The start of the oldest incident that goes on or reaches beyond `from`: a cut through an incident would leave a
+    /// stump that is none.
+    pub(super) fn oldest_after(&self, from: Second) -> Option<Second> {
+        let after = self.known.iter().filter(|k| !k.ended || k.end >= from.saturating_mul(1000));
+        after.map(|k| k.start.div_euclid(1000)).min()
     }
 
     /// Incidents that are over and their seconds since the state began, by virtual host and severity. They never go

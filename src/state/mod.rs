@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Seconds of log that are kept, unless an incident that still goes on is older.
+/// Seconds of log that are kept, and more where an incident reaches further back.
 pub const KEEP: i64 = 2 * 86_400;
 /// An incident that goes on is kept from its beginning, but no further back than this.
 const KEEP_OPEN: i64 = 14 * 86_400;
@@ -254,11 +254,13 @@ impl Session {
         for ((found, reading), result) in jobs.into_iter().zip(scans) {
             match result {
                 // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
-                Ok(scan) if scan.was_cut => {}
+                Ok(scan) if scan.was_cut || !found.is_still_there(&mut self.stats) => {}
                 Ok(scan) => self.add(body, found, reading, scan, &mut failures),
                 Err(error) => failures.push(error),
             }
         }
+        // What could not be read is a new log again in the next run.
+        self.head.logs.retain(|log| log.offset > 0);
         Ok(failures)
     }
 
@@ -300,7 +302,10 @@ impl Session {
     /// Remembers a file that is no log, so that it is not looked at in every run.
     fn refuse(&mut self, found: &Found, why: &Refused) {
         self.head.logs.retain(|l| l.number != found.log);
-        if !why.empty && self.head.refused.len() < REFUSED {
+        if !why.empty {
+            if self.head.refused.len() >= REFUSED {
+                self.head.refused.remove(0);
+            }
             self.head.refused.push(found.content());
             self.changed = true;
         }
@@ -337,8 +342,10 @@ impl Session {
 
     /// From which second on is kept when `last` is the last.
     fn from(&self, last: Second, keep: i64) -> Second {
-        let open = self.head.ledger.oldest_open().map_or(Second::MAX, |s| s.saturating_sub(BEFORE_OPEN));
-        let from = last.saturating_sub(keep).min(open).max(last.saturating_sub(KEEP_OPEN.max(keep)));
+        let from = last.saturating_sub(keep);
+        let incident =
+            self.head.ledger.oldest_after(from).map_or(Second::MAX, |s| s.saturating_sub(BEFORE_OPEN));
+        let from = from.min(incident).max(last.saturating_sub(KEEP_OPEN.max(keep)));
         from.div_euclid(PAGE) * PAGE
     }
 

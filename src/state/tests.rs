@@ -156,6 +156,35 @@ fn an_outage_over_many_runs_is_told_once_and_ends_once() {
     assert_eq!((a.impact.requests, a.impact.failed), (b.impact.requests, b.impact.failed));
 }
 
+/// Rotates a log between the look at it and its scan.
+struct Rotating(std::path::PathBuf);
+
+impl Progress for Rotating {
+    fn total(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn stage(&self, what: &str) {
+        if what == "reading" {
+            std::fs::rename(self.0.join("access.log"), self.0.join("access.log.1")).unwrap();
+            append(&self.0.join("access.log"), &lines(700, 2000, &[]));
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_rotated_under_the_scan_is_read_in_the_next_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (logs, state) = (dir.path().join("logs"), dir.path().join("state"));
+    std::fs::create_dir(&logs).unwrap();
+    append(&logs.join("access.log"), &lines(0, 300, &[]));
+    step(&state, &logs);
+    append(&logs.join("access.log"), &lines(300, 700, &[]));
+    let mut session = Session::open(&state).unwrap().unwrap();
+    session.advance(&options(&logs), KEEP, false, &Rotating(logs.clone())).unwrap();
+    session.commit().unwrap();
+    step(&state, &logs);
+    assert_eq!(sums(&state, &logs), (6000, 0, 6000));
+}
+
 #[test]
 fn one_run_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
