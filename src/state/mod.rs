@@ -340,13 +340,17 @@ impl Session {
         Ok(Counts { reads, refused, skipped, failures, zone, window })
     }
 
-    /// From which second on is kept when `last` is the last.
+    /// From which second on is kept when `last` is the last: the first of a page, and inside no known incident.
     fn from(&self, last: Second, keep: i64) -> Second {
-        let from = last.saturating_sub(keep);
-        let incident =
-            self.head.ledger.oldest_after(from).map_or(Second::MAX, |s| s.saturating_sub(BEFORE_OPEN));
-        let from = from.min(incident).max(last.saturating_sub(KEEP_OPEN.max(keep)));
-        from.div_euclid(PAGE) * PAGE
+        let page = |second: Second| second.div_euclid(PAGE) * PAGE;
+        let least = page(last.saturating_sub(KEEP_OPEN.max(keep)));
+        let mut from = page(last.saturating_sub(keep));
+        loop {
+            match self.head.ledger.oldest_after(from).filter(|start| *start < from && from > least) {
+                Some(start) => from = page(start.saturating_sub(BEFORE_OPEN)).max(least),
+                None => return from,
+            }
+        }
     }
 
     /// Leaves out what is too old to matter.
