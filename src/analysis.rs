@@ -6,7 +6,7 @@ use crate::detect::{self, Signals};
 use crate::error::{Error, Result};
 use crate::format::{AccessFormat, Escape, nginx_conf};
 use crate::input::digest;
-use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, discover};
+use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, Reason, Skipped, discover};
 use crate::input::source::Kind;
 use crate::inspect::{self, Counted, Host};
 use crate::lines;
@@ -16,8 +16,9 @@ use crate::redact::Redactor;
 use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
 use crate::scan::ScanOptions;
 use crate::time::{Second, Window, zone_name};
-use crate::timeline::{BUCKETS, Class, Latencies, bucket_floor};
+use crate::timeline::{BUCKETS, Class, Latencies, Timeline, bucket_floor};
 use crate::zone::{self, ZonePlan};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The zone in which the stamps of error logs are read.
@@ -121,6 +122,8 @@ pub struct Outcome {
     pub report: Report,
     /// Files that could not be read.
     pub failures: Vec<Error>,
+    /// The requests of all hosts by second.
+    pub timeline: Timeline,
 }
 
 /// Files found and looked at.
@@ -131,10 +134,15 @@ struct Gathered {
     failures: Vec<Error>,
 }
 
+/// Finds the files.
+pub(crate) fn find(options: &Options) -> Result<Discovered> {
+    let host_from = options.host_from.as_deref().map(HostFrom::parse).transpose()?.unwrap_or(HostFrom::Auto);
+    discover(&options.paths, &DiscoverOptions { host_from, ..DiscoverOptions::default() })
+}
+
 /// Finds the files and learns how each is read.
 fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
-    let host_from = options.host_from.as_deref().map(HostFrom::parse).transpose()?.unwrap_or(HostFrom::Auto);
-    let found = discover(&options.paths, &DiscoverOptions { host_from, ..DiscoverOptions::default() })?;
+    let found = find(options)?;
     let hints = hints(options)?;
     let Discovered { sources, skipped, errors } = found;
     let looks = workers.map(&sources, |source| reading::look(source.clone(), &hints));
@@ -155,11 +163,18 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
             Err(e) => out.failures.push(e),
         }
     }
-    for (reason, skipped) in skipped {
+    out.skipped = left_out(skipped);
+    Ok(out)
+}
+
+/// What was left out of the walk, for the report.
+pub(crate) fn left_out(all: BTreeMap<Reason, Skipped>) -> Vec<NotCounted> {
+    let mut out = Vec::new();
+    for (reason, skipped) in all {
         let paths: Vec<String> =
             skipped.examples.iter().take(3).map(|p| crate::input::source::shown(p)).collect();
         let more = if skipped.count > paths.len() as u64 { ", ..." } else { "" };
-        out.skipped.push(NotCounted {
+        out.push(NotCounted {
             path: format!("{}{more}", paths.join(", ")),
             reason: format!(
                 "{reason}{}",
@@ -170,11 +185,11 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
             example: None,
         });
     }
-    Ok(out)
+    out
 }
 
 /// The formats that the user or nginx's configuration names.
-fn hints(options: &Options) -> Result<Hints> {
+pub(crate) fn hints(options: &Options) -> Result<Hints> {
     let mut formats = Vec::new();
     for text in &options.log_formats {
         let format =
@@ -199,7 +214,7 @@ fn hints(options: &Options) -> Result<Hints> {
 }
 
 /// The zone that is shown: the one asked for, or that of the first stamp of the first access log that has one.
-fn shown_zone(options: &Options, readings: &[Reading]) -> i16 {
+pub(crate) fn shown_zone(options: &Options, readings: &[Reading]) -> i16 {
     let of_log = || {
         readings
             .iter()
@@ -218,13 +233,13 @@ fn given_zone(options: &Options, span: Window) -> Result<Option<ZonePlan>> {
 }
 
 /// Files read, and what it takes to speak of them.
-struct Counts {
-    reads: Vec<Read>,
-    refused: Vec<Refused>,
-    skipped: Vec<NotCounted>,
-    failures: Vec<Error>,
-    zone: i16,
-    window: Window,
+pub(crate) struct Counts {
+    pub(crate) reads: Vec<Read>,
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) skipped: Vec<NotCounted>,
+    pub(crate) failures: Vec<Error>,
+    pub(crate) zone: i16,
+    pub(crate) window: Window,
 }
 
 fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
@@ -237,7 +252,7 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
     let chunk_bytes = options.chunk_bytes.map_or(defaults.chunk_bytes, |n| n.max(1) as u64);
     progress.stage("reading");
     progress.total(readings.iter().map(|r| r.source.size).sum());
-    let scan_options = ScanOptions { window, chunk_bytes };
+    let scan_options = ScanOptions { window, chunk_bytes, ..defaults };
     let (reads, errors) = reading::read(readings, &scan_options, &workers, &|n| progress.advance(n));
     failures.extend(errors);
     failures.extend(reads.iter().filter_map(|r| {
@@ -276,15 +291,30 @@ fn examine<R>(
     // A mistake in the user's own patterns is told before the work.
     let users =
         (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()?;
-    let Counts { reads, refused, skipped, mut failures, mut zone, window } = count(options, progress)?;
+    let counts = count(options, progress)?;
     progress.stage("looking for incidents");
     let catalogue = match users {
         Some(catalogue) => catalogue,
         // Records can stand in an access log too: one stream of a container carries both.
-        None if reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin()?,
+        None if counts.reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin()?,
         None => Catalogue::none()?,
     };
-    let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
+    finish(options, &catalogue, counts, then)
+}
+
+/// Detects and inspects what was counted.
+pub(crate) fn conclude(options: &Options, catalogue: &Catalogue, counts: Counts) -> Result<Outcome> {
+    finish(options, catalogue, counts, |_, _, _| ()).map(|(outcome, ())| outcome)
+}
+
+fn finish<R>(
+    options: &Options,
+    catalogue: &Catalogue,
+    counts: Counts,
+    then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
+) -> Result<(Outcome, R)> {
+    let Counts { reads, refused, skipped, mut failures, mut zone, window } = counts;
+    let hosts = inspect::hosts(&reads, catalogue, window, &|span| given_zone(options, span))?;
     let mut report =
         Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
     for host in &hosts {
@@ -326,7 +356,11 @@ fn examine<R>(
     if options.redact {
         redact(&mut report, &reads)?;
     }
-    Ok((Outcome { report, failures }, more))
+    let mut timeline = Timeline::default();
+    for host in hosts {
+        timeline.merge(host.timeline);
+    }
+    Ok((Outcome { report, failures, timeline }, more))
 }
 
 /// Hides clients and query strings, under a key made of the inputs.
@@ -445,7 +479,7 @@ pub struct SeriesRow {
 /// Counts per step of `step_seconds`.
 pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
     let Counts { reads, failures, zone, .. } = count(options, progress)?;
-    let mut timeline = crate::timeline::Timeline::default();
+    let mut timeline = Timeline::default();
     for read in reads {
         timeline.merge(read.scan.timeline);
     }

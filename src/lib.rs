@@ -33,8 +33,10 @@
 //! | rendering | [`render`] | a report in each output format; computes nothing |
 //! | notes | [`verify`] | a written timeline or postmortem held against a report; pure |
 //! | the order of it all | [`analysis`] | calls the stages |
+//! | runs that go on | [`state`] | remembers how far each log was read and what the scans yielded; what is news |
+//! | verdict | [`check`] | a report and a window in, what monitoring wants to hear out |
 //!
-//! Arrows point down: a module uses those below it in this order: `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
+//! Arrows point down: a module uses those below it in this order: `check`, `state`, `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
 //! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
@@ -69,6 +71,7 @@
 
 pub mod analysis;
 pub mod catalogue;
+pub mod check;
 pub mod clock;
 pub mod detect;
 pub mod error;
@@ -82,6 +85,7 @@ pub mod redact;
 pub mod render;
 pub mod report;
 pub mod scan;
+pub mod state;
 pub mod stats;
 pub mod time;
 pub mod timeline;

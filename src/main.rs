@@ -4,19 +4,23 @@
 
 mod cli;
 
-use cli::{Cli, Command, commands, messages};
+use cli::{Cli, Command, check, commands, config, messages};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
+    // Known before the arguments are: whatever is wrong with them, a monitor must not take it for CRITICAL.
+    let plugin = std::env::args_os().nth(1).is_some_and(|arg| arg == "check");
+    let mut cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
+        Err(error) if plugin => return check::usage(&error),
         Err(error) => return messages::usage(&error),
     };
     if cli.waits_for_terminal() {
-        return messages::help();
+        return if plugin { check::terminal() } else { messages::help() };
     }
-    match run(&cli) {
+    match config::apply(&mut cli).and_then(|()| run(&cli)) {
         Ok(exit) => exit.into(),
+        Err(error) if plugin => check::fatal(&error),
         Err(error) => messages::fatal(&error),
     }
 }
@@ -31,6 +35,8 @@ fn run(cli: &Cli) -> anyhow::Result<messages::Exit> {
         Some(Command::Explain(args)) => cli::explain::explain(args),
         Some(Command::Patterns(args)) => cli::patterns::patterns(args),
         Some(Command::Verify(args)) => commands::verify(args),
+        Some(Command::Check(args)) => check::check(args),
+        Some(Command::Config { input }) => config::show(input),
         Some(Command::Completions { shell }) => commands::completions(*shell),
         Some(Command::Man) => commands::man(),
     }

@@ -31,6 +31,8 @@ pub struct Report {
     pub options: Asked,
     /// How available the service was; `None` without requests.
     pub availability: Option<Availability>,
+    /// What is new since the last run, where runs go on from each other; `None` where they do not.
+    pub news: Option<Vec<News>>,
 }
 
 /// What was asked for, as far as it changes the report: with the same inputs and these, a report comes out the same.
@@ -88,6 +90,43 @@ pub struct Availability {
     pub bad_seconds: f64,
     /// Seconds of these that are silent without proof: neither up nor down.
     pub unknown_seconds: f64,
+}
+
+/// What is new about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// Its id.
+    pub id: String,
+    /// What is new.
+    pub kind: NewsKind,
+}
+
+/// What can be new about an incident. Each is told once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NewsKind {
+    /// It was not known, and no end of it is sure.
+    New,
+    /// It was not known, and is over.
+    NewAndOver,
+    /// It was told an hour ago and goes on, or it was told to be over and came back.
+    Continues,
+    /// It is over.
+    Ended,
+    /// It was told, and with more of the log it does not stand out any more.
+    Withdrawn,
+}
+
+impl NewsKind {
+    /// The words in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::NewAndOver => "new and over",
+            Self::Continues => "continues",
+            Self::Ended => "ended",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
 }
 
 /// Sums over all inputs.

@@ -6,6 +6,7 @@
 //! cost 172 MB and three times the newline floor, all of it in zeroing.
 
 use crate::time::{Second, Window};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 
@@ -108,12 +109,12 @@ pub struct Outcome {
 const GOOD: u8 = 1 << Class::Ok as u8 | 1 << Class::Redirect as u8 | 1 << Class::Info as u8;
 
 /// Per-second counts; see the head of this file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
     pages: BTreeMap<i64, Page>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Page {
     counts: Vec<u8>,
     failed: Vec<u8>,
@@ -367,10 +368,42 @@ impl Timeline {
         Some(Window { start, end: end + 1 })
     }
 
+    /// Forgets the pages that end before `second`.
+    pub(crate) fn forget_before(&mut self, second: Second) {
+        self.pages = self.pages.split_off(&(second >> PAGE_BITS));
+    }
+
+    /// Whether every stream of every page can be read to its end, inside its page and with counts that can be added: a
+    /// timeline read from a file may be anybody's.
+    pub(crate) fn is_sound(&self) -> bool {
+        // The years 0 to 9999.
+        let pages = -62_167_219_200 >> PAGE_BITS..=253_402_300_799 >> PAGE_BITS;
+        self.pages.iter().all(|(key, page)| {
+            pages.contains(key)
+                && is_sound::<CountStream>(&page.counts, page.ends[0], |c| c.to_vec())
+                && is_sound::<FailedStream>(&page.failed, page.ends[1], |n| vec![n])
+                && is_sound::<LatencyStream>(&page.latency, page.ends[2], |l| l.to_vec())
+        })
+    }
+
     fn pages_in(&self, window: Window) -> impl Iterator<Item = (&i64, &Page)> {
         let last = window.end.saturating_sub(1).max(window.start);
         self.pages.range(window.start >> PAGE_BITS..=last >> PAGE_BITS)
     }
+}
+
+/// Whether a stream ends where it says, and its counts stay countable.
+fn is_sound<S: Stream>(mut bytes: &[u8], end: u32, counts: impl Fn(S::Value) -> Vec<u32>) -> bool {
+    let mut next = 0u32;
+    while !bytes.is_empty() {
+        let Some((skip, value)) = S::decode(&mut bytes) else { return false };
+        let Some(at) = next.checked_add(skip).filter(|at| *at < 1 << PAGE_BITS) else { return false };
+        if counts(value).iter().any(|n| *n >= 1 << 24) {
+            return false;
+        }
+        next = at + 1;
+    }
+    next == end
 }
 
 fn sort_by_second<T>(v: &mut [(Second, T)]) {

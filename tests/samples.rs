@@ -27,7 +27,7 @@ fn options(path: PathBuf) -> Options {
 }
 
 fn run(path: PathBuf) -> Report {
-    let Outcome { report, failures } = analysis::run(&options(path), &Quiet).unwrap();
+    let Outcome { report, failures, .. } = analysis::run(&options(path), &Quiet).unwrap();
     assert!(failures.is_empty(), "{failures:?}");
     report
 }

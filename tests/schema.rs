@@ -5,7 +5,7 @@
 use downtime::analysis::{FormatReport, Series, SeriesRow};
 use downtime::catalogue::{Catalogue, read_line};
 use downtime::render::json;
-use downtime::report::Report;
+use downtime::report::{News, Report};
 use serde_json::{Value, json};
 
 mod reports;
@@ -31,6 +31,19 @@ fn reports_are_as_the_schema_says() {
         let value = assert_valid("report", &out);
         assert_eq!(value["incidents"].as_array().unwrap().len(), report.incidents.len());
     }
+}
+
+#[test]
+fn news_are_as_the_schema_says() {
+    use downtime::report::NewsKind::{Continues, Ended, New, NewAndOver, Withdrawn};
+    let kinds = [New, NewAndOver, Continues, Ended, Withdrawn];
+    let news = kinds.map(|kind| News { id: "20260301T100000Z".into(), kind });
+    let report = Report { news: Some(news.to_vec()), ..reports::outage() };
+    let mut out = Vec::new();
+    json::write(&report, &mut out).unwrap();
+    let value = assert_valid("report", &out);
+    assert_eq!(value["news"].as_array().unwrap().len(), kinds.len());
+    assert_eq!(value["news"][1]["what"], "new and over");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::cli::progress::Shown;
 use crate::cli::when::Now;
 use crate::cli::{
     FormatsArgs, FormatsFormat, LinesArgs, ReportArgs, SeriesArgs, SeriesFormat, VerifyArgs, VerifyFormat,
-    definition, resolve,
+    definition, resolve, state,
 };
 use anyhow::{Context, Result};
 use downtime::analysis::{self, Options};
@@ -44,6 +44,9 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
 }
 
 fn run_report(args: &ReportArgs) -> Result<Exit> {
+    if let Some(file) = &args.state.state {
+        return state::report(args, file);
+    }
     let options = Options { redact: args.redact, ..resolve::options(&args.input, args.digest, Now::read())? };
     // What is named is checked before the work, what a folder held after it.
     keep_inputs(args.output.output.as_deref(), options.paths.iter().filter_map(|p| p.to_str()))?;

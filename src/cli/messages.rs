@@ -1,5 +1,6 @@
 //! What is said to the person at the terminal, on standard error, and the codes the program ends with.
 
+use downtime::check::State;
 use downtime::error::Error;
 use downtime::render::safe;
 use std::io::{self, Write};
@@ -18,6 +19,8 @@ pub(crate) enum Exit {
     Error,
     /// Wrong usage.
     Usage,
+    /// What `check` found, in the codes of monitoring plugins.
+    Plugin(State),
 }
 
 impl From<Exit> for ExitCode {
@@ -26,6 +29,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Found | Exit::Failed => 1,
             Exit::Error | Exit::Usage => 2,
+            Exit::Plugin(state) => state.code(),
         })
     }
 }
@@ -40,6 +44,11 @@ fn say(kind: &str, text: &str) {
 /// A file could not be read and the rest goes on.
 pub(crate) fn warn(error: &Error) {
     say("warning: ", &error.to_string());
+}
+
+/// A word that is no error.
+pub(crate) fn note(text: &str) {
+    say("", text);
 }
 
 /// Whoever read the output has seen enough of it, as in `downtime | head`: no error.

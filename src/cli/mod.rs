@@ -3,13 +3,16 @@
 
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, where back-ticks would show")]
 
+pub(crate) mod check;
 pub(crate) mod commands;
+pub(crate) mod config;
 pub(crate) mod explain;
 pub(crate) mod messages;
 mod output;
 pub(crate) mod patterns;
 mod progress;
 mod resolve;
+mod state;
 mod when;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
@@ -30,6 +33,7 @@ Examples:
   downtime formats /var/log/nginx           which format each file is read as
   downtime explain error.log                what the messages of an error log mean
   downtime verify postmortem.md logs/       a written timeline against the logs
+  downtime check --window 15m -w 2 -c 5     for monitoring: one line and a code
 ";
 
 const EXIT_CODES: &str = "\
@@ -43,6 +47,12 @@ Exit codes:
   1  could not run, or not on every file (the report covers the rest)
   2  wrong usage
   With --exit-code: 0 no incident, 1 an incident was found, 2 an error.
+  check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (and usage and errors).
+
+Settings:
+  What is not typed is taken from the environment (DOWNTIME_TZ and so on), then
+  from ./downtime.toml, ~/.config/downtime/downtime.toml and
+  /etc/downtime/downtime.toml; 'downtime config' shows what holds.
 
 A file that bears the name of a command is given with its folder: ./series";
 
@@ -77,7 +87,10 @@ impl Cli {
                 return true;
             }
             Some(Command::Verify(args)) => &args.input,
-            Some(Command::Patterns(_) | Command::Completions { .. } | Command::Man) => return false,
+            Some(Command::Check(args)) => &args.input,
+            Some(
+                Command::Patterns(_) | Command::Config { .. } | Command::Completions { .. } | Command::Man,
+            ) => return false,
         };
         resolve::would_wait_for_terminal(input)
     }
@@ -98,6 +111,13 @@ pub(crate) enum Command {
     Patterns(PatternsArgs),
     /// A written timeline or postmortem against the logs, claim by claim
     Verify(VerifyArgs),
+    /// For monitoring and cron: one line, and exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Check(Box<check::CheckArgs>),
+    /// Which settings hold, and where each was said
+    Config {
+        #[command(flatten)]
+        input: InputArgs,
+    },
     /// Completions for a shell, to standard output
     Completions {
         /// The shell
@@ -113,6 +133,8 @@ pub(crate) enum Command {
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) state: state::StateArgs,
     /// Form of the report
     #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
     pub(crate) format: ReportFormat,
@@ -250,7 +272,7 @@ pub(crate) struct VerifyArgs {
 }
 
 /// What to read, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct InputArgs {
     /// Log files, folders of them, or - for standard input [default: /var/log/nginx]
     ///

@@ -104,6 +104,14 @@ pub(crate) fn parse_error_zone(text: &str) -> Result<ErrorZoneChoice, String> {
     Err("a zone is an offset like -05:00 or a name like America/Bogota".into())
 }
 
+/// The same as it would be typed.
+pub(crate) fn error_zone_text(zone: &ErrorZoneChoice) -> String {
+    match zone {
+        ErrorZoneChoice::Fixed(offset) => downtime::clock::Clock::new(*offset).offset(),
+        ErrorZoneChoice::Named(name) => name.clone(),
+    }
+}
+
 /// How text is laid out where it goes.
 pub(crate) fn style(args: &OutputArgs) -> Style {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());

@@ -18,7 +18,7 @@ use members::{Members, Value, unescape};
 use memchr::memchr;
 
 /// The frame around every line of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Framing {
     /// None: the line is nginx's own.

@@ -2,7 +2,7 @@
 //! can be read only once. Not for finding files (`discover.rs`) and not for what the bytes mean.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::{Deref, Range};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub enum Kind {
     Stdin,
     /// A named pipe, or a process substitution.
     Pipe,
+    /// What was read in earlier runs, of a file that may be gone.
+    Kept,
 }
 
 /// One input.
@@ -106,9 +108,24 @@ impl Source {
         }
     }
 
+    /// What was read of a file in earlier runs: it has a name and a size, and cannot be read.
+    pub fn kept(path: &Path, host: Option<String>, size: u64) -> Self {
+        Self {
+            path: path.to_owned(),
+            shown: shown(path),
+            host,
+            kind: Kind::Kept,
+            packing: Packing::Plain,
+            size,
+            inode: None,
+            modified: None,
+            once: None,
+        }
+    }
+
     /// Whether ranges of it can be read in any order: a plain regular file.
     pub fn is_seekable(&self) -> bool {
-        self.once.is_none() && self.packing == Packing::Plain
+        self.kind != Kind::Kept && self.once.is_none() && self.packing == Packing::Plain
     }
 }
 
@@ -170,10 +187,18 @@ fn head(source: &Source, budget: usize) -> io::Result<Head> {
 /// All bytes of an input, unpacked, from the beginning.
 pub fn open_stream(source: &Source) -> Result<Stream> {
     match &source.once {
+        _ if source.kind == Kind::Kept => Err(io::ErrorKind::NotFound.into()),
         Some(once) => once.open(),
         None => File::open(&source.path).and_then(|file| Stream::new(Box::new(file))),
     }
     .map_err(Error::io(&source.path))
+}
+
+/// The bytes of a range of a plain file.
+pub fn open_range(source: &Source, range: Range<u64>) -> Result<impl Read + use<>> {
+    let seek = |mut file: File| file.seek(SeekFrom::Start(range.start)).map(|_| file);
+    let file = File::open(&source.path).and_then(seek).map_err(Error::io(&source.path))?;
+    Ok(file.take(range.end - range.start))
 }
 
 /// Owned bytes whose start lies at a page boundary; reused from read to read.

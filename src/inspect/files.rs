@@ -55,7 +55,7 @@ fn input(read: &Read, hosts: &[Host<'_>], index: usize) -> Input {
     if scan.is_capped() {
         notes.push("more different names or messages than are kept apart; counts are complete".into());
     }
-    if reading.source.kind != Kind::File {
+    if matches!(reading.source.kind, Kind::Stdin | Kind::Pipe) {
         notes.push("was read once, from a pipe".into());
     }
     Input {

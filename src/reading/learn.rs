@@ -14,7 +14,7 @@ const SAMPLE_BYTES: usize = 96 << 10;
 const USUAL: [&str; 2] = ["combined", "main"];
 
 /// What kind of log a file is. A container's stream that holds both is an access log with error records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Role {
     /// Requests.
     Access,

@@ -14,6 +14,7 @@ pub mod json;
 pub mod lines;
 pub mod markdown;
 pub mod patterns;
+pub mod prometheus;
 pub mod safe;
 pub mod series;
 pub mod text;

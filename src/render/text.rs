@@ -12,7 +12,7 @@ mod tables;
 
 use crate::clock::{self, Clock};
 use crate::render::Style;
-use crate::report::{CoverageState, Incident, Report, Severity};
+use crate::report::{CoverageState, Incident, News, NewsKind, Report, Severity};
 pub(crate) use incident::{between, duration, impact_words, lasted};
 use page::{Page, Paint};
 use places::Places;
@@ -27,6 +27,7 @@ const FINDINGS: usize = 25;
 pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let places = Places::new(report);
     let mut page = Page::new(style);
+    news(&mut page, report);
     headline(&mut page, report, places.clock);
     incidents(&mut page, report, &places);
     findings(&mut page, report, &places);
@@ -41,6 +42,23 @@ pub(crate) fn weight(incident: &Incident) -> impl Ord + use<> {
     let lost = incident.impact.lost_estimate.unwrap_or(0);
     let lasted = incident.end.unwrap_or(i64::MAX).saturating_sub(incident.start);
     (incident.severity, std::cmp::Reverse((incident.impact.failed.saturating_add(lost), lasted)))
+}
+
+/// What a run says that goes on from another.
+fn news(page: &mut Page, report: &Report) {
+    let Some(news) = report.news.as_ref().filter(|n| !n.is_empty()) else { return };
+    page.painted("Since the last run", Paint::Strong);
+    for News { id, kind } in news {
+        let more = match kind {
+            NewsKind::New => "new; nothing says yet that it is over for good",
+            NewsKind::NewAndOver => "new, and over",
+            NewsKind::Continues => "goes on",
+            NewsKind::Ended => "over",
+            NewsKind::Withdrawn => "with more of the log it does not stand out any more",
+        };
+        page.line(&format!("  {id}  {more}"));
+    }
+    page.blank();
 }
 
 fn headline(page: &mut Page, report: &Report, clock: Clock) {

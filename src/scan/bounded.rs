@@ -6,6 +6,7 @@
 //! So any split of the input gives the same bytes; what fell out is counted, never lost in silence.
 
 use crate::time::Second;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A 64-bit hash of bytes: multiply and fold, eight bytes a step; stable over machines and runs.
@@ -28,7 +29,7 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// Buckets of time, at most `cap` of them; the width doubles when they would be more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Buckets<T> {
     level: u8,
     cap: usize,
@@ -109,10 +110,28 @@ impl<T: Cell> Buckets<T> {
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.cells.values_mut()
     }
+
+    /// Forgets the buckets that end before `second`.
+    pub(crate) fn forget_before(&mut self, second: Second) {
+        let first = second >> self.level;
+        self.cells.retain(|key, _| *key >= first);
+    }
+
+    /// Whether it keeps its own rules: the cap of a `fresh` one, and times that are times.
+    pub(crate) fn is_sound(&self, fresh: &Self, seconds: std::ops::RangeInclusive<Second>) -> bool {
+        let inside = |key: i64| {
+            key.checked_mul(1 << self.level.min(62)).is_some_and(|second| seconds.contains(&second))
+        };
+        let edges = [self.cells.first_key_value(), self.cells.last_key_value()];
+        self.level < 40
+            && self.cap == fresh.cap
+            && self.cells.len() <= self.cap
+            && edges.into_iter().flatten().all(|(key, _)| inside(*key))
+    }
 }
 
 /// The k entries with the smallest keys out of all that were shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Smallest<K: Ord, V> {
     cap: usize,
     entries: BTreeMap<K, V>,
@@ -181,10 +200,25 @@ impl<K: Ord + Copy, V> Smallest<K, V> {
     pub(crate) fn is_full(&self) -> bool {
         self.entries.len() == self.cap
     }
+
+    /// Forgets entries; what came later and was not wanted before stays unknown.
+    pub(crate) fn forget(&mut self, old: impl Fn(&K) -> bool) {
+        self.entries.retain(|key, _| !old(key));
+        if self.entries.len() < self.cap {
+            self.limit = None;
+        }
+    }
+
+    /// Whether it keeps its own rules, with the cap of a `fresh` one.
+    pub(crate) fn is_sound(&self, fresh: &Self) -> bool {
+        let last = self.entries.last_key_value().map(|(key, _)| key);
+        let limit = if self.entries.len() == self.cap { last } else { None };
+        self.cap == fresh.cap && self.entries.len() <= self.cap && self.limit.as_ref() == limit
+    }
 }
 
 /// Counts by key, the `CAP` smallest keys by name and the rest in one sum.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Counter<const CAP: usize> {
     counts: Vec<(u64, u32)>,
     /// Counts of keys that did not fit.
@@ -217,11 +251,20 @@ impl<const CAP: usize> Counter<CAP> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
         self.counts.iter().copied()
     }
+
+    /// Whether it keeps its own rules, and no count is one that overflows when it is added to another.
+    pub(crate) fn is_sound(&self) -> bool {
+        let most = u32::MAX >> 1;
+        self.counts.len() <= CAP
+            && self.counts.is_sorted_by(|a, b| a.0 < b.0)
+            && self.rest < most
+            && self.counts.iter().all(|(_, n)| *n < most)
+    }
 }
 
 /// How many distinct keys were shown: exact up to `CAP`, estimated from the `CAP`-th smallest hash beyond
 /// (unbiased estimator (k - 1) / U of Beyer et al.; standard error about 1 / sqrt(k - 2)).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Distinct<const CAP: usize> {
     hashes: Vec<u32>,
 }
@@ -250,6 +293,11 @@ impl<const CAP: usize> Distinct<CAP> {
             }
             _ => self.hashes.len() as u64,
         }
+    }
+
+    /// Whether it keeps its own rules.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.hashes.len() <= CAP && self.hashes.is_sorted_by(|a, b| a < b)
     }
 }
 

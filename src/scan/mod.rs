@@ -17,6 +17,7 @@ mod drive;
 mod endpoint;
 mod errors;
 mod json;
+mod keep;
 mod lanes;
 mod partial;
 mod plan;

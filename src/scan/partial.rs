@@ -3,6 +3,7 @@
 use super::bounded::{Buckets, Cell, Counter, Distinct, Smallest};
 use crate::time::{Millis, Second};
 use crate::timeline::Timeline;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Failing seconds kept apart before neighbouring ones share a bucket: two hours of continuous failure to the
@@ -24,7 +25,7 @@ const EXAMPLES: usize = 3;
 pub(crate) const KEPT: usize = 2048;
 
 /// The place of a line, and its text where it could not be read again (standard input, packed files).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sample {
     /// When it was written.
     pub second: Second,
@@ -59,7 +60,7 @@ impl Dimension {
 }
 
 /// Failed requests of one bucket.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailureCell {
     pub(crate) failed: u32,
     pub(crate) statuses: BTreeMap<u16, u32>,
@@ -85,7 +86,7 @@ impl Cell for FailureCell {
 }
 
 /// Error records of one bucket, by shape of message.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ErrorCell {
     pub(crate) shapes: Vec<Shaped>,
     /// Records of shapes that did not fit.
@@ -93,7 +94,7 @@ pub(crate) struct ErrorCell {
 }
 
 /// Error records of one shape in one bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shaped {
     pub(crate) shape: u64,
     pub(crate) count: u32,
@@ -104,7 +105,7 @@ pub(crate) struct Shaped {
 }
 
 /// Shapes kept in one bucket; one bucket of all but the strangest logs holds fewer.
-const SHAPES_PER_CELL: usize = 32;
+pub(crate) const SHAPES_PER_CELL: usize = 32;
 
 impl ErrorCell {
     /// Counts records of a shape, of which the first is at `at`; its sample is made only when it is wanted.
@@ -180,7 +181,7 @@ pub(crate) fn keep_last(mine: &mut Option<Sample>, other: Option<Sample>) {
 }
 
 /// A stretch of a file and the seconds its lines carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Block {
     /// First byte.
     pub start: u64,
@@ -196,7 +197,7 @@ pub struct Block {
 pub(crate) type Sighting = (u32, u64, Second);
 
 /// What scanning a file, or a part of it, yields.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileScan {
     /// Requests by second.
     pub timeline: Timeline,

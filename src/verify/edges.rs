@@ -187,7 +187,10 @@ impl Court<'_> {
     ) -> Judgement {
         let line = if edge.part {
             let near = |time: Millis| (time - edge.time).abs() <= 1000;
-            edge.incident.timeline.iter().filter(|e| near(e.time)).find_map(|e| e.evidence.as_ref())
+            let mut near: Vec<_> = edge.incident.timeline.iter().filter(|e| near(e.time)).collect();
+            // Where requests failed, a failed request shows it better than what nginx says in the same second.
+            near.sort_by_key(|e| !e.what.contains(" failed request"));
+            near.into_iter().find_map(|e| e.evidence.as_ref())
         } else {
             None
         };

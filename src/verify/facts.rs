@@ -44,7 +44,12 @@ pub(super) struct Facts<'a> {
     capped: bool,
 }
 
+/// An event says the word, and may say after it which message or which try it was.
 fn act_of_event(what: &str) -> Option<Act> {
+    let says = |word: Word| {
+        let rest = what.strip_prefix(word_summary(word));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": ") || rest.starts_with(" again, try"))
+    };
     [
         (Word::Version, Act::Start),
         (Word::Upgrade, Act::Start),
@@ -54,7 +59,7 @@ fn act_of_event(what: &str) -> Option<Act> {
         (Word::Reconfiguring, Act::Reload),
     ]
     .into_iter()
-    .find_map(|(word, act)| (word_summary(word) == what).then_some(act))
+    .find_map(|(word, act)| says(word).then_some(act))
 }
 
 fn act_of_finding(kind: &str) -> Option<Act> {

@@ -343,5 +343,6 @@ pub(crate) fn several() -> Report {
             _ => Some(0),
         })),
         options: asked("."),
+        news: None,
     }
 }

@@ -41,6 +41,14 @@ pub(super) struct Report<'a> {
     chart: Option<Chart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     availability: Option<Availability>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    news: Option<Vec<News<'a>>>,
+}
+
+#[derive(Serialize)]
+struct News<'a> {
+    id: &'a str,
+    what: &'static str,
 }
 
 impl<'a> Report<'a> {
@@ -75,6 +83,10 @@ impl<'a> Report<'a> {
                 bad_seconds: number(a.bad_seconds),
                 unknown_seconds: number(a.unknown_seconds),
             }),
+            news: r
+                .news
+                .as_ref()
+                .map(|all| all.iter().map(|n| News { id: &n.id, what: n.kind.name() }).collect()),
         }
     }
 }

@@ -1,0 +1,104 @@
+//! What it takes to keep a scan beyond its run: to go on in the middle of a file, to forget what is old, and to
+//! distrust what was read back.
+
+use super::partial::{FileScan, Sample};
+use crate::time::Second;
+
+/// Counts above this are no log's: sums of them could overflow.
+const MOST: u64 = 1 << 56;
+/// Seconds of the years 0 to 9999.
+const SECONDS: std::ops::RangeInclusive<Second> = -62_167_219_200..=253_402_300_799;
+
+impl FileScan {
+    /// Moves line numbers that were counted from the middle of a file, behind `lines` others.
+    pub(crate) fn behind(&mut self, lines: u64) {
+        self.each_sample(&mut |sample| sample.line = sample.line.saturating_add(lines));
+    }
+
+    fn each_sample(&mut self, change: &mut dyn FnMut(&mut Sample)) {
+        for cell in self.failures.values_mut() {
+            cell.first.iter_mut().chain(&mut cell.last).for_each(&mut *change);
+        }
+        for cell in self.errors.values_mut() {
+            cell.shapes.iter_mut().for_each(|e| change(&mut e.first));
+        }
+        self.shapes.values_mut().for_each(&mut *change);
+        self.examples.values_mut().for_each(change);
+    }
+
+    /// Forgets what is before `second`; stamps of error records have no zone, so that theirs may be a day older. Sums
+    /// over the file stay.
+    pub(crate) fn forget_before(&mut self, second: Second) {
+        const ZONES: i64 = 86_400;
+        self.timeline.forget_before(second);
+        self.failures.forget_before(second);
+        self.errors.forget_before(second.saturating_sub(ZONES));
+        let old = second.saturating_sub(ZONES);
+        self.seen_access.forget(|(_, _, at)| *at < old);
+        self.seen_error.forget(|(_, _, at)| *at < old);
+        let clip = |at: Option<i64>| at.map(|at| at.max(second.saturating_mul(1000)));
+        self.first =
+            clip(self.first).filter(|first| self.last.is_some_and(|last| *first <= last)).or(self.last);
+        self.error_span = self.error_span.map(|(first, last)| (first.max(old).min(last), last));
+    }
+
+    /// Whether this can have come from a scan: what was read from a file that anybody may have written must not make
+    /// a sum overflow or a collection grow beyond its cap.
+    pub(crate) fn is_sound(&self) -> bool {
+        let fresh = Self::default();
+        let counts = [
+            self.lines,
+            self.bytes,
+            self.requests,
+            self.error_records,
+            self.unparsed,
+            self.unparsed_bytes,
+            self.outside,
+            self.oversized,
+            self.duplicate,
+            self.duplicate_bytes,
+        ];
+        let milliseconds = |at: &Option<i64>| at.is_none_or(|at| SECONDS.contains(&at.div_euclid(1000)));
+        let sample = |s: &Sample| SECONDS.contains(&s.second) && s.line < MOST && s.byte < MOST;
+        let samples = self.failures.iter().all(|(_, c)| c.first.iter().chain(&c.last).all(sample))
+            && self.errors.iter().all(|(_, c)| c.shapes.iter().all(|e| sample(&e.first)))
+            && self.shapes.iter().chain(self.examples.iter()).all(|(_, s)| sample(s));
+        let most = u64::from(u32::MAX >> 1);
+        let small = self.failures.iter().all(|(_, c)| {
+            u64::from(c.failed) < most
+                && c.statuses.len() <= 1000
+                && c.statuses.values().all(|n| u64::from(*n) < most)
+                && c.names.iter().all(super::bounded::Counter::is_sound)
+                && c.clients.is_sound()
+        }) && self.errors.iter().all(|(_, c)| {
+            u64::from(c.rest) < most
+                && c.shapes.len() <= super::partial::SHAPES_PER_CELL
+                && c.shapes.is_sorted_by_key(|e| e.shape)
+                && c.shapes.iter().all(|e| u64::from(e.count) < most)
+        });
+        counts.iter().all(|n| *n < MOST)
+            && self.timeline.is_sound()
+            && self.failures.is_sound(&fresh.failures, SECONDS)
+            && self.errors.is_sound(&fresh.errors, SECONDS)
+            && self.shapes.is_sound(&fresh.shapes)
+            && self.names.is_sound(&fresh.names)
+            && self.seen_access.is_sound(&fresh.seen_access)
+            && self.seen_error.is_sound(&fresh.seen_error)
+            && self.examples.is_sound(&fresh.examples)
+            && samples
+            && small
+            && [&self.first, &self.last].into_iter().all(milliseconds)
+            && self.error_span.is_none_or(|(a, b)| SECONDS.contains(&a) && SECONDS.contains(&b))
+            && self
+                .seen_access
+                .iter()
+                .chain(self.seen_error.iter())
+                .all(|((_, _, at), ())| SECONDS.contains(at))
+            && self.offsets.len() <= 2 * 24 * 60
+            && self.offsets.iter().all(|(offset, (a, b))| {
+                offset.unsigned_abs() <= 24 * 60 && SECONDS.contains(a) && SECONDS.contains(b)
+            })
+            && self.chunk_lines.is_empty()
+            && self.blocks.is_empty()
+    }
+}

@@ -1,0 +1,512 @@
+//! Which log a file is: by its content. A log is known by its first block and by the bytes before the place where
+//! reading stopped; names and inodes say nothing (rotation renames, `copytruncate` copies, inodes are given anew).
+
+use super::{Head, Stats};
+use crate::error::{Error, Result};
+use crate::input::source::{Pages, PlainFile, Source, open_stream};
+use crate::reading::Reading;
+use crate::scan::Job;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+
+/// Bytes of the first block: some twenty lines with their times, clients and requests.
+const HEAD: usize = 4096;
+/// Bytes before the place where reading stopped.
+const TAIL: usize = 1024;
+/// Longest unfinished line that is looked for at the end of a file.
+const LONGEST: u64 = 1 << 20;
+/// Packings of one log that are remembered.
+const PACKINGS: usize = 8;
+
+/// The first 16 bytes of a SHA-256.
+type Hash = [u8; 16];
+
+fn hash(parts: &[&[u8]]) -> Hash {
+    let mut sha = Sha256::new();
+    for part in parts {
+        sha.update(part);
+    }
+    let mut out = [0; 16];
+    out.copy_from_slice(&sha.finalize()[..16]);
+    out
+}
+
+/// A file as it lies on disk: its size, and a hash of its first and last bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Content {
+    size: u64,
+    ends: Hash,
+}
+
+/// A log and how far it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Log {
+    pub(super) number: u64,
+    /// Where it was last seen, as it is shown.
+    pub(super) path: String,
+    pub(super) host: Option<String>,
+    /// Bytes that [`Log::head`] covers: no more than were read.
+    head_len: u16,
+    head: Hash,
+    /// Unpacked bytes that were read: whole lines.
+    pub(super) offset: u64,
+    /// Hash of the bytes before that.
+    tail: Hash,
+    /// Packed files that hold nothing but this.
+    packed: Vec<Content>,
+    /// The run that saw it last.
+    pub(super) seen: u64,
+}
+
+/// A file with something new in it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) source: Source,
+    /// The number of its log.
+    pub(super) log: u64,
+    /// The new bytes.
+    pub(super) start: u64,
+    pub(super) end: u64,
+    head: (u16, Hash),
+    tail: Hash,
+    content: Content,
+    packed: bool,
+}
+
+impl Found {
+    /// What is to be scanned.
+    pub(super) fn job<'a>(&self, reading: &'a Reading) -> Job<'a> {
+        let plain = reading.source.is_seekable();
+        let known = Some(0..self.start).filter(|known| !known.is_empty());
+        Job {
+            source: &reading.source,
+            plan: &reading.plan,
+            range: plain.then_some(self.start..self.end),
+            skip: known.filter(|_| !plain).into_iter().collect(),
+        }
+    }
+
+    /// Writes down how far the log was read.
+    pub(super) fn settle(self, log: &mut Log) {
+        (log.head_len, log.head) = self.head;
+        (log.offset, log.tail) = (self.end, self.tail);
+        if self.packed {
+            remember(log, self.content);
+        }
+    }
+
+    /// Whether the file of this name is still the one that was looked at. What was scanned in between is of another
+    /// one otherwise: it was rotated away, or cut.
+    pub(super) fn is_still_there(&self, stats: &mut Stats) -> bool {
+        let Ok(now) = Source::file(&self.source.path).and_then(|source| look(source, stats)) else {
+            return false;
+        };
+        if self.packed {
+            return now.content == self.content;
+        }
+        let mut tail = || tail_of(&PlainFile::open(&now.source)?, self.end, &mut Pages::default(), stats);
+        now.content.size >= self.end
+            && now.first.begins(self.head.0, &self.head.1)
+            && tail().ok() == Some(self.tail)
+    }
+
+    /// The file as it lies on disk.
+    pub(super) fn content(&self) -> Content {
+        self.content
+    }
+}
+
+fn remember(log: &mut Log, content: Content) {
+    if !log.packed.contains(&content) {
+        log.packed.push(content);
+        if log.packed.len() > PACKINGS {
+            log.packed.remove(0);
+        }
+    }
+}
+
+/// The first bytes of a file, unpacked, at most [`HEAD`], with the hashes of their beginnings: thousands of logs are
+/// compared with each file, and nearly all of them by the same beginning.
+#[derive(Debug, Default)]
+struct First {
+    bytes: Vec<u8>,
+    hashes: RefCell<BTreeMap<u16, Hash>>,
+}
+
+impl First {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, hashes: RefCell::default() }
+    }
+
+    /// Whether it begins with `len` bytes of this hash.
+    fn begins(&self, len: u16, wanted: &Hash) -> bool {
+        let Some(bytes) = self.bytes.get(..usize::from(len)).filter(|b| !b.is_empty()) else { return false };
+        *self.hashes.borrow_mut().entry(len).or_insert_with(|| hash(&[bytes])) == *wanted
+    }
+
+    /// Whether it begins as a log does.
+    fn is_of(&self, log: &Log) -> bool {
+        self.begins(log.head_len, &log.head)
+    }
+}
+
+/// A file that was looked into.
+struct Looked {
+    source: Source,
+    first: First,
+    content: Content,
+}
+
+/// Tells which log each file is and which bytes of it are new. What cannot be read is given back as errors.
+pub(super) fn identify(
+    state: &mut Head,
+    sources: Vec<Source>,
+    stats: &mut Stats,
+    changed: &mut bool,
+) -> (Vec<Found>, Vec<Error>) {
+    let mut errors = Vec::new();
+    let mut looked = Vec::new();
+    for source in sources {
+        match look(source, stats) {
+            Ok(file) if file.content.size == 0 || state.refused.contains(&file.content) => {}
+            Ok(file) => looked.push(file),
+            // Rotated away since the folder was listed: it is found under its new name, now or in the next run.
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    // Where a log was last seen it is looked for first; then plain files, the longest first, which a copy that is
+    // still being made is not; packed files last.
+    let places: BTreeMap<&str, Vec<&Log>> = state.logs.iter().fold(BTreeMap::new(), |mut places, log| {
+        places.entry(&log.path).or_insert_with(Vec::new).push(log);
+        places
+    });
+    looked.sort_by_cached_key(|f| {
+        let there = places.get(f.source.shown.as_str());
+        let same = there.is_some_and(|logs| logs.iter().any(|l| f.first.is_of(l)));
+        (!f.source.is_seekable(), !same, std::cmp::Reverse(f.content.size), f.source.path.clone())
+    });
+    let mut out: Vec<Found> = Vec::new();
+    let mut taken: Vec<(u64, Source, u64)> = Vec::new();
+    for file in looked {
+        let found = if file.source.is_seekable() {
+            plain(state, &file, &taken, stats, changed)
+        } else {
+            packed(state, &file, &out, stats, changed)
+        };
+        match found {
+            Ok(Some(found)) => {
+                if found.source.is_seekable() {
+                    taken.push((found.log, found.source.clone(), found.content.size));
+                }
+                if found.end > found.start {
+                    out.push(found);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    (out, errors)
+}
+
+/// Reads the ends of a file.
+fn look(source: Source, stats: &mut Stats) -> Result<Looked> {
+    let size = source.size;
+    let file = std::fs::File::open(&source.path).map_err(Error::io(&source.path))?;
+    let at = |from: u64, len: usize| -> Result<Vec<u8>> {
+        use std::os::unix::fs::FileExt;
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while filled < len {
+            match file.read_at(&mut bytes[filled..], from + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io(&source.path)(e)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    };
+    let raw = at(0, HEAD.min(size as usize))?;
+    stats.known_by += raw.len() as u64;
+    let last = if source.is_seekable() { Vec::new() } else { at(size.saturating_sub(TAIL as u64), TAIL)? };
+    stats.known_by += last.len() as u64;
+    let ends = hash(&[&raw, &last]);
+    let content = Content { size, ends };
+    let first = First::new(if source.is_seekable() { raw } else { Vec::new() });
+    Ok(Looked { source, first, content })
+}
+
+fn range(plain: &PlainFile, from: u64, to: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Vec<u8>> {
+    plain.read_at(from..to, pages)?;
+    stats.known_by += pages.len() as u64;
+    Ok(pages.to_vec())
+}
+
+/// The bytes before `offset` that make a log's tail.
+fn tail_of(plain: &PlainFile, offset: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Hash> {
+    Ok(hash(&[&range(plain, offset.saturating_sub(TAIL as u64), offset, pages, stats)?]))
+}
+
+/// A plain file: the log it goes on with, or a new one.
+fn plain(
+    state: &mut Head,
+    file: &Looked,
+    taken: &[(u64, Source, u64)],
+    stats: &mut Stats,
+    changed: &mut bool,
+) -> Result<Option<Found>> {
+    let open = PlainFile::open(&file.source)?;
+    let mut pages = Pages::default();
+    let mut start = 0;
+    let mut number = None;
+    for at in 0..state.logs.len() {
+        let log = &state.logs[at];
+        if !file.first.is_of(log) {
+            continue;
+        }
+        if let Some((_, other, size)) = taken.iter().find(|t| t.0 == log.number) {
+            // Another file is that log already: this one is its copy, or they only begin alike.
+            let shared = file.content.size.min(*size);
+            let other = PlainFile::open(other)?;
+            if tail_of(&open, shared, &mut pages, stats)? == tail_of(&other, shared, &mut pages, stats)? {
+                if file.content.size <= *size {
+                    return Ok(None);
+                }
+                // It goes on where the other ends; what they share is counted.
+                start = *size;
+            }
+            continue;
+        }
+        if file.content.size < log.offset {
+            // A part of what was read: a copy that is not finished, or a log that was cut and begins as it did.
+            continue;
+        }
+        if tail_of(&open, log.offset, &mut pages, stats)? == log.tail {
+            (number, start) = (Some(at), log.offset);
+            break;
+        }
+    }
+    if number.is_none() && start == 0 && is_part(state, file, &open, stats)? {
+        return Ok(None);
+    }
+    let end = whole_lines(&open, start, file.content.size, &mut pages, stats)?;
+    if number.is_none() && end == start {
+        return Ok(None);
+    }
+    let log = log_at(state, number, &file.source, changed);
+    let head_len = (end as usize).min(HEAD).min(file.first.bytes.len());
+    Ok(Some(Found {
+        source: file.source.clone(),
+        log,
+        start,
+        end,
+        head: (head_len as u16, hash(&[&file.first.bytes[..head_len]])),
+        tail: if end > start { tail_of(&open, end, &mut pages, stats)? } else { [0; 16] },
+        content: file.content,
+        packed: false,
+    }))
+}
+
+/// Whether a file that begins as a longer log does is a copy of its beginning (`cp` while rotating): then its last bytes
+/// stand at the same place of the file that is that log. Without that file it cannot be told, and the log that was read
+/// is believed: to count lines twice is worse than to wait for the copy to be finished.
+fn is_part(state: &Head, file: &Looked, open: &PlainFile, stats: &mut Stats) -> Result<bool> {
+    let size = file.content.size;
+    let mut pages = Pages::default();
+    for log in state.logs.iter().filter(|l| size < l.offset && file.first.is_of(l)) {
+        let Ok(other) = Source::file(std::path::Path::new(&log.path)) else { return Ok(true) };
+        if !other.is_seekable()
+            || other.size < size
+            || other.path.as_os_str().as_bytes() == file.source.path.as_os_str().as_bytes()
+        {
+            return Ok(true);
+        }
+        let other = PlainFile::open(&other)?;
+        if tail_of(open, size, &mut pages, stats)? == tail_of(&other, size, &mut pages, stats)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The end of the last whole line behind `start`.
+fn whole_lines(open: &PlainFile, start: u64, size: u64, pages: &mut Pages, stats: &mut Stats) -> Result<u64> {
+    const STEP: u64 = 16 << 10;
+    let mut to = size;
+    while to > start && size - to < LONGEST {
+        let from = to.saturating_sub(STEP).max(start);
+        // The last byte is a newline nearly always, and then one byte says so.
+        let from = if to == size { to - 1 } else { from };
+        let bytes = range(open, from, to, pages, stats)?;
+        if let Some(i) = memchr::memrchr(b'\n', &bytes) {
+            return Ok(from + i as u64 + 1);
+        }
+        to = from;
+    }
+    // A line longer than any of nginx's: it is passed over and counted by the scan.
+    Ok(if size - to >= LONGEST { size } else { start })
+}
+
+/// A packed file: the log it holds, or a new one. Logs of this run that are still to be read count as known.
+fn packed(
+    state: &mut Head,
+    file: &Looked,
+    fresh: &[Found],
+    stats: &mut Stats,
+    changed: &mut bool,
+) -> Result<Option<Found>> {
+    if let Some(log) = state.logs.iter_mut().find(|l| l.packed.contains(&file.content)) {
+        log.seen = state.runs;
+        if !log.path.eq(&file.source.shown) && !std::path::Path::new(&log.path).exists() {
+            log.path.clone_from(&file.source.shown);
+        }
+        return Ok(None);
+    }
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+    let young = file.source.modified.is_some_and(|m| now - m < 60);
+    let mut stream = open_stream(&file.source)?;
+    let mut first = Vec::new();
+    (&mut stream).take(HEAD as u64).read_to_end(&mut first).map_err(Error::io(&file.source.path))?;
+    let first = First::new(first);
+    // Where the tails of the logs that begin so are to be found.
+    let mut wanted: Vec<(usize, u64, Hash)> = Vec::new();
+    for (at, log) in state.logs.iter().enumerate() {
+        let pending = fresh.iter().find(|f| f.log == log.number);
+        let (head, offset, tail) = match pending {
+            Some(f) => (f.head, f.end, f.tail),
+            None => ((log.head_len, log.head), log.offset, log.tail),
+        };
+        if first.begins(head.0, &head.1) {
+            wanted.push((at, offset, tail));
+        }
+    }
+    wanted.sort_by_key(|w| w.1);
+    let mut ring = Ring::default();
+    let mut matched: Option<(usize, u64)> = None;
+    let mut next = 0;
+    let mut see = |bytes: &[u8], ring: &mut Ring| {
+        let mut bytes = bytes;
+        while let Some((at, offset, tail)) = wanted.get(next).copied() {
+            let Some(step) = offset.checked_sub(ring.len).filter(|s| *s <= bytes.len() as u64) else {
+                if offset < ring.len {
+                    next += 1;
+                    continue;
+                }
+                break;
+            };
+            let (front, rest) = bytes.split_at(step as usize);
+            ring.push(front);
+            bytes = rest;
+            if ring.tail() == tail {
+                matched = Some((at, offset));
+            }
+            next += 1;
+        }
+        ring.push(bytes);
+    };
+    // Tails inside the first block.
+    see(&first.bytes, &mut ring);
+    let mut block = vec![0; 256 << 10];
+    loop {
+        match stream.read(&mut block) {
+            Ok(0) => break,
+            Ok(n) => see(&block[..n], &mut ring),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::io(&file.source.path)(e)),
+        }
+    }
+    stats.known_by += ring.len;
+    if stream.damage().is_some() && young {
+        // It is being packed at this moment.
+        return Ok(None);
+    }
+    let length = ring.len;
+    if let Some((at, offset)) = matched.filter(|(_, offset)| length <= *offset) {
+        let log = &mut state.logs[at];
+        remember(log, file.content);
+        log.seen = state.runs;
+        debug_assert!(offset >= length);
+        *changed = true;
+        return Ok(None);
+    }
+    let start = matched.map_or(0, |m| m.1);
+    // A packed file is finished: its last line counts without its newline too.
+    let end = length;
+    let pending = matched.is_some_and(|m| fresh.iter().any(|f| f.log == state.logs[m.0].number));
+    if pending {
+        // The plain file of the same log is read in this run; the next run tells what this one has more.
+        return Ok(None);
+    }
+    let log = log_at(state, matched.map(|m| m.0), &file.source, changed);
+    let head_len = first.bytes.len().min(HEAD);
+    Ok(Some(Found {
+        source: file.source.clone(),
+        log,
+        start,
+        end,
+        head: (head_len as u16, hash(&[&first.bytes[..head_len]])),
+        tail: ring.tail(),
+        content: file.content,
+        packed: true,
+    }))
+}
+
+/// The number of a log that a file was found to be; of a new one when it is none.
+fn log_at(state: &mut Head, known: Option<usize>, source: &Source, changed: &mut bool) -> u64 {
+    let runs = state.runs;
+    if let Some(log) = known.and_then(|at| state.logs.get_mut(at)) {
+        if log.path != source.shown {
+            log.path.clone_from(&source.shown);
+            *changed = true;
+        }
+        log.seen = runs;
+        return log.number;
+    }
+    let number = state.next;
+    state.next += 1;
+    state.logs.push(Log {
+        number,
+        path: source.shown.clone(),
+        host: source.host.clone(),
+        head_len: 0,
+        head: [0; 16],
+        offset: 0,
+        tail: [0; 16],
+        packed: Vec::new(),
+        seen: runs,
+    });
+    number
+}
+
+/// The last bytes of a stream, and how many there were.
+#[derive(Debug, Default)]
+struct Ring {
+    last: Vec<u8>,
+    len: u64,
+}
+
+impl Ring {
+    fn push(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        if bytes.len() >= TAIL {
+            self.last.clear();
+            self.last.extend_from_slice(&bytes[bytes.len() - TAIL..]);
+        } else {
+            self.last.extend_from_slice(bytes);
+            let over = self.last.len().saturating_sub(TAIL);
+            self.last.drain(..over);
+        }
+    }
+
+    fn tail(&self) -> Hash {
+        hash(&[&self.last])
+    }
+}

@@ -1,0 +1,94 @@
+//! What is kept of one log: how it is read, and the sum of its scans.
+
+use crate::format::AccessFormat;
+use crate::format::framing::Framing;
+use crate::input::source::Source;
+use crate::reading::{Reading, Role};
+use crate::scan::{FileScan, Plan};
+use crate::time::Second;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Longest example line that is kept.
+const EXAMPLE: usize = 4096;
+
+/// A log of which something is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    role: Role,
+    /// Access formats as directives, which is how nginx writes them and how they can be read again.
+    formats: Vec<String>,
+    errors: bool,
+    framing: Framing,
+    confidence: f64,
+    reason: String,
+    example: Vec<u8>,
+    vhosts: BTreeSet<String>,
+    peers: BTreeSet<String>,
+    scan: FileScan,
+}
+
+impl Kept {
+    pub(super) fn new(reading: Reading) -> Self {
+        let mut example = reading.example;
+        example.truncate(EXAMPLE);
+        Self {
+            role: reading.role,
+            formats: reading.plan.formats.iter().map(AccessFormat::definition).collect(),
+            errors: reading.plan.errors,
+            framing: reading.plan.framing,
+            confidence: reading.confidence,
+            reason: reading.reason,
+            example,
+            vhosts: reading.vhosts,
+            peers: reading.peers,
+            scan: FileScan::default(),
+        }
+    }
+
+    /// The formats of its lines; none when they cannot be read.
+    pub(super) fn formats(&self) -> Vec<AccessFormat> {
+        self.formats.iter().filter_map(|f| AccessFormat::from_directive("", f, None).ok()).collect()
+    }
+
+    /// How `source` is read; `None` when a format cannot be read back.
+    pub(super) fn reading(&self, source: Source) -> Option<Reading> {
+        let formats = self.formats();
+        (formats.len() == self.formats.len()).then(|| Reading {
+            source,
+            role: self.role,
+            plan: Plan::new(formats, self.errors, self.framing),
+            confidence: self.confidence,
+            reason: self.reason.clone(),
+            example: self.example.clone(),
+            vhosts: self.vhosts.clone(),
+            peers: self.peers.clone(),
+        })
+    }
+
+    /// Adds the scan of the bytes behind those that were scanned before.
+    pub(super) fn add(&mut self, mut scan: FileScan) {
+        scan.behind(self.scan.lines);
+        // The index is for reading again, and nobody does.
+        scan.blocks.clear();
+        self.scan.merge(scan);
+    }
+
+    pub(super) fn scan(&self) -> &FileScan {
+        &self.scan
+    }
+
+    pub(super) fn forget_before(&mut self, second: Second) {
+        self.scan.forget_before(second);
+    }
+
+    /// The last second with a line.
+    pub(super) fn last(&self) -> Option<Second> {
+        self.scan.last.map(|ms| ms.div_euclid(1000)).or(self.scan.error_span.map(|s| s.1))
+    }
+
+    /// Whether this can have been written by a run.
+    pub(super) fn is_sound(&self) -> bool {
+        self.confidence.is_finite() && self.formats.len() <= 64 && self.scan.is_sound()
+    }
+}
