@@ -127,6 +127,8 @@ fn users_can_replace_and_switch_off() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_record_panics(level in 0usize..8, text in "(connect\\(\\) failed|open\\(\\) \"|upstream timed out| \\(111: x\\)| while connecting to upstream|, client: |, upstream: \"|exit|[lua] | in /a:1|.){0,12}") {
         let level = ["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"][level];
