@@ -288,33 +288,37 @@ fn examine<R>(
     progress: &dyn Progress,
     then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
 ) -> Result<(Outcome, R)> {
-    // A mistake in the user's own patterns is told before the work.
-    let users =
-        (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()?;
+    let users = users_catalogue(options)?;
     let counts = count(options, progress)?;
     progress.stage("looking for incidents");
-    let catalogue = match users {
-        Some(catalogue) => catalogue,
-        // Records can stand in an access log too: one stream of a container carries both.
-        None if counts.reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin()?,
-        None => Catalogue::none()?,
-    };
-    finish(options, &catalogue, counts, then)
+    finish(options, users, counts, then)
+}
+
+/// The catalogue with the user's own patterns, where there are any. To be asked before the work, so that a mistake in
+/// them is told at once.
+pub(crate) fn users_catalogue(options: &Options) -> Result<Option<Catalogue>> {
+    (!options.patterns.is_empty()).then(|| Catalogue::with_dirs(&options.patterns)).transpose()
 }
 
 /// Detects and inspects what was counted.
-pub(crate) fn conclude(options: &Options, catalogue: &Catalogue, counts: Counts) -> Result<Outcome> {
-    finish(options, catalogue, counts, |_, _, _| ()).map(|(outcome, ())| outcome)
+pub(crate) fn conclude(options: &Options, users: Option<Catalogue>, counts: Counts) -> Result<Outcome> {
+    finish(options, users, counts, |_, _, _| ()).map(|(outcome, ())| outcome)
 }
 
 fn finish<R>(
     options: &Options,
-    catalogue: &Catalogue,
+    users: Option<Catalogue>,
     counts: Counts,
     then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
 ) -> Result<(Outcome, R)> {
     let Counts { reads, refused, skipped, mut failures, mut zone, window } = counts;
-    let hosts = inspect::hosts(&reads, catalogue, window, &|span| given_zone(options, span))?;
+    let catalogue = match users {
+        Some(catalogue) => catalogue,
+        // Records can stand in an access log too: one stream of a container carries both.
+        None if reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin()?,
+        None => Catalogue::none()?,
+    };
+    let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
     let mut report =
         Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
     for host in &hosts {

@@ -22,7 +22,6 @@ pub use ledger::{Known, Ledger};
 pub use store::MAGIC;
 
 use crate::analysis::{self, Counts, Options, Outcome, Progress};
-use crate::catalogue::Catalogue;
 use crate::error::{Error, Result};
 use crate::input::discover::Discovered;
 use crate::input::source::{Kind, Source};
@@ -167,14 +166,14 @@ impl Session {
         if found.is_empty() && !always && failures.is_empty() {
             return Ok(None);
         }
+        let users = analysis::users_catalogue(options)?;
         let mut body = self.take_body()?;
         progress.stage("reading");
         let read = self.read(&mut body, found, options, &workers, progress, &mut refused);
         failures.extend(read?);
-        let catalogue = Catalogue::with_dirs(&options.patterns)?;
         progress.stage("looking for incidents");
         let counts = self.counts(&mut body, refused, analysis::left_out(skipped), failures, options, keep)?;
-        let mut outcome = analysis::conclude(options, &catalogue, counts)?;
+        let mut outcome = analysis::conclude(options, users, counts)?;
         let last = outcome.report.span.map(|(_, last)| last.div_euclid(1000));
         self.head.last = self.head.last.max(last);
         let news = self.head.ledger.settle(&mut outcome.report);
