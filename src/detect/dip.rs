@@ -19,6 +19,10 @@ const ENTER: f64 = 0.2;
 const LEAVE: f64 = 0.4;
 /// Requests come in sessions, so blocks of them scatter at least so much more than a Poisson count.
 const LEAST: f64 = 2.0;
+/// Stretches that tell how much stretches scatter,
+const LEAST_STRETCHES: usize = 24;
+/// the largest of so many differences left out.
+const TRIMMED: usize = 20;
 const DAY: f64 = 86_400.0;
 
 /// A run of blocks under the reference.
@@ -71,6 +75,7 @@ pub(crate) fn find<T: Ticks>(
         let reference = dip.reference.min(back);
         let due = reference * blocks;
         let seen: f64 = counts[dip.from..dip.to].iter().sum();
+        let dispersion = dispersion.max(scatter_over(&counts, dip.to - dip.from));
         let nats = shortfall_nats(seen, due) / dispersion;
         if seen >= 1.25 * ENTER * due
             || nats < threshold
@@ -116,6 +121,22 @@ pub(crate) fn scatter(counts: &[f64], least: f64) -> f64 {
         .map(|w| (w[1] - w[0]).powi(2) / f64::midpoint(w[0], w[1]))
         .collect();
     median(&mut squares).map_or(least, |m| (m / (2.0 * CHI_SQUARE_1_MEDIAN)).max(least))
+}
+
+/// Quasi-Poisson dispersion of stretches of so many blocks. A visit's requests spread over several blocks, so stretches
+/// scatter more than single ones, and a visit of many requests makes counts with a long tail that no median shows. Second
+/// differences, for the level may rise and fall; without the largest, which may be dips themselves.
+fn scatter_over(counts: &[f64], blocks: usize) -> f64 {
+    let blocks = blocks.min(counts.len() / LEAST_STRETCHES).max(1);
+    let sums: Vec<f64> = counts.chunks_exact(blocks).map(|c| c.iter().sum()).collect();
+    let mut squares: Vec<f64> = sums
+        .windows(3)
+        .filter(|w| w.iter().sum::<f64>() > 0.0)
+        .map(|w| (w[0] - 2.0 * w[1] + w[2]).powi(2) / (2.0 * (w[0] + w[1] + w[2])))
+        .collect();
+    squares.sort_by(f64::total_cmp);
+    squares.truncate(squares.len() - squares.len() / TRIMMED);
+    squares.iter().sum::<f64>() / squares.len().max(1) as f64
 }
 
 /// The dips, and how far blocks ordinarily lie under their reference (a standard deviation of logs).
