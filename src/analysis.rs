@@ -419,7 +419,7 @@ fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
         timeout_like: late * 2 > all.failed,
         ..detect::Options::default()
     };
-    detect::detect(
+    detect::find(
         &Signals {
             access: (!host.timeline.is_empty()).then_some(&counted),
             timings: Some(&host.timeline),

@@ -1,15 +1,18 @@
 //! One outage is one anomaly: what touches is joined, and keeps its parts as phases.
 
 use super::anomaly::{Anomaly, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind};
+use super::slow;
 use crate::time::Second;
 
 /// The healthy pause between two parts of one outage: half the longer part, within these.
 const PAUSE: (i64, i64) = (60, 1800);
+/// A lead of late answers begins at least so many seconds before the failing, and ends no longer before it.
+const LEAD: i64 = 5;
 /// Remarks kept, the strongest first.
 const MAX_REMARKS: usize = 200;
 
 /// Joins what belongs together and puts all in time order.
-pub(crate) fn merge(found: &mut Detection, excused: &[(Second, u32)]) {
+pub(crate) fn merge(found: &mut Detection) {
     let (errors, mut seen): (Vec<_>, Vec<_>) =
         std::mem::take(&mut found.anomalies).into_iter().partition(|a| a.kind == Kind::ErrorsOnly);
     settle_dips(&mut seen);
@@ -26,7 +29,6 @@ pub(crate) fn merge(found: &mut Detection, excused: &[(Second, u32)]) {
     anomalies.append(&mut alone);
     // An errors-only stretch can have widened a silence until it meets the next.
     found.anomalies = join(anomalies);
-    limited(excused, &mut found.remarks);
     let all = &found.anomalies;
     found.remarks.retain(|r| {
         let at = all.partition_point(|a| a.end_or_last() <= r.start);
@@ -38,6 +40,14 @@ pub(crate) fn merge(found: &mut Detection, excused: &[(Second, u32)]) {
         remarks.truncate(MAX_REMARKS);
     }
     remarks.sort_by_key(|r| (r.start, r.end));
+}
+
+/// Joins failing stretches with each other alone.
+pub(crate) fn join_failing(found: &mut Detection) {
+    let (failing, mut others): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut found.anomalies).into_iter().partition(|a| a.kind == Kind::Failing);
+    others.extend(join(failing));
+    found.anomalies = others;
 }
 
 fn overlap(a: &Anomaly, b: &Anomaly) -> i64 {
@@ -79,18 +89,22 @@ fn settle_dips(all: &mut Vec<Anomaly>) {
 }
 
 /// Answers that are late because requests wait for what fails, or line up again after it, are part of the failing and
-/// not news: a slow stretch stays where it lies apart from harder findings, or mostly outside them.
+/// not news: a slow stretch stays where it lies apart from harder findings. What came right before one, or lasted long
+/// after it, belongs to it, if it was slow enough to disturb people.
 fn settle_slow(all: &mut Vec<Anomaly>) {
     let (slow, hard): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(|a| a.kind == Kind::Slow);
-    let apart = |s: &Anomaly| {
-        let shared: i64 = hard.iter().map(|h| overlap(h, s).max(0)).sum();
-        let touches = hard.iter().any(|h| overlap(h, s) >= -PAUSE.0);
+    let stays = |s: &Anomaly| {
+        let near = || hard.iter().filter(|h| overlap(h, s) >= -pause(h, s));
+        let Some(first) = near().map(|h| h.start).min() else { return true };
+        let shared: i64 = near().map(|h| overlap(h, s).max(0)).sum();
         let left = length(s).saturating_sub(shared);
-        !touches || left > length(s) / 2 && left > PAUSE.0
+        let before = near().any(|h| overlap(h, s) >= -LEAD) && first.saturating_sub(s.start) >= LEAD;
+        let long = left > length(s) / 2 && left > PAUSE.0;
+        s.slow.is_none_or(|slow| slow::disturbs(&slow)) && (before || long)
     };
-    let slow: Vec<Anomaly> = slow.into_iter().filter(apart).collect();
+    let mut slow: Vec<Anomaly> = slow.into_iter().filter(stays).collect();
     all.extend(hard);
-    all.extend(slow);
+    all.append(&mut slow);
 }
 
 fn pause(a: &Anomaly, b: &Anomaly) -> i64 {
@@ -227,7 +241,7 @@ fn absorb(host: &mut Anomaly, e: &Anomaly) {
 }
 
 /// Names the stretches in which clients were limited, so that their 503 are not missed by the reader.
-fn limited(excused: &[(Second, u32)], remarks: &mut Vec<Remark>) {
+pub(crate) fn limited(excused: &[(Second, u32)], remarks: &mut Vec<Remark>) {
     let mut current: Option<(Second, Second, u64)> = None;
     let mut push = |(start, last, failed): (Second, Second, u64)| {
         if failed >= 10 {

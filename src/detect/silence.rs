@@ -305,6 +305,15 @@ pub(crate) fn find<T: Ticks>(
         if let Some((from, to)) = proof.quick {
             found.remarks.push(remark(Reason::QuickRestart, SilenceKind::Down, from, to));
         }
+        if gap.after.is_none()
+            && proof.started.is_none()
+            && let Some(stop) = proof.stopped
+            && gap.window.end.saturating_sub(stop) < options.least_seconds
+        {
+            let end = gap.window.end.max(stop.saturating_add(1));
+            found.remarks.push(remark(Reason::StoppedAtEnd, SilenceKind::Down, stop, end));
+            continue;
+        }
         if !proof.down && evidence < threshold {
             longest = longest.max(gap.seconds());
             if evidence >= 6.0 {

@@ -4,7 +4,7 @@
 //! their own, three times what three quarters and nine tenths take: where most requests are for small files, the
 //! median knows nothing of the pages behind them. Each look is paid for as a scope of its own.
 
-use super::anomaly::{Anomaly, Detection, Kind, Slowness};
+use super::anomaly::{Anomaly, Detection, Kind, Reason, Remark, Slowness};
 use super::steps::{Excused, Steps};
 use super::{Options, Tick, Ticks, failing};
 use crate::stats::median;
@@ -22,6 +22,10 @@ const TIMES: f64 = 3.0;
 const FELT_MS: f64 = 100.0;
 /// Shorter spells of slowness are pauses, as of a garbage collector.
 const LEAST_SECONDS: i64 = 10;
+/// So are spells below a minute in which people go on undisturbed,
+const SHORT_SECONDS: i64 = 60;
+/// which they do up to about a second (Nielsen, the same section).
+const DISTURBING_MS: f64 = 1000.0;
 /// Latencies of neighbouring requests hang together.
 const DISPERSION: f64 = 2.0;
 /// Blocks whose medians make the usual one: a spell of slowness may fill nearly half of them.
@@ -192,7 +196,31 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
             ..slowed(a)
         }));
     }
-    found.anomalies.append(&mut strongest(seen));
+    for a in strongest(seen) {
+        if a.end_or_last() - a.start >= SHORT_SECONDS || a.slow.is_some_and(|s| disturbs(&s)) {
+            found.anomalies.push(a);
+        } else {
+            found.remarks.push(pause(&a));
+        }
+    }
+}
+
+/// Whether the late answers of a stretch interrupt what people do.
+pub(super) fn disturbs(slow: &Slowness) -> bool {
+    slow.p90_ms >= DISTURBING_MS || f64::from(slow.limit_ms) >= DISTURBING_MS
+}
+
+fn pause(a: &Anomaly) -> Remark {
+    Remark {
+        kind: Kind::Slow,
+        reason: Reason::Blip,
+        start: a.start,
+        end: a.end_or_last(),
+        requests: a.requests,
+        failed: a.failed,
+        usual_share: a.usual_share,
+        evidence_nats: a.evidence_nats,
+    }
 }
 
 /// Seconds were compared by how many of their requests were late; none of these failed.

@@ -79,6 +79,18 @@ fn belongs(word: super::marks::Word, kind: MarkKind) -> bool {
 
 /// A candidate that was let go, with the reason.
 fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
+    if r.kind == Kind::Slow && r.reason == Reason::Blip {
+        let (late, of) = (clock::count(r.failed), clock::count_of(r.requests, "request"));
+        let length = clock::duration((r.end - r.start).max(0) * 1000);
+        let summary = format!("{late} of {of} took several times as long as usual, for {length}: a pause");
+        return Some(Finding {
+            kind: "pause",
+            time: r.start * 1000,
+            end: Some(r.end * 1000),
+            summary,
+            evidence: Vec::new(),
+        });
+    }
     if matches!(r.kind, Kind::Slow | Kind::Missing) {
         return None;
     }
