@@ -156,6 +156,126 @@ fn scans_and_single_clients_are_findings() {
 }
 
 #[test]
+fn what_one_client_meets_alone_at_night_is_no_outage() {
+    // So few others ask that the retries are nearly all there is.
+    for (seed, probe) in [(80, false), (81, true)] {
+        let site = Site { seed, rate: 0.05, seconds: 14_400.0, ..Site::default() };
+        let mut hits = site.hits();
+        let hit = |at: f64, client: &str, path: &str, status: u16| Hit {
+            at,
+            client: client.into(),
+            path: path.into(),
+            status,
+            took: 0.01,
+        };
+        hits.extend((0..400).map(|i| hit(6000.0 + f64::from(i), "203.0.113.9", "/api/report", 500)));
+        if probe {
+            hits.extend((0..960).map(|i| hit(15.0 * f64::from(i), "10.0.0.3", "/healthz", 200)));
+        }
+        let report = site.report(&hits, &[]);
+        quiet("retries at night", &report);
+        assert!(said(&report, "one-client"), "{:#?}", report.findings);
+    }
+}
+
+#[test]
+fn a_page_that_never_works_is_no_outage_when_robots_find_it() {
+    let site = Site { seed: 82, rate: 1.0, seconds: 7200.0, ..Site::default() };
+    let mut hits = site.hits();
+    hits.extend((0..300).map(|i| Hit {
+        at: 3000.0 + f64::from(i) * 3.0,
+        client: format!("203.0.113.{}", i * 7 % 150),
+        path: "/old/export.cgi".into(),
+        status: 500,
+        took: 0.01,
+    }));
+    let report = site.report(&hits, &[]);
+    quiet("robots at a broken page", &report);
+    assert!(said(&report, "broken-page"), "{:#?}", report.findings);
+    // The same page, had it worked before, is an outage of that page.
+    hits.extend((0..100).map(|i| Hit {
+        at: 1000.0 + f64::from(i) * 20.0,
+        client: format!("198.51.100.{}", i % 50),
+        path: "/old/export.cgi".into(),
+        status: 200,
+        took: 0.01,
+    }));
+    let report = site.report(&hits, &[]);
+    let i = only("a page that worked", &site, &report, (3000.0, 3900.0), 12.0);
+    assert_eq!(i.scope.endpoints, ["/old/export.cgi"], "{:?}", i.scope);
+}
+
+#[test]
+fn a_slow_job_every_hour_is_no_slowdown() {
+    let site = Site { seed: 83, rate: 0.3, seconds: 14_400.0, format: Format::Timed, ..Site::default() };
+    let mut hits = site.hits();
+    for hour in 0..4 {
+        hits.extend((0..60).map(|i| Hit {
+            at: 600.0 + 3600.0 * f64::from(hour) + 1.5 * f64::from(i),
+            client: "10.0.0.8".into(),
+            path: format!("/api/stock/{i}"),
+            status: 200,
+            took: 2.0,
+        }));
+    }
+    let report = site.report(&hits, &[]);
+    quiet("a slow job", &report);
+}
+
+#[test]
+fn a_pause_is_a_finding_and_a_minute_of_it_an_incident() {
+    for (seconds, incidents) in [(20.0, 0), (150.0, 1)] {
+        let site = Site { seed: 84, rate: 12.0, format: Format::Timed, ..Site::default() };
+        let mut hits = site.hits();
+        for h in hits.iter_mut().filter(|h| (HALF..HALF + seconds).contains(&h.at)) {
+            h.took = h.took.max(0.05) * 5.0;
+        }
+        let report = site.report(&hits, &[]);
+        assert_eq!(report.incidents.len(), incidents, "{seconds} s: {:#?}", report.incidents);
+        assert_eq!(said(&report, "pause"), incidents == 0, "{:#?}", report.findings);
+    }
+}
+
+#[test]
+fn answers_grow_late_before_they_fail() {
+    let site = Site { seed: 85, rate: 12.0, format: Format::TimedPeers, ..Site::default() };
+    let mut hits = site.hits();
+    for h in
+        hits.iter_mut().filter(|h| (HALF..HALF + 120.0).contains(&h.at) && !h.path.starts_with("/static"))
+    {
+        h.took += (h.at - HALF) / 10.0;
+        if h.took > 6.0 {
+            (h.took, h.status) = (6.0, 504);
+        }
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("a ramp into timeouts", &site, &report, (HALF, HALF + 120.0), 12.0);
+    let kinds: Vec<&str> = i.phases.iter().map(|p| p.kind).collect();
+    assert_eq!(kinds.first(), Some(&"slow"), "{kinds:?}");
+    assert!(i.impact.failed > 100 && kinds.len() > 1, "{kinds:?}: {:?}", i.impact);
+}
+
+#[test]
+fn an_upstream_that_answers_503_is_no_maintenance() {
+    for (format, share, category) in [
+        (Format::Combined, 1.0, "operator.maintenance"),
+        (Format::Combined, 0.4, "upstream.app_error"),
+        (Format::TimedPeers, 1.0, "upstream.app_error"),
+    ] {
+        let site = Site { seed: 86, rate: 8.0, format, ..Site::default() };
+        let mut hits = site.hits();
+        for (n, h) in hits.iter_mut().enumerate() {
+            if (HALF..HALF + 90.0).contains(&h.at) && (n * 7 % 10) < (share * 10.0) as usize {
+                h.status = 503;
+            }
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("503", &site, &report, (HALF, HALF + 90.0), 6.0);
+        assert_eq!(i.cause.as_ref().unwrap().category, category, "{format:?} {share}");
+    }
+}
+
+#[test]
 fn an_outage_behind_a_balancer_or_for_a_single_visitor_is_one() {
     for clients in [1, 2] {
         let site = Site { seed: 30, clients, format: Format::Combined, ..Site::default() };

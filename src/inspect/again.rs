@@ -14,16 +14,27 @@ use crate::scan::{Dimension, hash, last_peer, template};
 use crate::time::{Second, Window};
 use crate::timeline::Class;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 /// Requests read for one look at most, in all.
 const MOST: u64 = 20_000;
 /// Requests read for all looks of a host: this part of those the scan counted, for a line costs ten times as much here as
-/// there; but as many as one look may take, however small the log.
+/// there; but so many, a tenth of a second's work, however small the log.
 const PART: u64 = 100;
+const LEAST_OF_ALL: u64 = 100_000;
 /// A look is not worth it below this.
 const LEAST: u64 = 3_000;
 /// Seconds on each side of a candidate that tell what is usual.
 const AROUND: i64 = 600;
+/// Seconds on each side in which the lines of its own requests stand: a failure is dated at its arrival and written when
+/// it ended.
+const CLOSE: i64 = 90;
+/// A close look at so few requests is always made.
+const FEW: u64 = 300;
+/// Places over the whole log, and requests at each, that tell who its clients are.
+const SAMPLE: (usize, usize) = (12, 400);
+/// So many requests tell who asks.
+const TELLING: u64 = 20;
 /// Where a stretch holds too many requests, some are read at so many places,
 const PLACES: usize = 4;
 /// so many at each.
@@ -62,6 +73,11 @@ impl Answer {
         matches!(self.class, Class::Ok | Class::Redirect | Class::Info)
     }
 
+    /// When its request came, where the log tells it.
+    pub(super) fn arrived(&self) -> Second {
+        self.ended - i64::from(self.took.unwrap_or(0)) / 1000
+    }
+
     /// Its line.
     pub(super) fn evidence(&self, host: &Host<'_>) -> Evidence {
         host.access_line(self.file as usize, self.byte, self.ended)
@@ -81,11 +97,13 @@ pub(super) struct Look {
     pub(super) span: Window,
     /// Every request of the span is there; else some of them.
     pub(super) complete: bool,
+    /// Who asks all the time.
+    pub(super) usual: Rc<Usual>,
 }
 
 impl Look {
-    /// Reads the requests inside a stretch and around it. `None` where they cannot be read again.
-    fn around(host: &Host<'_>, inside: Window, most: u64) -> Option<Self> {
+    /// Reads the requests inside a stretch and `reach` seconds around it. `None` where they cannot be read again.
+    fn around(host: &Host<'_>, inside: Window, reach: i64, most: u64, usual: &Rc<Usual>) -> Option<Self> {
         let readable = |i: &&usize| {
             let read = &host.reads[**i];
             read.reading.role == Role::Access && reading::can_be_read_again(read)
@@ -94,8 +112,8 @@ impl Look {
         let all = host.files.iter().filter(|&&i| host.reads[i].reading.role == Role::Access).count();
         let known = host.timeline.span().filter(|_| !files.is_empty() && files.len() == all)?;
         let span = Window {
-            start: inside.start.saturating_sub(AROUND).max(known.start),
-            end: inside.end.saturating_add(AROUND).min(known.end),
+            start: inside.start.saturating_sub(reach).max(known.start),
+            end: inside.end.saturating_add(reach).min(known.end),
         };
         let parts = [
             Window { start: span.start, end: inside.start },
@@ -112,7 +130,14 @@ impl Look {
         if !complete && files.iter().any(|&i| !host.reads[i].reading.source.is_seekable()) {
             return None;
         }
-        let mut look = Self { answers: Vec::new(), texts: HashMap::new(), inside, span, complete };
+        let mut look = Self {
+            answers: Vec::new(),
+            texts: HashMap::new(),
+            inside,
+            span,
+            complete,
+            usual: Rc::clone(usual),
+        };
         for file in files {
             look.read(host, file, &parts);
         }
@@ -167,7 +192,7 @@ impl Look {
         let named: [Option<(u64, &[u8])>; 3] = std::array::from_fn(|i| {
             texts[i].filter(|t| !t.is_empty()).map(|t| (Dimension::ALL[i].key(t), t))
         });
-        let client = record.forwarded.or(record.client).unwrap_or_default();
+        let client = client(record);
         let client_key = hash(client);
         for (key, text) in named.into_iter().flatten().chain([(client_key, client)]) {
             self.texts.entry(key).or_insert_with(|| String::from_utf8_lossy(text).into());
@@ -222,24 +247,87 @@ impl Look {
 /// The looks that were made at one host's requests.
 #[derive(Debug, Default)]
 pub struct Looks {
-    made: BTreeMap<Window, Option<Look>>,
+    made: BTreeMap<(Window, i64), Option<Look>>,
     kept: u64,
+    usual: Option<Rc<Usual>>,
 }
 
 impl Looks {
     /// The look at a stretch and its surroundings, made when it was not made before. `None` where the requests cannot be
     /// read again, or too much was looked at already.
     pub(super) fn at(&mut self, host: &Host<'_>, inside: Window) -> Option<&Look> {
+        let left = self.left(host);
+        self.made(host, inside, AROUND, Some(left).filter(|n| *n >= LEAST))
+    }
+
+    /// The look at the requests of a stretch alone.
+    pub(super) fn close(&mut self, host: &Host<'_>, inside: Window) -> Option<&Look> {
+        let wide = Window { start: inside.start - CLOSE, end: inside.end + CLOSE };
+        let few = requests(host, wide) <= FEW;
+        let left = self.left(host);
+        self.made(host, inside, CLOSE, if few { Some(3 * FEW) } else { Some(left).filter(|n| *n >= LEAST) })
+    }
+
+    fn left(&self, host: &Host<'_>) -> u64 {
         let counted: u64 = host.files.iter().map(|&i| host.reads[i].scan.requests).sum();
-        let left = (counted / PART).max(MOST).saturating_sub(self.kept).min(MOST);
+        (counted / PART).max(LEAST_OF_ALL).saturating_sub(self.kept).min(MOST)
+    }
+
+    fn made(&mut self, host: &Host<'_>, inside: Window, reach: i64, most: Option<u64>) -> Option<&Look> {
+        let usual = self.usual(host);
         let kept = &mut self.kept;
-        let made = self.made.entry(inside).or_insert_with(|| {
-            let look = Some(left).filter(|n| *n >= LEAST).and_then(|n| Look::around(host, inside, n));
+        let made = self.made.entry((inside, reach)).or_insert_with(|| {
+            let look = most.and_then(|n| Look::around(host, inside, reach, n, &usual));
             *kept += look.as_ref().map_or(0, |l| l.answers.len() as u64);
             look
         });
         made.as_ref()
     }
+
+    /// Who asks, from some requests spread over the log; empty where no place can be looked up.
+    fn usual(&mut self, host: &Host<'_>) -> Rc<Usual> {
+        let sample = || {
+            let mut usual = Usual::default();
+            let mut visit = |_: u64, record: &AccessRecord<'_>, _: Second| usual.add(hash(client(record)));
+            for read in host.files.iter().map(|&i| &host.reads[i]) {
+                if read.reading.role == Role::Access && read.reading.source.is_seekable() {
+                    reading::some_requests_between(
+                        read,
+                        Window::ALL.start..Window::ALL.end,
+                        SAMPLE,
+                        &mut visit,
+                    );
+                }
+            }
+            Rc::new(usual)
+        };
+        Rc::clone(self.usual.get_or_insert_with(sample))
+    }
+}
+
+/// How many requests each client made.
+#[derive(Debug, Default)]
+pub(super) struct Usual {
+    by_client: HashMap<u64, u64>,
+    all: u64,
+}
+
+impl Usual {
+    pub(super) fn add(&mut self, client: u64) {
+        *self.by_client.entry(client).or_default() += 1;
+        self.all += 1;
+    }
+
+    /// The part these clients made together; `None` where too few requests were seen.
+    pub(super) fn part(&self, clients: &[u64]) -> Option<f64> {
+        let theirs: u64 = clients.iter().filter_map(|c| self.by_client.get(c)).sum();
+        (self.all >= TELLING).then(|| theirs as f64 / self.all as f64)
+    }
+}
+
+/// Who asked: the client a proxy in front names, else the one that connected.
+fn client<'r>(record: &AccessRecord<'r>) -> &'r [u8] {
+    record.forwarded.or(record.client).unwrap_or_default()
 }
 
 /// Counts of a look, over its whole span.

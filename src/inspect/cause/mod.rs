@@ -33,8 +33,10 @@ const LOOKED_AT: usize = 48;
 const ALONE: f64 = 0.05;
 /// What spoke first is likelier the cause than the consequence, where numbers are close.
 const EARLIEST: f64 = 1.2;
-/// A record of `no live upstreams` is the echo of earlier ones: it counts as this much of one.
+/// A record that repeats what others said first counts as this much of one.
 const ECHO: f64 = 0.02;
+/// The share of requests that fail where a site is closed on purpose.
+const CLOSED: f64 = 0.75;
 
 /// The causes of an incident, the likeliest first.
 pub(super) struct Causes {
@@ -60,7 +62,7 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Caus
     }
     ranked.extend(said(host, a, window, tally));
     if a.kind == Kind::Failing {
-        let unsaid = unsaid(host, window, tally);
+        let unsaid = unsaid(host, a, window, tally);
         if unsaid.is_none() {
             ranked.extend(alone(host, window, tally));
         }
@@ -108,10 +110,13 @@ fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> V
     }
     let mut groups: Vec<Group<'_>> = by_class.into_values().filter(|g| !g.quoted.is_empty()).collect();
     groups.sort_by_key(|g| (g.first, g.class));
-    let echo = |g: &Group<'_>| host.category(g.class) == "upstream.no_live";
-    let echoes: u64 = groups.iter().filter(|g| echo(g)).map(|g| g.count).sum();
+    let none_left = |g: &Group<'_>| host.category(g.class) == "upstream.no_live";
+    let echoes: u64 = groups.iter().filter(|g| none_left(g)).map(|g| g.count).sum();
     // What came first among the failures of single servers is what the echo repeats.
-    let of_peers = |g: &Group<'_>| host.category(g.class).starts_with("upstream.") && !echo(g);
+    let of_peers = |g: &Group<'_>| host.category(g.class).starts_with("upstream.") && !none_left(g);
+    // The subrequest that asks whether a request is allowed has its own record (`ngx_http_auth_request_module.c`).
+    let asked = groups.iter().any(of_peers);
+    let echo = |g: &Group<'_>| none_left(g) || asked && host.category(g.class) == "auth.backend";
     let root = groups.iter().filter(|g| of_peers(g)).max_by_key(|g| g.count).map(|g| g.class);
     let mut out = Vec::new();
     for (at, g) in groups.iter().enumerate() {
@@ -175,7 +180,7 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
 }
 
 /// What the access log says where the error log is silent: the application's own answers.
-fn unsaid(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
+fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
     let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
     let spoken: u64 =
         host.said.iter().filter(|s| server_side(host, s.class)).map(|s| s.count_in(window)).sum();
@@ -184,11 +189,20 @@ fn unsaid(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64,
         return None;
     }
     let listens = !host.zones.is_empty();
-    let silence = if listens { "the error log says nothing about them" } else { "no error log was given" };
+    let silence =
+        if listens { "the error log says nothing about them" } else { "no error log tells of them" };
+    let upstreams: u64 = tally.ranked(Dimension::Peer).iter().map(|p| p.1).sum();
     let (category, what) = match status {
         504 => ("upstream.timeout", "the upstream did not answer in time"),
         499 => ("upstream.slow", "clients gave up waiting for an answer"),
-        503 => ("operator.maintenance", "503 was answered"),
+        500..=599 if 2 * upstreams > n && status != 502 => {
+            ("upstream.app_error", "the upstream answered so itself")
+        }
+        // nginx answers 503 to everybody where it is told to; an application in trouble to some.
+        503 if a.failed_share().is_some_and(|share| share >= CLOSED) => {
+            ("operator.maintenance", "503 was answered to all")
+        }
+        503 => ("upstream.app_error", "503 was answered to some"),
         500..=599 if listens || status == 500 => ("upstream.app_error", "the application itself answered so"),
         _ => return None,
     };
@@ -239,8 +253,13 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
         window.start - before <= s.second && s.second <= window.end + after
     };
     let quote = |s: &Said| host.evidence(s.file, &s.sample);
+    // Refused while nginx was not running; what is refused while it runs stops nothing.
+    let silent = |s: &&Said| {
+        let silences = a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_)));
+        silences.into_iter().any(|p| p.start - 2 <= s.second && s.second <= p.end + 2)
+    };
     let emergencies: Vec<&Said> =
-        host.said.iter().filter(|s| s.word == Some(Word::Emergency) && near(s, 2, 2)).collect();
+        host.said.iter().filter(|s| s.word == Some(Word::Emergency) && silent(s)).collect();
     if let Some(first) = emergencies.first() {
         let tries = emergencies.len() as u64;
         let mut messages: Vec<String> = Vec::new();

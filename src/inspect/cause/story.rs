@@ -138,9 +138,12 @@ fn peers(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
     }
 }
 
+/// The title inside a sentence: its first letter small, unless it begins an abbreviation.
 fn lower(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or(String::new(), |c| c.to_lowercase().chain(chars).collect())
+    let abbreviation = text.chars().nth(1).is_some_and(|c| !c.is_lowercase() && c != ' ');
+    let first = chars.next().filter(|_| !abbreviation);
+    first.map_or_else(|| text.to_owned(), |c| c.to_lowercase().chain(chars).collect())
 }
 
 /// Flaps and partial recovery: the stretches between and behind its failing parts.
