@@ -23,7 +23,7 @@ const LEAST_NATS: f64 = 16.0;
 const LEAST_FAILED: f64 = 6.0;
 
 /// What the rounds settled on.
-struct Settled {
+pub(crate) struct Settled {
     baseline: Baseline,
     costs: Costs,
     segments: Vec<Segment>,
@@ -47,7 +47,7 @@ impl Phase {
     }
 }
 
-/// Finds what failed.
+/// Finds what failed, and names what came near it.
 pub(crate) fn find<T: Ticks>(
     ticks: &T,
     steps: &Steps,
@@ -55,7 +55,20 @@ pub(crate) fn find<T: Ticks>(
     options: &Options,
     found: &mut Detection,
 ) {
-    let Some(settled) = settle(steps, options) else { return };
+    if let Some(settled) = anomalies(ticks, steps, excused, options, found) {
+        near_misses(steps, &settled, found);
+    }
+}
+
+/// Finds what failed.
+pub(crate) fn anomalies<T: Ticks>(
+    ticks: &T,
+    steps: &Steps,
+    excused: Excused<'_>,
+    options: &Options,
+    found: &mut Detection,
+) -> Option<Settled> {
+    let settled = settle(steps, options)?;
     let wobble = if settled.runs.is_empty() {
         Wobble::default()
     } else {
@@ -76,7 +89,7 @@ pub(crate) fn find<T: Ticks>(
     for part in &parts {
         finish(ticks, steps, excused, &settled, part, options, found);
     }
-    near_misses(steps, &settled, found);
+    Some(settled)
 }
 
 /// Usual share and automaton in turns, the runs of one masked in the other, until nothing changes.

@@ -196,7 +196,7 @@ pub fn stretches<T: Ticks>(ticks: &T, options: &Options) -> Detection {
     let mut found = Detection::default();
     if let Some(span) = ticks.span().filter(|s| s.start < s.end) {
         let steps = steps::Steps::of(ticks, span);
-        failing::find(ticks, &steps, steps::Excused { seconds: &[] }, options, &mut found);
+        failing::anomalies(ticks, &steps, steps::Excused { seconds: &[] }, options, &mut found);
     }
     found
 }

@@ -9,7 +9,7 @@ use super::steps::{Excused, Steps};
 use super::{Options, Tick, Ticks, failing};
 use crate::stats::median;
 use crate::time::{Second, Window};
-use crate::timeline::{BUCKETS, Latencies, Timeline, bucket_floor};
+use crate::timeline::{BUCKETS, Latencies, Timeline, Timings, bucket_floor};
 
 /// What is looked at: the quantile that is usual, the share of requests that must exceed three times its time, and how
 /// many times the usual share of such requests that must be. One slow endpoint is a small share of a log, but of
@@ -33,12 +33,23 @@ const BLOCKS: i64 = 64;
 /// The last bucket begins at 131 s; what took longer is dated as if it had taken so long.
 const REACH: i64 = 132;
 
-/// The timed requests of a log: those in bucket `limit` and above are its failures, all dated at their arrival.
-#[derive(Debug, Clone, Copy)]
-struct Slow<'a> {
+/// Seconds of the ring of [`Arrivals`]: more than [`REACH`], and a power of two, for it is asked for its place by every
+/// bucket of every second.
+const RING: usize = 256;
+
+/// The timed requests of a second, by arrival: all of them, and those that each look finds slow.
+type Timed = [u32; 1 + LOOKS.len()];
+
+/// The timed requests of a log, all dated at their arrival, for all looks at once: to read the histograms is most of the
+/// work, and is done in one walk.
+#[derive(Debug, Clone)]
+struct Arrivals<'a> {
     timeline: &'a Timeline,
-    limit: usize,
     span: Window,
+    /// Seconds between arrival and line, by bucket.
+    waited: [i64; BUCKETS],
+    /// What a request counts as, by bucket: all bits set where it counts.
+    counts: [Timed; BUCKETS],
 }
 
 /// Seconds between the arrival of a request and its line, by bucket. A line carries the whole second its request ended
@@ -49,96 +60,145 @@ fn waited(bucket: usize) -> i64 {
     (middle + 499).div_euclid(1000)
 }
 
-impl Ticks for Slow<'_> {
-    fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        const ROOM: usize = REACH as usize + 2;
-        let shifts: [i64; BUCKETS] = std::array::from_fn(waited);
-        let window = Window { start: window.start.max(self.span.start), end: window.end.min(self.span.end) };
-        // A ring of the seconds that later lines may still add to.
-        let mut ring = [(0u32, 0u32); ROOM];
-        let mut oldest = window.start;
-        let slot = |second: Second| second.rem_euclid(ROOM as i64) as usize;
-        let mut flush = |ring: &mut [(u32, u32); ROOM], oldest: &mut Second, until: Second| {
-            // After a pause longer than the ring there is nothing left in it.
-            let stop = until.min(oldest.saturating_add(ROOM as i64));
-            while *oldest < stop {
-                let (good, failed) = std::mem::take(&mut ring[slot(*oldest)]);
-                if good + failed > 0 && *oldest < window.end {
-                    visit(Tick { second: *oldest, good, neutral: 0, failed });
-                }
-                *oldest += 1;
-            }
-            *oldest = (*oldest).max(until);
+impl<'a> Arrivals<'a> {
+    /// With the first bucket that each look finds slow.
+    fn new(timeline: &'a Timeline, span: Window, limits: &[usize]) -> Self {
+        let counts = |bucket: usize| {
+            std::array::from_fn(|i| {
+                let counted = i == 0 || limits.get(i - 1).is_some_and(|limit| bucket >= *limit);
+                if counted { u32::MAX } else { 0 }
+            })
         };
+        Self { timeline, span, waited: std::array::from_fn(waited), counts: std::array::from_fn(counts) }
+    }
+
+    /// Visits the seconds of `window` in which a timed request arrived, in order.
+    fn each(&self, window: Window, visit: impl FnMut(Second, Timed)) {
+        let window = Window { start: window.start.max(self.span.start), end: window.end.min(self.span.end) };
         let wide = Window { start: window.start, end: window.end.saturating_add(REACH) };
-        self.timeline.each_latency(wide, |second, latencies| {
-            flush(&mut ring, &mut oldest, second.saturating_sub(REACH));
-            for (bucket, n) in latencies.iter().enumerate().filter(|(_, n)| **n > 0) {
-                let arrived = second - shifts[bucket];
-                if arrived >= oldest {
-                    let sum = &mut ring[slot(arrived)];
-                    let part = if bucket >= self.limit { &mut sum.1 } else { &mut sum.0 };
-                    *part = part.saturating_add(*n);
-                }
+        let seconds = [[0; 1 + LOOKS.len()]; RING];
+        let mut ring = Ring { arrivals: self, end: window.end, seconds, oldest: window.start, now: 0, visit };
+        self.timeline.each_timing(wide, &mut ring);
+        ring.flush(window.end);
+    }
+
+    /// The folds of all looks.
+    fn steps(&self, looks: usize) -> Vec<Steps> {
+        let mut steps = vec![Steps::new(self.span); looks];
+        self.each(self.span, |second, timed| {
+            for (steps, slow) in steps.iter_mut().zip(&timed[1..]) {
+                steps.busy += 1;
+                steps.push(second, timed[0].saturating_sub(*slow), *slow);
             }
         });
-        flush(&mut ring, &mut oldest, window.end);
+        steps.iter_mut().for_each(Steps::close);
+        steps
+    }
+}
+
+/// The seconds that later lines may still add to.
+struct Ring<'a, F> {
+    arrivals: &'a Arrivals<'a>,
+    /// Where the window ends that is visited.
+    end: Second,
+    seconds: [Timed; RING],
+    oldest: Second,
+    now: Second,
+    visit: F,
+}
+
+/// Where a second stands in a [`Ring`].
+fn slot(second: Second) -> usize {
+    (second & (RING as i64 - 1)) as usize
+}
+
+impl<F: FnMut(Second, Timed)> Ring<'_, F> {
+    /// Gives out the seconds before `until`.
+    #[inline]
+    fn flush(&mut self, until: Second) {
+        // After a pause longer than the ring there is nothing left in it.
+        let stop = until.min(self.oldest.saturating_add(RING as i64));
+        while self.oldest < stop {
+            let timed = std::mem::take(&mut self.seconds[slot(self.oldest)]);
+            if timed[0] > 0 && self.oldest < self.end {
+                (self.visit)(self.oldest, timed);
+            }
+            self.oldest += 1;
+        }
+        self.oldest = self.oldest.max(until);
+    }
+}
+
+impl<F: FnMut(Second, Timed)> Timings for Ring<'_, F> {
+    #[inline]
+    fn second(&mut self, second: Second) {
+        self.now = second;
+        self.flush(second.saturating_sub(REACH));
+    }
+
+    #[inline]
+    fn bucket(&mut self, bucket: usize, n: u32) {
+        let arrived = self.now - self.arrivals.waited[bucket];
+        if arrived >= self.oldest {
+            // Written out for four lanes at once. Four thousand million requests in one second are no log's.
+            let sums = &mut self.seconds[slot(arrived)];
+            let ([all, a, b, c], [_, x, y, z]) = (*sums, self.arrivals.counts[bucket]);
+            let add = |sum: u32, counts: u32| sum.wrapping_add(n & counts);
+            *sums = [all.wrapping_add(n), add(a, x), add(b, y), add(c, z)];
+        }
+    }
+}
+
+/// One look at the timed requests: those that it finds slow are its failures.
+#[derive(Debug, Clone, Copy)]
+struct Slow<'a> {
+    arrivals: &'a Arrivals<'a>,
+    look: usize,
+}
+
+impl Ticks for Slow<'_> {
+    fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
+        self.arrivals.each(window, |second, timed| {
+            let failed = timed[1 + self.look];
+            visit(Tick { second, good: timed[0].saturating_sub(failed), neutral: 0, failed });
+        });
     }
 
     fn span(&self) -> Option<Window> {
-        Some(self.span)
-    }
-}
-
-/// Longest span of which the ticks of a look are kept, in seconds: six days, 12 MiB. The automaton walks them several
-/// times, and to decode the histograms each time was a quarter of all instructions on a log of two days.
-const KEPT: i64 = 1 << 19;
-
-/// The ticks of a look: kept, or worked out anew at every walk.
-enum Walked<'a> {
-    Kept { ticks: Vec<Tick>, span: Window },
-    Anew(Slow<'a>),
-}
-
-impl<'a> Walked<'a> {
-    fn of(look: Slow<'a>) -> Self {
-        let span = look.span;
-        if span.end.saturating_sub(span.start) > KEPT {
-            return Self::Anew(look);
-        }
-        let mut ticks = Vec::new();
-        look.each(span, |tick| ticks.push(tick));
-        Self::Kept { ticks, span }
-    }
-}
-
-impl Ticks for Walked<'_> {
-    fn each(&self, window: Window, visit: impl FnMut(Tick)) {
-        match self {
-            Self::Kept { ticks, .. } => ticks[..].each(window, visit),
-            Self::Anew(look) => look.each(window, visit),
-        }
-    }
-
-    fn span(&self) -> Option<Window> {
-        match self {
-            Self::Kept { span, .. } => Some(*span),
-            Self::Anew(look) => look.span(),
-        }
+        Some(self.arrivals.span)
     }
 }
 
 /// The histograms of the log's blocks of time.
+struct Blocks {
+    sums: Vec<Latencies>,
+    length: i64,
+    at: usize,
+    end: Second,
+}
+
+impl Timings for Blocks {
+    #[inline]
+    fn second(&mut self, second: Second) {
+        while second >= self.end && self.at < BLOCKS as usize {
+            self.at += 1;
+            self.end = self.end.saturating_add(self.length);
+        }
+    }
+
+    #[inline]
+    fn bucket(&mut self, bucket: usize, n: u32) {
+        let sum = &mut self.sums[self.at][bucket];
+        *sum = sum.saturating_add(n);
+    }
+}
+
 fn blocks(timeline: &Timeline, span: Window) -> Vec<Latencies> {
     let length = (span.end - span.start).div_euclid(BLOCKS).max(1);
-    let mut blocks: Vec<Latencies> = vec![[0; BUCKETS]; BLOCKS as usize + 1];
-    timeline.each_latency(span, |second, latencies| {
-        let at = usize::try_from((second - span.start) / length).unwrap_or(0).min(BLOCKS as usize);
-        for (sum, n) in blocks[at].iter_mut().zip(latencies) {
-            *sum = sum.saturating_add(*n);
-        }
-    });
-    blocks
+    let sums = vec![[0; BUCKETS]; BLOCKS as usize + 1];
+    let mut blocks = Blocks { sums, length, at: 0, end: span.start.saturating_add(length) };
+    timeline.each_timing(span, &mut blocks);
+    blocks.sums
 }
 
 /// A quantile in milliseconds, interpolated inside its bucket. `None` without requests.
@@ -165,26 +225,29 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
     let blocks = blocks(timeline, span);
     let timed: u64 = blocks.iter().flatten().map(|n| u64::from(*n)).sum();
     let Some(median_ms) = usual_ms(&blocks, 0.5).filter(|_| timed > 0) else { return };
-    let mut limits: Vec<usize> = Vec::new();
-    let mut seen: Vec<Anomaly> = Vec::new();
+    let options = Options {
+        scopes: options.scopes.max(1) * LOOKS.len(),
+        least_dispersion: DISPERSION,
+        least_seconds: LEAST_SECONDS,
+        ..*options
+    };
+    let mut looks: Vec<(usize, f64, f64)> = Vec::new();
     for (q, least_share, rise) in LOOKS {
         let Some(usual) = usual_ms(&blocks, q) else { continue };
         let floor = (TIMES * usual).max(FELT_MS);
         let Some(limit) = (0..BUCKETS).find(|b| f64::from(bucket_floor(*b)) >= floor) else { continue };
-        if limits.contains(&limit) {
-            continue;
+        if looks.iter().all(|look| look.0 != limit) {
+            looks.push((limit, least_share, rise));
         }
-        limits.push(limit);
-        let look = Walked::of(Slow { timeline, limit, span });
-        let options = Options {
-            scopes: options.scopes.max(1) * LOOKS.len(),
-            least_dispersion: DISPERSION,
-            least_seconds: LEAST_SECONDS,
-            ..*options
-        };
+    }
+    let limits: Vec<usize> = looks.iter().map(|look| look.0).collect();
+    let arrivals = Arrivals::new(timeline, span, &limits);
+    let mut seen: Vec<Anomaly> = Vec::new();
+    for (look, steps) in arrivals.steps(looks.len()).iter().enumerate() {
+        let (limit, least_share, rise) = looks[look];
         let mut own = Detection::default();
-        let steps = Steps::of(&look, span);
-        failing::find(&look, &steps, Excused { seconds: &[] }, &options, &mut own);
+        let ticks = Slow { arrivals: &arrivals, look };
+        failing::anomalies(&ticks, steps, Excused { seconds: &[] }, &options, &mut own);
         let material =
             |a: &Anomaly| a.failed_share().is_some_and(|s| s >= least_share && s >= rise * a.usual_share);
         seen.extend(own.anomalies.into_iter().filter(material).map(|a| Anomaly {
@@ -331,37 +394,34 @@ mod tests {
     #[test]
     fn every_request_is_seen_once_at_its_arrival() {
         let (timeline, span) = timed(7, 3.0, 0.0, |t| if t % 600 < 60 { 70_000.0 } else { 900.0 });
-        let look = Slow { timeline: &timeline, limit: 24, span };
-        let (mut all, mut total) = (0, 0);
+        let arrivals = Arrivals::new(&timeline, span, &[24, 30]);
+        let (mut all, mut total) = ([0; 1 + LOOKS.len()], 0);
         let mut last = i64::MIN;
-        look.each(Window::ALL, |t| {
-            assert!(t.second > last, "{} after {last}", t.second);
-            last = t.second;
-            all += t.good + t.failed;
+        let add = |sums: &mut Timed, timed: Timed| sums.iter_mut().zip(timed).for_each(|(s, n)| *s += n);
+        arrivals.each(Window::ALL, |second, timed| {
+            assert!(second > last, "{second} after {last}");
+            last = second;
+            add(&mut all, timed);
         });
         timeline.each_latency(Window::ALL, |_, l| total += l.iter().sum::<u32>());
         // Those that ended behind the log's end or arrived before it begins are not dated inside it.
-        assert!(all <= total && f64::from(all) > 0.9 * f64::from(total), "{all} of {total}");
-        let mut part = 0;
+        assert!(all[0] <= total && f64::from(all[0]) > 0.9 * f64::from(total), "{all:?} of {total}");
+        assert!(all[0] > all[1] && all[1] > all[2] && all[2] > 0 && all[3] == 0, "{all:?}");
+        let mut part = [0; 1 + LOOKS.len()];
         for start in (span.start..span.end).step_by(100) {
-            look.each(Window { start, end: start + 100 }, |t| part += t.good + t.failed);
+            arrivals.each(Window { start, end: start + 100 }, |_, timed| add(&mut part, timed));
         }
         assert_eq!(part, all);
     }
 
     #[test]
-    fn kept_ticks_are_those_worked_out_anew() {
+    fn the_folds_are_those_of_each_look_by_itself() {
         let (timeline, span) = timed(5, 3.0, 0.5, |t| if (600..700).contains(&t) { 4000.0 } else { 80.0 });
-        let look = Slow { timeline: &timeline, limit: bucket(500), span };
-        let kept = Walked::of(look);
-        assert!(matches!(kept, Walked::Kept { .. }));
-        for window in [span, Window { start: span.start + 590, end: span.start + 720 }] {
-            let (mut anew, mut again) = (Vec::new(), Vec::new());
-            look.each(window, |t| anew.push(t));
-            kept.each(window, |t| again.push(t));
-            assert!(!anew.is_empty());
-            assert_eq!(again, anew);
+        let arrivals = Arrivals::new(&timeline, span, &[bucket(200), bucket(500)]);
+        for (look, steps) in arrivals.steps(2).iter().enumerate() {
+            let own = Steps::of(&Slow { arrivals: &arrivals, look }, span);
+            assert!(steps.failed > 0);
+            assert_eq!((&steps.list, steps.good, steps.failed), (&own.list, own.good, own.failed));
         }
-        assert_eq!(kept.span(), look.span());
     }
 }

@@ -4,6 +4,7 @@ use super::host::Host;
 use crate::detect::ErrorTick;
 use crate::report::{Chart, Incident};
 use crate::time::{Second, Window};
+use crate::timeline::Classes;
 
 /// Steps of a chart: as many as a page can show apart.
 const MOST: i64 = 240;
@@ -76,10 +77,17 @@ impl<'a> Charts<'a> {
         };
         let at = |second: Second| usize::try_from((second - start).div_euclid(step)).unwrap_or(usize::MAX);
         for (host, errors) in self.hosts.iter().zip(&self.errors).filter(|(h, _)| mine(h)) {
-            host.timeline.each(window, |m| {
-                let requests: u64 = m.counts.iter().map(|n| u64::from(*n)).sum();
-                add(&mut chart.requests, at(m.second), requests);
-                add(&mut chart.failed, at(m.second), u64::from(m.failed));
+            // One division a step and not a second.
+            let (mut now, mut end) = (0, Second::MIN);
+            host.timeline.each_sum(window, [Classes::ALL, Classes::NONE], |s| {
+                if s.second >= end {
+                    now = at(s.second);
+                    end = start + (now as i64 + 1) * step;
+                }
+                add(&mut chart.requests, now, u64::from(s.lines[0]));
+                if s.failed > 0 {
+                    add(&mut chart.failed, now, u64::from(s.failed));
+                }
             });
             let from = errors.partition_point(|t| t.second < window.start);
             for tick in errors[from..].iter().take_while(|t| t.second < window.end) {

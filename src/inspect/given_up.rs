@@ -9,7 +9,7 @@ use super::incident::window;
 use super::one_client;
 use crate::detect::{self, Anomaly, Detection, Kind, Options, Tick, Ticks};
 use crate::time::Window;
-use crate::timeline::{Class, Timeline};
+use crate::timeline::{Class, Classes, Timeline};
 use std::collections::HashSet;
 
 /// Stretches looked at, the most evident first.
@@ -26,10 +26,8 @@ struct GivenUp<'a>(&'a Timeline);
 
 impl Ticks for GivenUp<'_> {
     fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each(window, |m| {
-            let of = |class: Class| m.counts[class as usize];
-            let good = of(Class::Ok) + of(Class::Redirect) + of(Class::Info);
-            visit(Tick { second: m.second, good, neutral: 0, failed: of(Class::Aborted) });
+        self.0.each_sum(window, [Classes::GOOD, Classes::one(Class::Aborted)], |s| {
+            visit(Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] });
         });
     }
 

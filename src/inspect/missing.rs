@@ -13,7 +13,7 @@ use crate::detect::{self, Anomaly, Detection, Kind, Options, Tick, Ticks};
 use crate::report::Finding;
 use crate::scan::Dimension;
 use crate::time::Window;
-use crate::timeline::{Class, Timeline};
+use crate::timeline::{Class, Classes, Timeline};
 use std::collections::{HashMap, HashSet};
 
 /// Rises of missing answers that are looked at, the most evident first.
@@ -30,10 +30,8 @@ struct Missing<'a>(&'a Timeline);
 
 impl Ticks for Missing<'_> {
     fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each(window, |m| {
-            let of = |class: Class| m.counts[class as usize];
-            let good = of(Class::Ok) + of(Class::Redirect) + of(Class::Info);
-            visit(Tick { second: m.second, good, neutral: 0, failed: of(Class::Missing) });
+        self.0.each_sum(window, [Classes::GOOD, Classes::one(Class::Missing)], |s| {
+            visit(Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] });
         });
     }
 

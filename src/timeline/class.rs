@@ -1,0 +1,45 @@
+//! How requests ended: the classes that the counts of a second are kept by.
+
+/// How requests ended, as classes of `$status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// 2xx.
+    Ok = 0,
+    /// 3xx.
+    Redirect = 1,
+    /// 4xx but for the two classes below.
+    ClientError = 2,
+    /// 403, 404, 410: content that is not there, or not for this client.
+    Missing = 3,
+    /// 499: the client went away first.
+    Aborted = 4,
+    /// 5xx.
+    ServerError = 5,
+    /// 1xx: upgraded connections.
+    Info = 6,
+    /// 000, 009, 6xx and more: no status, or none that HTTP knows.
+    Odd = 7,
+}
+
+/// Number of classes.
+pub const CLASSES: usize = 8;
+
+impl Class {
+    /// The class of a status.
+    pub fn of(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Ok,
+            300..=399 => Self::Redirect,
+            403 | 404 | 410 => Self::Missing,
+            499 => Self::Aborted,
+            400..=498 => Self::ClientError,
+            500..=599 => Self::ServerError,
+            100..=199 => Self::Info,
+            _ => Self::Odd,
+        }
+    }
+}
+
+/// Counts of one second by [`Class`].
+pub type Counts = [u32; CLASSES];

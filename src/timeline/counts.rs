@@ -1,0 +1,313 @@
+//! Lines by class and failures, by second: how they are written and walked through.
+
+use super::stream::{Decoder, Row, Stream, VARINT, read_varint, write_varint};
+use super::{CLASSES, Class, Counts, PAGE_BITS, Page, Timeline};
+use crate::time::{Second, Window};
+
+/// What one second of the log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The second.
+    pub second: Second,
+    /// Lines written in it, by class.
+    pub counts: Counts,
+    /// Requests that failed, at the second of their arrival where the log tells it and of their end where not.
+    pub failed: u32,
+}
+
+/// What one second of the log says about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The second.
+    pub second: Second,
+    /// Requests answered with 1xx to 3xx.
+    pub good: u32,
+    /// Other requests that say nothing about the server, as 404.
+    pub neutral: u32,
+    /// Requests that failed, dated as in [`Moment`].
+    pub failed: u32,
+}
+
+/// Some of the classes, to be counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Classes(u8);
+
+impl Classes {
+    /// All of them.
+    pub const ALL: Self = Self(u8::MAX);
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// 1xx to 3xx, which [`Outcome::good`] counts.
+    pub const GOOD: Self = Self(1 << Class::Ok as u8 | 1 << Class::Redirect as u8 | 1 << Class::Info as u8);
+    /// What is neither good nor a failure of the server.
+    const NEUTRAL: Self = Self(!(Self::GOOD.0 | 1 << Class::ServerError as u8));
+
+    /// One of them.
+    pub const fn one(class: Class) -> Self {
+        Self(1 << class as u8)
+    }
+
+    #[inline]
+    fn has(self, class: usize) -> bool {
+        self.0 >> class & 1 == 1
+    }
+}
+
+/// What one second of the log holds, in two sums over classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sums {
+    /// The second.
+    pub second: Second,
+    /// Lines of the classes that were asked for.
+    pub lines: [u32; 2],
+    /// Requests that failed, dated as in [`Moment`].
+    pub failed: u32,
+}
+
+impl Timeline {
+    /// Visits every second inside `window` that holds anything, in order.
+    pub fn each(&self, window: Window, mut visit: impl FnMut(Moment)) {
+        for (&key, page) in self.pages_in(window) {
+            let base = key << PAGE_BITS;
+            let mut counts = Decoder::<CountStream>::new(&page.counts);
+            let mut failed = Decoder::<FailedStream>::new(&page.failed);
+            let (mut c, mut f) = (counts.next(), failed.next());
+            while c.is_some() || f.is_some() {
+                let at = c.map_or(u32::MAX, |c| c.0).min(f.map_or(u32::MAX, |f| f.0));
+                let mut moment = Moment { second: base + i64::from(at), counts: [0; CLASSES], failed: 0 };
+                if let Some((_, n)) = c.filter(|c| c.0 == at) {
+                    moment.counts = n;
+                    c = counts.next();
+                }
+                if let Some((_, n)) = f.filter(|f| f.0 == at) {
+                    moment.failed = n;
+                    f = failed.next();
+                }
+                if window.contains(moment.second) {
+                    visit(moment);
+                }
+            }
+        }
+    }
+
+    /// Visits every second inside `window` that holds anything, in order, as detection sees it.
+    #[inline]
+    pub fn each_outcome(&self, window: Window, mut visit: impl FnMut(Outcome)) {
+        self.each_sum(window, [Classes::GOOD, Classes::NEUTRAL], |s| {
+            let [good, neutral] = s.lines;
+            visit(Outcome { second: s.second, good, neutral, failed: s.failed });
+        });
+    }
+
+    /// Visits every second inside `window` that holds anything, in order, with the lines of two sets of classes. What
+    /// [`Self::each`] would give is summed up while it is read: a long quiet log has millions of seconds of one byte
+    /// each, and the classes are known where this is compiled.
+    #[inline]
+    pub fn each_sum(&self, window: Window, asked: [Classes; 2], mut visit: impl FnMut(Sums)) {
+        for (&key, page) in self.pages_in(window) {
+            let base = key << PAGE_BITS;
+            let whole = window.start <= base && base + (1 << PAGE_BITS) <= window.end;
+            let mut failures = Failures::new(&page.failed, base);
+            let mut bytes = page.counts.as_slice();
+            // The first second that the next entry can stand for.
+            let mut next = base;
+            loop {
+                // Nothing but a few 2xx: a byte each, in long runs.
+                while let Some((&head, rest)) = bytes.split_first()
+                    && let Some((skip, ok)) = CountStream::read_short(head)
+                    && next + i64::from(skip) < failures.second
+                {
+                    bytes = rest;
+                    let second = next + i64::from(skip);
+                    next = second + 1;
+                    if whole || window.contains(second) {
+                        visit(Sums { second, lines: of_ok(ok, asked), failed: 0 });
+                    }
+                }
+                let mut behind = bytes;
+                let mut sums = match read_sums(&mut behind, asked) {
+                    Some((skip, lines)) => Sums { second: next + skip, lines, failed: 0 },
+                    None => Sums { second: Second::MAX, lines: [0; 2], failed: 0 },
+                };
+                // Failures are dated at their arrival, so they can lie in seconds without a line.
+                if sums.second <= failures.second {
+                    if sums.second == Second::MAX {
+                        break;
+                    }
+                    bytes = behind;
+                    next = sums.second + 1;
+                } else {
+                    (sums.second, sums.lines) = (failures.second, [0; 2]);
+                }
+                if sums.second == failures.second {
+                    sums.failed = failures.take();
+                }
+                if whole || window.contains(sums.second) {
+                    visit(sums);
+                }
+            }
+        }
+    }
+}
+
+/// The failures of a page; their second is `Second::MAX` behind the last.
+struct Failures<'a> {
+    stream: Decoder<'a, FailedStream>,
+    base: Second,
+    second: Second,
+    count: u32,
+}
+
+impl<'a> Failures<'a> {
+    fn new(bytes: &'a [u8], base: Second) -> Self {
+        let mut failures = Self { stream: Decoder::new(bytes), base, second: Second::MAX, count: 0 };
+        failures.take();
+        failures
+    }
+
+    /// Gives the failures at hand and goes on to the next.
+    #[inline]
+    fn take(&mut self) -> u32 {
+        let count = self.count;
+        (self.second, self.count) =
+            self.stream.next().map_or((Second::MAX, 0), |(at, n)| (self.base + i64::from(at), n));
+        count
+    }
+}
+
+/// The sums of a second of nothing but 2xx. Written out, as `array::map` is not inlined: that doubled the cost of a walk.
+#[inline]
+fn of_ok(ok: u32, [a, b]: [Classes; 2]) -> [u32; 2] {
+    let of = |asked: Classes| if asked.has(Class::Ok as usize) { ok } else { 0 };
+    [of(a), of(b)]
+}
+
+/// Reads the seconds skipped before the next entry, and its sums; `None` behind the last one.
+#[inline]
+fn read_sums(bytes: &mut &[u8], asked: [Classes; 2]) -> Option<(Second, [u32; 2])> {
+    let (&head, rest) = bytes.split_first()?;
+    *bytes = rest;
+    if let Some((skip, ok)) = CountStream::read_short(head) {
+        return Some((i64::from(skip), of_ok(ok, asked)));
+    }
+    let mut sums = [0; 2];
+    let skip = CountStream::read_long(bytes, |class, n| {
+        for (sum, asked) in sums.iter_mut().zip(asked) {
+            *sum += if asked.has(class) { n } else { 0 };
+        }
+    })?;
+    Some((i64::from(skip), sums))
+}
+
+pub(super) struct CountStream;
+pub(super) struct FailedStream;
+
+impl Stream for CountStream {
+    type Value = Counts;
+    const INDEX: usize = 0;
+
+    fn of(page: &mut Page) -> &mut Vec<u8> {
+        &mut page.counts
+    }
+
+    #[inline]
+    fn add(to: &mut Counts, other: Counts) {
+        for (a, b) in to.iter_mut().zip(other) {
+            *a += b;
+        }
+    }
+
+    fn encode(out: &mut Vec<u8>, skip: u32, value: &Counts) {
+        if let Some(byte) = Self::short(skip, value[0])
+            && value[1..].iter().fold(0, |a, b| a | b) == 0
+        {
+            out.push(byte);
+            return;
+        }
+        Self::encode_long(out, skip, value);
+    }
+
+    #[inline]
+    fn decode(bytes: &mut &[u8]) -> Option<(u32, Counts)> {
+        let (&head, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let mut counts = [0; CLASSES];
+        if let Some((skip, ok)) = Self::read_short(head) {
+            counts[0] = ok;
+            return Some((skip, counts));
+        }
+        let skip = Self::read_long(bytes, |class, n| counts[class] = n)?;
+        Some((skip, counts))
+    }
+}
+
+impl CountStream {
+    /// Writes a second that is more than one byte.
+    pub(super) fn encode_long<T: Copy + Into<u32>>(out: &mut Vec<u8>, skip: u32, value: &[T; CLASSES]) {
+        let mut row = Row::<{ 2 + VARINT * (CLASSES + 1) }>::default();
+        row.push(0x80);
+        row.push(0);
+        row.varint(skip);
+        let mut mask = 0;
+        for (i, n) in value.iter().enumerate() {
+            let n: u32 = (*n).into();
+            if n > 0 {
+                mask |= 1 << i;
+                row.varint(n);
+            }
+        }
+        row.bytes[1] = mask;
+        out.extend_from_slice(row.written());
+    }
+
+    /// A second of one to seven 2xx answers and nothing else, up to 15 seconds after the last, is one byte.
+    #[inline]
+    pub(super) fn short(skip: u32, ok: u32) -> Option<u8> {
+        (ok.wrapping_sub(1) < 7 && skip < 16).then_some((skip << 3 | ok) as u8)
+    }
+
+    /// Reads back a second that is one byte: what was skipped, and the 2xx answers.
+    #[inline]
+    fn read_short(head: u8) -> Option<(u32, u32)> {
+        (head < 0x80).then_some((u32::from(head >> 3), u32::from(head & 7)))
+    }
+
+    /// Reads on behind the first byte of a second that is more than one; `class` is given each count.
+    #[inline]
+    fn read_long(bytes: &mut &[u8], mut class: impl FnMut(usize, u32)) -> Option<u32> {
+        let (&mask, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let skip = read_varint(bytes)?;
+        let mut left = mask;
+        while left != 0 {
+            class(left.trailing_zeros() as usize, read_varint(bytes)?);
+            left &= left - 1;
+        }
+        Some(skip)
+    }
+}
+
+impl Stream for FailedStream {
+    type Value = u32;
+    const INDEX: usize = 1;
+
+    fn of(page: &mut Page) -> &mut Vec<u8> {
+        &mut page.failed
+    }
+
+    fn add(to: &mut u32, other: u32) {
+        *to += other;
+    }
+
+    fn encode(out: &mut Vec<u8>, skip: u32, value: &u32) {
+        write_varint(out, skip);
+        write_varint(out, *value);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<(u32, u32)> {
+        if bytes.is_empty() {
+            return None;
+        }
+        Some((read_varint(bytes)?, read_varint(bytes)?))
+    }
+}

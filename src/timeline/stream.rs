@@ -1,0 +1,194 @@
+//! A page's streams: entries of seconds in rising order, each with the number of seconds skipped before it.
+
+use super::{PAGE_BITS, Page, Timeline};
+use crate::time::Second;
+
+/// One of the three streams of a page: how a value is written, read and added.
+pub(super) trait Stream {
+    type Value: Copy;
+    /// Its place in [`Page::ends`].
+    const INDEX: usize;
+    fn of(page: &mut Page) -> &mut Vec<u8>;
+    fn add(to: &mut Self::Value, other: Self::Value);
+    fn encode(out: &mut Vec<u8>, skip: u32, value: &Self::Value);
+    fn decode(bytes: &mut &[u8]) -> Option<(u32, Self::Value)>;
+}
+
+pub(super) struct Decoder<'a, S> {
+    bytes: &'a [u8],
+    next: u32,
+    stream: std::marker::PhantomData<S>,
+}
+
+impl<'a, S: Stream> Decoder<'a, S> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, next: 0, stream: std::marker::PhantomData }
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<(u32, S::Value)> {
+        let (skip, value) = S::decode(&mut self.bytes)?;
+        let at = self.next + skip;
+        self.next = at + 1;
+        Some((at, value))
+    }
+}
+
+/// Encodes sorted entries into their pages; entries of one second are added up.
+pub(super) fn absorb_stream<S: Stream, T: Copy>(
+    timeline: &mut Timeline,
+    entries: &[(Second, T)],
+    widen: impl Fn(T) -> S::Value,
+) {
+    let mut at = 0;
+    while at < entries.len() {
+        let key = entries[at].0 >> PAGE_BITS;
+        let mut fresh = Vec::new();
+        let mut next = 0;
+        while let Some(&(second, first)) = entries.get(at).filter(|e| e.0 >> PAGE_BITS == key) {
+            let mut value = widen(first);
+            at += 1;
+            while let Some(&(_, more)) = entries.get(at).filter(|e| e.0 == second) {
+                S::add(&mut value, widen(more));
+                at += 1;
+            }
+            let offset = (second & ((1 << PAGE_BITS) - 1)) as u32;
+            S::encode(&mut fresh, offset - next, &value);
+            next = offset + 1;
+        }
+        add_stream::<S>(timeline.pages.entry(key).or_default(), &fresh, next);
+    }
+}
+
+/// Adds a stream, whose last second is the one before `other_end`, to that of a page.
+pub(super) fn add_stream<S: Stream>(page: &mut Page, other: &[u8], other_end: u32) {
+    let Some((first, _)) = Decoder::<S>::new(other).next() else { return };
+    let end = page.ends[S::INDEX];
+    page.ends[S::INDEX] = end.max(other_end);
+    let to = S::of(page);
+    // Parts of a log nearly always follow each other: decoding them was 5 % of a scan.
+    if first >= end {
+        append::<S>(to, other, end);
+        to.shrink_to_fit();
+        return;
+    }
+    if Decoder::<S>::new(to).next().is_some_and(|(first, _)| first >= other_end) {
+        let mut out = Vec::with_capacity(to.len() + other.len());
+        out.extend_from_slice(other);
+        append::<S>(&mut out, to, other_end);
+        out.shrink_to_fit();
+        *to = out;
+        return;
+    }
+    let mut out = Vec::with_capacity(to.len() + other.len());
+    let (mut a, mut b) = (Decoder::<S>::new(to), Decoder::<S>::new(other));
+    let (mut x, mut y) = (a.next(), b.next());
+    let (mut next, mut same) = (0, 0);
+    // Most often two parts share one second, the last of the one and the first of the other.
+    while let Some((at, _)) = x.filter(|x| x.0 < first) {
+        (next, same) = (at + 1, to.len() - a.bytes.len());
+        x = a.next();
+    }
+    out.extend_from_slice(&to[..same]);
+    loop {
+        let (at, value) = match (x, y) {
+            (Some((i, mut v)), Some((j, w))) if i == j => {
+                S::add(&mut v, w);
+                (x, y) = (a.next(), b.next());
+                (i, v)
+            }
+            (Some((i, v)), Some((j, _))) if i < j => {
+                x = a.next();
+                (i, v)
+            }
+            (Some(_), Some((j, w))) => {
+                y = b.next();
+                (j, w)
+            }
+            (one, other) => {
+                if let Some((at, value)) = one.or(other) {
+                    S::encode(&mut out, at - next, &value);
+                    out.extend_from_slice(if one.is_some() { a.bytes } else { b.bytes });
+                }
+                break;
+            }
+        };
+        S::encode(&mut out, at - next, &value);
+        next = at + 1;
+    }
+    out.shrink_to_fit();
+    *to = out;
+}
+
+/// Appends a stream all of which lies behind `end`, the second behind the last of `to`: only the first entry's skip
+/// changes.
+fn append<S: Stream>(to: &mut Vec<u8>, mut other: &[u8], end: u32) {
+    if let Some((skip, value)) = S::decode(&mut other) {
+        to.reserve_exact(other.len() + 16);
+        S::encode(to, skip - end, &value);
+        to.extend_from_slice(other);
+    }
+}
+
+/// Bytes of the longest varint.
+pub(super) const VARINT: usize = 5;
+
+/// One entry of a stream while it is written: a vector would be asked for its capacity at every byte.
+pub(super) struct Row<const N: usize> {
+    pub(super) bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Default for Row<N> {
+    #[inline]
+    fn default() -> Self {
+        Self { bytes: [0; N], len: 0 }
+    }
+}
+
+impl<const N: usize> Row<N> {
+    #[inline]
+    pub(super) fn push(&mut self, byte: u8) {
+        debug_assert!(self.len < N);
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    #[inline]
+    pub(super) fn varint(&mut self, mut n: u32) {
+        while n >= 0x80 {
+            self.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.push(n as u8);
+    }
+
+    pub(super) fn written(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+#[inline]
+pub(super) fn write_varint(out: &mut Vec<u8>, mut n: u32) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+#[inline]
+pub(super) fn read_varint(bytes: &mut &[u8]) -> Option<u32> {
+    let mut n = 0;
+    for shift in (0..35).step_by(7) {
+        let (&b, rest) = bytes.split_first()?;
+        *bytes = rest;
+        n |= u32::from(b & 0x7f) << shift;
+        if b < 0x80 {
+            return Some(n);
+        }
+    }
+    None
+}

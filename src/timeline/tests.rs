@@ -1,0 +1,173 @@
+use super::*;
+use proptest::prelude::*;
+
+fn collect(t: &Timeline) -> Vec<Moment> {
+    let mut out = Vec::new();
+    t.each(Window::ALL, |m| out.push(m));
+    out
+}
+
+#[test]
+fn latency_buckets_are_half_octaves() {
+    assert_eq!([0, 1, 2, 3, 4, 5, 6, 8, 12, 1000].map(bucket), [0, 1, 2, 3, 4, 4, 5, 6, 7, 19]);
+    for b in 0..BUCKETS {
+        assert_eq!(bucket(bucket_floor(b)), b);
+        assert!(b == 0 || bucket(bucket_floor(b) - 1) == b - 1);
+    }
+    assert_eq!(bucket(u32::MAX), BUCKETS - 1);
+}
+
+#[test]
+fn a_quiet_second_costs_a_byte() {
+    let mut t = Timeline::default();
+    let mut c = Collected::default();
+    for s in (0..1024).step_by(8) {
+        c.runs.push((s, [1, 0, 0, 0, 0, 0, 0, 0]));
+    }
+    t.absorb(&mut c);
+    assert_eq!(t.pages[&0].counts.len(), 128);
+    assert_eq!(t.span(), Some(Window { start: 0, end: 1017 }));
+}
+
+/// Second, bucket, how many.
+struct Told(Vec<(Second, usize, u32)>, Second);
+
+impl Timings for Told {
+    fn second(&mut self, second: Second) {
+        self.1 = second;
+    }
+
+    fn bucket(&mut self, bucket: usize, n: u32) {
+        self.0.push((self.1, bucket, n));
+    }
+}
+
+proptest! {
+    /// Sums and buckets told while they are read are those of whole rows.
+    #[test]
+    fn sums_are_those_of_the_rows(
+        entries in prop::collection::vec((-20i64..3000, 0usize..CLASSES, 1u16..12, 0u32..70_000), 0..300),
+        (from, length) in (-50i64..3000, 0i64..3000),
+    ) {
+        let mut c = Collected::default();
+        for &(second, class, n, ms) in &entries {
+            let mut counts = [0; CLASSES];
+            counts[class] = n;
+            let mut latencies = [0; BUCKETS];
+            latencies[bucket(ms)] = n;
+            c.runs.push((second, counts));
+            c.latencies.push((second, latencies));
+            if class == Class::ServerError as usize {
+                // Some arrived in seconds without a line.
+                c.failed.push((second - i64::from(ms / 1000), u32::from(n)));
+            }
+        }
+        let mut timeline = Timeline::default();
+        timeline.absorb(&mut c);
+        for window in [Window::ALL, Window { start: from, end: from + length }] {
+            let (mut rows, mut sums) = (Vec::new(), Vec::new());
+            timeline.each(window, |m| {
+                let good = [Class::Ok, Class::Redirect, Class::Info].map(|c| m.counts[c as usize]);
+                rows.push((m.second, good.iter().sum::<u32>(), m.counts[Class::Missing as usize], m.failed));
+            });
+            timeline.each_sum(window, [Classes::GOOD, Classes::one(Class::Missing)], |s| {
+                sums.push((s.second, s.lines[0], s.lines[1], s.failed));
+            });
+            prop_assert_eq!(&sums, &rows);
+            let (mut rows, mut outcomes) = (Vec::new(), Vec::new());
+            timeline.each(window, |m| rows.push((m.second, m.counts.iter().sum::<u32>(), m.failed)));
+            timeline.each_outcome(window, |o| outcomes.push((o.second, o.good + o.neutral, o.failed)));
+            let server_errors: u32 = entries
+                .iter()
+                .filter(|e| e.1 == Class::ServerError as usize && window.contains(e.0))
+                .map(|e| u32::from(e.2))
+                .sum();
+            prop_assert_eq!(outcomes.len(), rows.len());
+            let lines = |rows: &[(i64, u32, u32)]| rows.iter().map(|r| r.1).sum::<u32>();
+            prop_assert_eq!(lines(&outcomes) + server_errors, lines(&rows));
+            let (mut rows, mut buckets) = (Vec::new(), Told(Vec::new(), 0));
+            timeline.each_latency(window, |second, l| {
+                rows.extend(l.iter().enumerate().filter(|(_, n)| **n > 0).map(|(b, n)| (second, b, *n)));
+            });
+            timeline.each_timing(window, &mut buckets);
+            let told: Vec<_> = buckets.0;
+            prop_assert_eq!(told, rows);
+        }
+    }
+
+    /// Written as they come or collected first: the same bytes.
+    #[test]
+    fn writing_as_it_comes_is_exact(
+        entries in prop::collection::vec((-20i64..3000, 0usize..CLASSES, 1u16..400, 0u32..70_000), 0..200),
+        in_order: bool,
+    ) {
+        let mut entries = entries;
+        if in_order {
+            entries.sort_unstable();
+        }
+        let (mut a, mut b) = (Timeline::default(), Timeline::default());
+        let (mut listed, mut written) = (Collected::default(), Collected::default());
+        for &(second, class, n, ms) in &entries {
+            let mut counts = [0; CLASSES];
+            counts[class] = n;
+            let mut latencies = [0; BUCKETS];
+            latencies[bucket(ms)] = n;
+            listed.runs.push((second, counts));
+            listed.latencies.push((second, latencies));
+            written.count(&mut b, second, &counts);
+            written.time(&mut b, second, &mut latencies, 1 << bucket(ms));
+            prop_assert_eq!(latencies, [0; BUCKETS]);
+        }
+        a.absorb(&mut listed);
+        b.absorb(&mut written);
+        prop_assert_eq!(a, b);
+    }
+
+    /// Any cut and any order of the same entries give the same bytes, and nothing is lost. In order, the parts
+    /// follow each other, and may share the second at which they were cut.
+    #[test]
+    fn merging_is_exact(
+        entries in prop::collection::vec((-3000i64..5000, 0usize..CLASSES, 1u16..400, 0u32..70_000), 0..200),
+        cut in 0usize..200,
+        in_order: bool,
+        shared: bool,
+    ) {
+        let mut entries = entries;
+        if in_order {
+            entries.sort_unstable();
+        }
+        if shared && (1..entries.len()).contains(&cut) {
+            entries[cut].0 = entries[cut - 1].0;
+        }
+        let fill = |part: &[(i64, usize, u16, u32)]| {
+            let mut c = Collected::default();
+            for &(s, class, n, ms) in part {
+                let mut counts = [0; CLASSES];
+                counts[class] = n;
+                c.runs.push((s, counts));
+                if class == Class::ServerError as usize {
+                    c.failed.push((s - i64::from(ms / 1000), u32::from(n)));
+                }
+                let mut l = [0; BUCKETS];
+                l[bucket(ms)] = 1;
+                c.latencies.push((s, l));
+            }
+            let mut t = Timeline::default();
+            t.absorb(&mut c);
+            t
+        };
+        let whole = fill(&entries);
+        let (a, b) = entries.split_at(cut.min(entries.len()));
+        let (mut ab, mut ba) = (fill(a), fill(b));
+        ab.merge(fill(b));
+        ba.merge(fill(a));
+        prop_assert_eq!(&ab, &whole);
+        prop_assert_eq!(&ba, &whole);
+        let total: u64 = entries.iter().map(|e| u64::from(e.2)).sum();
+        let counted: u64 = collect(&whole).iter().flat_map(|m| m.counts).map(u64::from).sum();
+        prop_assert_eq!(total, counted);
+        let mut timed = 0;
+        whole.each_latency(Window::ALL, |_, l| timed += l.iter().sum::<u32>() as usize);
+        prop_assert_eq!(timed, entries.len());
+    }
+}
