@@ -4,7 +4,7 @@ use super::Read;
 use crate::format::errorlog;
 use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
-use crate::scan::{Block, Plan, Sample};
+use crate::scan::{Block, Plan, STAMPS_APART, Sample};
 use crate::time::{Second, Stamp, parse_error_time};
 use std::io::Read as _;
 use std::ops::Range;
@@ -110,6 +110,13 @@ fn request(
     visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
 ) {
     let plan = &read.reading.plan;
+    // A block holds many lines of other seconds, and to read a line as a whole costs ten times as much as its stamp.
+    if let Some(second) = plan.stamp(line)
+        && (second < range.start.saturating_sub(STAMPS_APART)
+            || second >= range.end.saturating_add(STAMPS_APART))
+    {
+        return;
+    }
     let unwrapped = plan.framing.unwrap(line, room);
     let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
     let record = plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));

@@ -33,6 +33,7 @@ pub use endpoint::last_peer;
 pub(crate) use endpoint::template;
 pub use partial::{Block, Dimension, FileScan, Sample};
 pub use plan::Plan;
+pub(crate) use plan::STAMPS_APART;
 pub use scanner::has_failed;
 pub use seek::seek;
 pub use tally::{ErrorCount, FailureTally, Seconds};

@@ -3,6 +3,7 @@
 
 use crate::format::framing::Framing;
 use crate::format::{AccessFormat, Escape, Field, Piece};
+use crate::time::{Second, Stamp, TIME_LOCAL_LEN, parse_iso8601, parse_time_local};
 
 /// How one file is read.
 #[derive(Debug)]
@@ -27,7 +28,35 @@ impl Plan {
         };
         Self { formats, errors, framing, fast }
     }
+
+    /// The second that a line's stamp names, found as the hot loops find it; `None` where only the exact way can tell.
+    /// Another time in the line may shift the request's own by [`STAMPS_APART`].
+    pub(crate) fn stamp(&self, line: &[u8]) -> Option<Second> {
+        let (at, len) = match &self.fast {
+            Fast::Quoted(plan) => {
+                let quote = plan.lead + memchr::memchr(b'"', line.get(plan.lead..)?)?;
+                let before = quote.checked_sub(plan.back)?;
+                (*line.get(before)? == b'[').then_some((before + 1, plan.stamp))?
+            }
+            Fast::Json(plan) => {
+                let behind = plan.time.finder.find(line)? + plan.time.bytes.len();
+                let blank = usize::from(line.get(behind) == Some(&b' '));
+                let at = behind + blank + 1;
+                let quoted = *line.get(at - 1)? == b'"' && *line.get(at + plan.stamp)? == b'"';
+                quoted.then_some((at, plan.stamp))?
+            }
+            Fast::ErrorLog | Fast::None => return None,
+        };
+        let text = line.get(at..at + len)?;
+        match len {
+            TIME_LOCAL_LEN => parse_time_local(text).map(Stamp::second),
+            _ => parse_iso8601(text).filter(|(_, used)| *used == len).map(|(stamp, _)| stamp.second()),
+        }
+    }
 }
+
+/// Two times of one line are one instant when they are no farther apart, in whole seconds.
+pub(crate) const STAMPS_APART: i64 = 3;
 
 /// The hot loop that fits.
 #[derive(Debug)]
