@@ -89,17 +89,20 @@ impl Keys {
         at: usize,
         record: &mut AccessRecord<'a>,
     ) -> Result<(), Mismatch> {
-        let order = (*next..self.0.len()).chain(0..(*next).min(self.0.len()));
-        for i in order {
-            let key = &self.0[i];
-            if key.path.len() == path.len() && key.path == path {
-                // The same key again: two lines glued by a crash. The values must not mix.
-                if i < *next && *next > 0 && key.is_time() && record.time.is_some() {
-                    return Err(Mismatch { byte: at, wanted: "the end of the line" });
-                }
-                *next = i + 1;
-                return key.put(record, value, at);
+        let (before, behind) = self.0.split_at((*next).min(self.0.len()));
+        if let Some(i) = behind.iter().position(|key| key.path == path) {
+            let key = &behind[i];
+            *next = before.len() + i + 1;
+            return key.put(record, value, at);
+        }
+        if let Some(i) = before.iter().position(|key| key.path == path) {
+            let key = &before[i];
+            // The same key again: two lines glued by a crash. The values must not mix.
+            if key.is_time() && record.time.is_some() {
+                return Err(Mismatch { byte: at, wanted: "the end of the line" });
             }
+            *next = i + 1;
+            return key.put(record, value, at);
         }
         Ok(())
     }
@@ -213,7 +216,7 @@ pub(crate) fn walk<'a>(
     line: &'a [u8],
     mut visit: impl FnMut(&[u8], &'a [u8], usize) -> Result<(), Mismatch>,
 ) -> Result<(), Mismatch> {
-    let mut at = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let mut at = blank(line, 0);
     if line.get(at) != Some(&b'{') {
         return Err(Mismatch { byte: at, wanted: "an object, `{`" });
     }
@@ -222,7 +225,10 @@ pub(crate) fn walk<'a>(
     let mut ends = [0usize; DEPTH];
     let mut depth = 1;
     while depth > 0 {
-        at += line[at..].iter().take_while(|b| b.is_ascii_whitespace() || **b == b',').count();
+        at = blank(line, at);
+        while line.get(at) == Some(&b',') {
+            at = blank(line, at + 1);
+        }
         match line.get(at) {
             None => return Ok(()),
             Some(b'}') => {
@@ -236,20 +242,17 @@ pub(crate) fn walk<'a>(
         let begin = at + 1;
         let Some(len) = memchr::memchr(b'"', &line[begin..]) else { return Ok(()) };
         let key = &line[begin..begin + len];
-        at = begin + len + 1;
-        at += line[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        at = blank(line, begin + len + 1);
         match line.get(at) {
             None => return Ok(()),
-            Some(b':') => at += 1,
+            Some(b':') => at = blank(line, at + 1),
             Some(_) => return Err(Mismatch { byte: at, wanted: "`:` after a key" }),
         }
-        at += line[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
         let base = ends[depth - 1];
-        let end = join(&mut path, base, key);
         let (value, after) = match line.get(at) {
             None => return Ok(()),
             Some(b'{') if depth < DEPTH => {
-                ends[depth] = end;
+                ends[depth] = join(&mut path, base, key);
                 depth += 1;
                 at += 1;
                 continue;
@@ -268,10 +271,26 @@ pub(crate) fn walk<'a>(
                 (at..close, close)
             }
         };
-        visit(&path[..end], line[value.clone()].trim_ascii(), value.start)?;
+        // Most keys stand in no other: theirs is the whole path.
+        let whole = if base == 0 {
+            &key[..key.len().min(PATH)]
+        } else {
+            let end = join(&mut path, base, key);
+            &path[..end]
+        };
+        visit(whole, line[value.clone()].trim_ascii(), value.start)?;
         at = after;
     }
     Ok(())
+}
+
+/// The first byte from `at` on that is no white space.
+#[inline]
+fn blank(line: &[u8], mut at: usize) -> usize {
+    while line.get(at).is_some_and(u8::is_ascii_whitespace) {
+        at += 1;
+    }
+    at
 }
 
 /// Puts `key` behind the first `base` bytes of the path, with a dot; a path too long is cut and so never found.
@@ -299,8 +318,7 @@ fn string_end(line: &[u8], start: usize) -> Result<Option<usize>, Mismatch> {
             }
             continue;
         }
-        let next = line[at + 1..].iter().find(|b| !b.is_ascii_whitespace());
-        if matches!(next, None | Some(b',' | b'}' | b']')) {
+        if matches!(line.get(blank(line, at + 1)), None | Some(b',' | b'}' | b']')) {
             return Ok(Some(at));
         }
         if at > start && line[at - 1] == b'{' {

@@ -139,7 +139,7 @@ impl Plan {
         let step = &self.steps[i];
         if step.literal.is_empty() {
             if step.last {
-                let fits = step.shape != Shape::Word || !rest.iter().any(u8::is_ascii_whitespace);
+                let fits = step.shape != Shape::Word || !rest.iter().any(|b| is_blank(*b));
                 return fits.then_some(rest.len());
             }
             // `$host$request_uri`: the path begins at the first slash.
@@ -147,7 +147,7 @@ impl Plan {
         }
         let whole = if step.shape == Shape::Word {
             // A word ends before the first blank; the literal may begin there.
-            rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())
+            rest.iter().position(|b| is_blank(*b)).unwrap_or(rest.len())
         } else if self.quotes_escaped && step.literal[0] == b'"' {
             let quote = memchr::memchr(b'"', rest)?;
             return (rest[quote..].starts_with(&step.literal)
@@ -198,6 +198,12 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// White space, told by one comparison for nearly every byte.
+#[inline]
+fn is_blank(b: u8) -> bool {
+    b <= b' ' && b.is_ascii_whitespace()
 }
 
 /// The literals of formats have one to four bytes: looking for the first byte was measured faster than a searcher.
