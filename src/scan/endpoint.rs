@@ -16,37 +16,99 @@ pub(crate) fn template(uri: &[u8], out: &mut Vec<u8>) {
         .strip_prefix(b"http://")
         .or_else(|| uri.strip_prefix(b"https://"))
         .map_or(uri, |rest| rest.iter().position(|b| *b == b'/').map_or(b"/".as_slice(), |i| &rest[i..]));
-    let end = uri.iter().position(|b| matches!(b, b'?' | b'#' | b';')).unwrap_or(uri.len());
-    let path = &uri[..end];
-    for (depth, segment) in path.split(|b| *b == b'/').enumerate() {
+    let mut rest = uri;
+    for depth in 0.. {
+        let segment = Segment::read(rest);
         if depth > 0 {
             out.push(b'/');
         }
-        if depth > DEEPEST || out.len() + segment.len() > LONGEST {
+        let text = &rest[..segment.len];
+        if depth > DEEPEST || out.len() + text.len() > LONGEST {
             out.extend_from_slice(b"...");
             break;
         }
-        if !is_identifier(segment) {
-            out.extend_from_slice(segment);
-            continue;
+        if segment.is_identifier() {
+            out.extend_from_slice(b"{id}");
+            // The kind of a file says more than its number: /img/{id}.webp is not /img/{id}.css.
+            if let Some(dot) = text.iter().rposition(|b| *b == b'.')
+                && (2..6).contains(&(text.len() - dot))
+                && text[dot + 1..].iter().any(u8::is_ascii_alphabetic)
+            {
+                out.extend_from_slice(&text[dot..]);
+            }
+        } else {
+            out.extend_from_slice(text);
         }
-        out.extend_from_slice(b"{id}");
-        // The kind of a file says more than its number: /img/{id}.webp is not /img/{id}.css.
-        if let Some(dot) = segment.iter().rposition(|b| *b == b'.')
-            && (2..6).contains(&(segment.len() - dot))
-            && segment[dot + 1..].iter().any(u8::is_ascii_alphabetic)
-        {
-            out.extend_from_slice(&segment[dot..]);
+        match rest.get(segment.len) {
+            Some(b'/') => rest = &rest[segment.len + 1..],
+            _ => break,
         }
     }
 }
 
-fn is_identifier(segment: &[u8]) -> bool {
-    let digits = segment.iter().filter(|b| b.is_ascii_digit()).count();
-    let letters = segment.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    let word = digits <= 2 && letters + digits == segment.len() && letters > 0;
-    let hexadecimal = segment.len() >= 16 && segment.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
-    digits > 0 && !word || hexadecimal
+/// What a byte is in a path.
+const DIGIT: u8 = 1;
+const LETTER: u8 = 2;
+/// A hexadecimal digit, or the dash of a UUID.
+const HEXADECIMAL: u8 = 4;
+const END: u8 = 8;
+static KINDS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < table.len() {
+        let b = i as u8;
+        if b.is_ascii_digit() {
+            table[i] |= DIGIT;
+        }
+        if b.is_ascii_alphabetic() {
+            table[i] |= LETTER;
+        }
+        if b.is_ascii_hexdigit() || b == b'-' {
+            table[i] |= HEXADECIMAL;
+        }
+        if matches!(b, b'/' | b'?' | b'#' | b';') {
+            table[i] |= END;
+        }
+        i += 1;
+    }
+    table
+};
+
+/// A segment of a path, looked at once: every request that failed comes here.
+struct Segment {
+    len: usize,
+    digits: usize,
+    letters: usize,
+    /// It begins with a letter, and no letter follows a digit.
+    word: bool,
+    hexadecimal: bool,
+}
+
+impl Segment {
+    /// The one at the start of `path`, up to the next slash or the path's end.
+    fn read(path: &[u8]) -> Self {
+        let (mut len, mut digits, mut letters) = (0, 0, 0);
+        let (mut before, mut word, mut all) = (LETTER, true, HEXADECIMAL);
+        for b in path {
+            let kind = KINDS[usize::from(*b)];
+            if kind & END != 0 {
+                break;
+            }
+            len += 1;
+            digits += usize::from(kind & DIGIT);
+            letters += usize::from(kind & LETTER != 0);
+            word &= kind & LETTER == 0 || before & LETTER != 0;
+            all &= kind;
+            before = kind;
+        }
+        Self { len, digits, letters, word, hexadecimal: all & HEXADECIMAL != 0 }
+    }
+
+    fn is_identifier(&self) -> bool {
+        let word =
+            self.word && self.digits <= 2 && self.letters > 0 && self.letters + self.digits == self.len;
+        self.digits > 0 && !word || self.hexadecimal && self.len >= 16
+    }
 }
 
 /// The peer that gave the answer: the last of an `$upstream_addr` list.
@@ -76,6 +138,25 @@ mod tests {
             let mut out = b"left over".to_vec();
             template(uri.as_bytes(), &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn words_may_end_in_two_digits() {
+        for (segment, identifier) in [
+            ("v2", false),
+            ("oauth22", false),
+            ("oauth222", true),
+            ("2v", true),
+            ("a1b", true),
+            ("a-1", true),
+            ("a-b", false),
+            ("12", true),
+            ("deadbeef-deadbeef", true),
+            ("deadbeefdeadbee", false),
+            ("", false),
+        ] {
+            assert_eq!(Segment::read(segment.as_bytes()).is_identifier(), identifier, "{segment}");
         }
     }
 

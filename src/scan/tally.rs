@@ -121,23 +121,30 @@ impl Seconds {
 impl FileScan {
     /// Adds the failures that arrived inside `window` to a tally.
     pub fn add_failures(&self, window: Window, tally: &mut FailureTally) {
+        // Names are looked up once each, and not for every second they failed in.
+        let mut sums: [BTreeMap<u64, u64>; 3] = Default::default();
         for (_, cell) in self.failures.range(window.start, window.end) {
             tally.failed += u64::from(cell.failed);
             for (&status, &n) in &cell.statuses {
                 *tally.statuses.entry(status).or_default() += u64::from(n);
             }
-            for (sums, counter) in tally.names.iter_mut().zip(&cell.names) {
+            for (i, counter) in cell.names.iter().enumerate() {
                 for (key, n) in counter.iter() {
-                    let name = self.names.get(&key).map(|n| String::from_utf8_lossy(n).into_owned());
-                    *sums.entry(name).or_default() += u64::from(n);
+                    *sums[i].entry(key).or_default() += u64::from(n);
                 }
                 if counter.rest > 0 {
-                    *sums.entry(None).or_default() += u64::from(counter.rest);
+                    *tally.names[i].entry(None).or_default() += u64::from(counter.rest);
                 }
             }
             tally.clients.merge(&cell.clients);
             keep_first(&mut tally.first, cell.first.clone());
             keep_last(&mut tally.last, cell.last.clone());
+        }
+        for (names, sums) in tally.names.iter_mut().zip(sums) {
+            for (key, n) in sums {
+                let name = self.names.get(&key).map(|n| String::from_utf8_lossy(n).into_owned());
+                *names.entry(name).or_default() += n;
+            }
         }
     }
 
