@@ -21,10 +21,12 @@ const VALUES: usize = 64;
 
 /// The format most of `lines` seem to have.
 pub(super) fn learn(lines: &[&[u8]]) -> Option<AccessFormat> {
-    let guesses: Vec<AccessFormat> =
-        [true, false].into_iter().filter_map(|merge| guess(lines, merge)).collect();
-    let best = guesses.iter().position(|f| f.has(&Field::Status)).unwrap_or(0);
-    guesses.into_iter().nth(best)
+    let merged = guess(lines, true);
+    if merged.as_ref().is_some_and(|f| f.has(&Field::Status)) {
+        return merged;
+    }
+    let parted = guess(lines, false);
+    if parted.as_ref().is_some_and(|f| f.has(&Field::Status)) { parted } else { merged.or(parted) }
 }
 
 fn guess(lines: &[&[u8]], merge: bool) -> Option<AccessFormat> {

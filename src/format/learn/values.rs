@@ -69,24 +69,30 @@ pub(in crate::format::learn) fn is_list(b: &[u8], item: Item) -> bool {
     };
     let mut some = false;
     let all = split(b).all(|i| {
-        some |= fits(i);
-        i == b"-" || i.is_empty() || fits(i)
+        let fits = fits(i);
+        some |= fits;
+        fits || i == b"-" || i.is_empty()
     });
     all && some
 }
 
 fn split(b: &[u8]) -> impl Iterator<Item = &[u8]> {
-    b.split(|c| *c == b',').flat_map(|part| {
-        let at = memchr::memmem::find_iter(part, b" : ").map(|n| (n, n + 3));
-        let mut from = 0;
-        let mut cuts: Vec<&[u8]> = Vec::new();
-        for (end, next) in at {
-            cuts.push(part[from..end].trim_ascii());
-            from = next;
-        }
-        cuts.push(part[from..].trim_ascii());
-        cuts
-    })
+    b.split(|c| *c == b',').flat_map(|part| Groups(Some(part)))
+}
+
+/// The parts between ` : `.
+struct Groups<'a>(Option<&'a [u8]>);
+
+impl<'a> Iterator for Groups<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.0?;
+        let colon = memchr::memchr_iter(b':', rest)
+            .find(|n| rest.get(n + 1) == Some(&b' ') && n.checked_sub(1).is_some_and(|at| rest[at] == b' '));
+        self.0 = colon.map(|n| &rest[n + 2..]);
+        Some(colon.map_or(rest, |n| &rest[..n - 1]).trim_ascii())
+    }
 }
 
 /// How many items a list has.
