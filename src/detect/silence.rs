@@ -405,6 +405,10 @@ fn clip(gap: Window, covered: &[Window]) -> Option<Window> {
         return Some(gap);
     }
     let from = covered.partition_point(|w| w.end <= gap.start);
+    // Nearly every gap lies inside one of them, and a quiet log has hundreds of thousands.
+    if covered.get(from).is_some_and(|w| w.start <= gap.start && gap.end <= w.end) {
+        return (gap.end.saturating_sub(gap.start) >= 2).then_some(gap);
+    }
     covered[from..]
         .iter()
         .take_while(|w| w.start < gap.end)
