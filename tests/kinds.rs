@@ -179,6 +179,33 @@ fn what_one_client_meets_alone_at_night_is_no_outage() {
 }
 
 #[test]
+fn a_few_failures_are_told_from_retries_by_who_met_them() {
+    let site = Site { seed: 87, rate: 0.7, seconds: 14_400.0, ..Site::default() };
+    let mut hits = site.hits();
+    // Ordinary bunches: one client tries the same thing fourteen times, every hour.
+    for bunch in 0..3 {
+        hits.extend((0..14).map(|i| Hit {
+            at: 900.0 + 4200.0 * f64::from(bunch) + 2.0 * f64::from(i),
+            client: format!("203.0.113.{bunch}"),
+            path: "/cart".into(),
+            status: 500,
+            took: 0.02,
+        }));
+    }
+    let mut report = site.report(&hits, &[]);
+    quiet("bunches", &report);
+    let mut nth = 0;
+    for h in hits.iter_mut().filter(|h| (8000.0..8060.0).contains(&h.at) && h.status == 200) {
+        nth += 1;
+        if nth % 2 == 0 {
+            h.status = 502;
+        }
+    }
+    report = site.report(&hits, &[]);
+    only("half of a minute's visitors", &site, &report, (8000.0, 8060.0), 12.0);
+}
+
+#[test]
 fn a_page_that_never_works_is_no_outage_when_robots_find_it() {
     let site = Site { seed: 82, rate: 1.0, seconds: 7200.0, ..Site::default() };
     let mut hits = site.hits();
@@ -253,6 +280,55 @@ fn answers_grow_late_before_they_fail() {
     let kinds: Vec<&str> = i.phases.iter().map(|p| p.kind).collect();
     assert_eq!(kinds.first(), Some(&"slow"), "{kinds:?}");
     assert!(i.impact.failed > 100 && kinds.len() > 1, "{kinds:?}: {:?}", i.impact);
+}
+
+#[test]
+fn a_limit_that_refuses_the_public_is_an_outage() {
+    let site = Site { seed: 88, rate: 10.0, ..Site::default() };
+    let refused = |h: &Hit| (HALF..HALF + 90.0).contains(&h.at);
+    let record = |h: &Hit| {
+        let text = format!(
+            "[error] 9#9: *{} limiting requests, excess: 1.000 by zone \"z\", client: {}, server: a.example, \
+             request: \"GET {} HTTP/1.1\", host: \"a.example\"",
+            (h.at * 10.0) as u64,
+            h.client,
+            h.path
+        );
+        (h.at, text)
+    };
+    for (everybody, incidents) in [(true, 1), (false, 0)] {
+        let mut hits = site.hits();
+        if !everybody {
+            hits.extend((0..1500).map(|i| Hit {
+                at: HALF + 0.05 * f64::from(i),
+                client: "203.0.113.9".into(),
+                path: "/api/stock".into(),
+                status: 200,
+                took: 0.01,
+            }));
+        }
+        for (n, h) in hits.iter_mut().enumerate() {
+            if refused(h) && (everybody && n % 5 > 0 || h.client == "203.0.113.9") {
+                h.status = 503;
+            }
+        }
+        let errors: Vec<_> = hits.iter().filter(|h| h.status == 503).map(record).collect();
+        let report = site.report(&hits, &errors);
+        assert_eq!(report.incidents.len(), incidents, "{:#?} {:#?}", report.incidents, report.findings);
+        if let Some(i) = report.incidents.first() {
+            assert_eq!(i.cause.as_ref().unwrap().category, "limit.rate", "{:?}", i.cause);
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_http_failed() {
+    let site = Site { seed: 89, rate: 8.0, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 60.0).contains(&h.at) && h.path.starts_with("/item")) {
+        h.status = 9;
+    }
+    only("009", &site, &site.report(&hits, &[]), (HALF, HALF + 60.0), 6.0);
 }
 
 #[test]

@@ -223,6 +223,8 @@ pub struct Remark {
 pub struct Detection {
     /// What was found, in the order of the starts.
     pub anomalies: Vec<Anomaly>,
+    /// What would be found if several clients met it: counts alone cannot tell it from one client's retries.
+    pub doubtful: Vec<Anomaly>,
     /// What was let go, in the order of the starts.
     pub remarks: Vec<Remark>,
 }

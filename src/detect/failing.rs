@@ -56,7 +56,7 @@ pub(crate) fn find<T: Ticks>(
     found: &mut Detection,
 ) {
     if let Some(settled) = anomalies(ticks, steps, excused, options, found) {
-        near_misses(steps, &settled, found);
+        near_misses(ticks, steps, excused, &settled, options, found);
     }
 }
 
@@ -85,7 +85,13 @@ pub(crate) fn anomalies<T: Ticks>(
         cut(steps, phases, &mut parts, &mut found.remarks);
     }
     contrast(steps, &settled, &mut parts, &mut found.remarks);
-    bunched(steps, &settled, &mut parts, &mut found.remarks);
+    let doubtful = bunched(steps, &settled, &mut parts);
+    let mut apart = Detection::default();
+    for part in &doubtful {
+        finish(ticks, steps, excused, &settled, part, options, &mut apart);
+    }
+    found.doubtful.append(&mut apart.anomalies);
+    found.remarks.append(&mut apart.remarks);
     for part in &parts {
         finish(ticks, steps, excused, &settled, part, options, found);
     }
@@ -236,16 +242,16 @@ fn contrast(steps: &Steps, settled: &Settled, parts: &mut Vec<Vec<Phase>>, remar
     });
 }
 
-/// What one client's retries could be, as far as counts tell: a partial failure must be twice as large as the largest
-/// ordinary bunch of failures of this log (sizes of bunches have a tail that no variance shows), and failures beyond the
-/// requests that usually come in such a time bring no evidence.
-fn bunched(steps: &Steps, settled: &Settled, parts: &mut Vec<Vec<Phase>>, remarks: &mut Vec<Remark>) {
+/// Takes out what one client's retries could be, as far as counts tell: a partial failure must be twice as large as the
+/// largest ordinary bunch of failures of this log (sizes of bunches have a tail that no variance shows), and failures
+/// beyond the requests that usually come in such a time bring no evidence.
+fn bunched(steps: &Steps, settled: &Settled, parts: &mut Vec<Vec<Phase>>) -> Vec<Vec<Phase>> {
     if parts.is_empty() {
-        return;
+        return Vec::new();
     }
     let largest = baseline::largest_bunch(steps, &settled.runs).unwrap_or(0.0);
     let outside = Outside::new(steps, parts);
-    parts.retain(|part| {
+    let stands = |part: &Vec<Phase>| {
         let (n, k) = part.iter().fold((0.0, 0.0), |(n, k), p| (n + p.requests, k + p.failed));
         let hull = hull(part);
         let (n0, seconds) = outside.requests_around(steps, &hull);
@@ -254,12 +260,11 @@ fn bunched(steps: &Steps, settled: &Settled, parts: &mut Vec<Vec<Phase>>, remark
         let nats: f64 = part.iter().map(|p| p.nats).sum();
         // Where there is nothing around it (a log that fails all through) the rate is unknown.
         let believed = if seconds < 60.0 { 1.0 } else { ((due + 2.0 * due.sqrt() + 2.0) / k).min(1.0) };
-        let stands = (k >= 0.9 * n || k >= 2.0 * largest) && nats * believed >= settled.costs.threshold;
-        if !stands {
-            remarks.push(remark(steps, part, Reason::TooLittle));
-        }
-        stands
-    });
+        (k >= 0.9 * n || k >= 2.0 * largest) && nats * believed >= settled.costs.threshold
+    };
+    let (standing, doubtful) = std::mem::take(parts).into_iter().partition(stands);
+    *parts = standing;
+    doubtful
 }
 
 fn hull(part: &[Phase]) -> Range<usize> {
@@ -604,8 +609,15 @@ fn first_good_after<T: Ticks>(
     steps.list[at..].iter().find(|s| s.good > 0 && s.first >= after).map(|s| s.first)
 }
 
-/// What came near the threshold without reaching it: the few strongest, as remarks.
-fn near_misses(steps: &Steps, settled: &Settled, found: &mut Detection) {
+/// What came near the threshold without reaching it: the few strongest, for those who know the clients to decide.
+fn near_misses<T: Ticks>(
+    ticks: &T,
+    steps: &Steps,
+    excused: Excused<'_>,
+    settled: &Settled,
+    options: &Options,
+    found: &mut Detection,
+) {
     if steps.list.len() > 300_000 {
         return;
     }
@@ -622,11 +634,16 @@ fn near_misses(steps: &Steps, settled: &Settled, found: &mut Detection) {
         let usual = settled.baseline.over(part);
         let nats = excess_nats(requests, failed, usual) / settled.costs.dispersion;
         if failed >= 2.0 && failed >= 0.25 * requests {
-            let phase = Phase { steps: run, requests, failed, usual, nats, lack: None };
-            weak.push(remark(steps, &[phase], Reason::TooLittle));
+            weak.push(Phase { steps: run, requests, failed, usual, nats, lack: None });
         }
     }
-    weak.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
+    weak.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.steps.start.cmp(&b.steps.start)));
     weak.truncate(MAX_REMARKS);
-    found.remarks.append(&mut weak);
+    let near = Settled { costs, baseline: settled.baseline.clone(), segments: Vec::new(), runs: Vec::new() };
+    let mut apart = Detection::default();
+    for phase in weak {
+        finish(ticks, steps, excused, &near, &[phase], options, &mut apart);
+    }
+    found.doubtful.append(&mut apart.anomalies);
+    found.remarks.append(&mut apart.remarks);
 }

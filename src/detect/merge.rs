@@ -11,7 +11,7 @@ const LEAD: i64 = 5;
 /// Remarks kept, the strongest first.
 const MAX_REMARKS: usize = 200;
 
-/// Joins what belongs together and puts all in time order.
+/// Joins what belongs together and puts all in time order. What is still in doubt is let go.
 pub(crate) fn merge(found: &mut Detection) {
     let (errors, mut seen): (Vec<_>, Vec<_>) =
         std::mem::take(&mut found.anomalies).into_iter().partition(|a| a.kind == Kind::ErrorsOnly);
@@ -29,6 +29,18 @@ pub(crate) fn merge(found: &mut Detection) {
     anomalies.append(&mut alone);
     // An errors-only stretch can have widened a silence until it meets the next.
     found.anomalies = join(anomalies);
+    for a in found.doubtful.drain(..) {
+        found.remarks.push(Remark {
+            kind: a.kind,
+            reason: Reason::TooLittle,
+            start: a.start,
+            end: a.end_or_last(),
+            requests: a.requests,
+            failed: a.failed,
+            usual_share: a.usual_share,
+            evidence_nats: a.evidence_nats,
+        });
+    }
     let all = &found.anomalies;
     found.remarks.retain(|r| {
         let at = all.partition_point(|a| a.end_or_last() <= r.start);

@@ -18,6 +18,7 @@ mod given_up;
 mod host;
 mod incident;
 mod joint;
+mod limited;
 mod marks;
 mod missing;
 mod one_client;
@@ -44,6 +45,7 @@ use crate::report::Finding;
 /// alone, adds content that went missing, and gives the findings about what is neither.
 pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
     let mut findings = one_client::take_out(host, looks, found);
+    limited::find(host, looks, found);
     findings.extend(missing::find(host, looks, found));
     given_up::find(host, looks, found);
     detect::join(found);

@@ -37,6 +37,8 @@ const PROOF: u64 = 3;
 const NATS: f64 = 13.0;
 const DISPERSION: f64 = 2.5;
 const OF_CLIENTS: f64 = 1.25;
+/// What counts alone leave in doubt must be as evident from clients as anything is from requests.
+const CONFIRMED: f64 = 16.0;
 /// A page nobody asks for at other times is new when so many requests for it were to be expected there.
 const EXPECTED: f64 = 5.0;
 
@@ -308,7 +310,41 @@ pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection
         }
     }
     found.anomalies = kept;
+    met_by_several(host, looks, found);
     findings
+}
+
+/// Adds what counts alone could not tell from one client's retries, where several clients met it.
+fn met_by_several(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
+    for a in std::mem::take(&mut found.doubtful) {
+        let at = window(&a);
+        let known = found.anomalies.iter().any(|b| window(b).overlaps(at));
+        let stands = !known
+            && Bad::of(&a).is_some_and(|bad| {
+                looks.at(host, at).is_some_and(|look| {
+                    look.complete && several(look, &a, bad) && matches!(left(look, &a, bad), Left::Same)
+                })
+            });
+        if stands {
+            found.anomalies.push(a);
+        } else {
+            found.doubtful.push(a);
+        }
+    }
+    found.anomalies.sort_by_key(|a| (a.start, a.end_or_last()));
+}
+
+/// Whether each client taken as one witness, and what it met as one event, the evidence is still enough.
+fn several(look: &Look, a: &Anomaly, bad: Bad) -> bool {
+    let mut asked: HashMap<u64, bool> = HashMap::new();
+    for (x, is_bad) in bad.inside(look) {
+        *asked.entry(x.client).or_default() |= is_bad;
+    }
+    let met = asked.values().filter(|met| **met).count();
+    // A client asks several times, and each time can fail.
+    let each = a.requests as f64 / asked.len().max(1) as f64;
+    let usual = 1.0 - (1.0 - a.usual_share.max(1e-3)).powf(each.max(1.0));
+    met >= PUBLIC && excess_nats(asked.len() as f64, met as f64, usual) / OF_CLIENTS >= CONFIRMED
 }
 
 /// Whether the error log proves a fault of the server: such a failure is one even if a single client met it.

@@ -27,7 +27,7 @@ pub(super) static STATUSES: [u8; 4096] = {
             403 | 404 | 410 => Class::Missing,
             499 => Class::Aborted,
             400..=498 => Class::ClientError,
-            500..=599 => Class::ServerError,
+            9 | 500..=599 => Class::ServerError,
             100..=199 => Class::Info,
             _ => Class::Odd,
         };

@@ -14,11 +14,12 @@ pub enum Class {
     Missing = 3,
     /// 499: the client went away first.
     Aborted = 4,
-    /// 5xx.
+    /// 5xx, and 009: what an upstream sent was no HTTP, and went to the client as it was
+    /// (`ngx_http_upstream_process_header`, `NGX_HTTP_VERSION_9`).
     ServerError = 5,
     /// 1xx: upgraded connections.
     Info = 6,
-    /// 000, 009, 6xx and more: no status, or none that HTTP knows.
+    /// 000, 6xx and more: no status, or none that HTTP knows.
     Odd = 7,
 }
 
@@ -34,7 +35,7 @@ impl Class {
             403 | 404 | 410 => Self::Missing,
             499 => Self::Aborted,
             400..=498 => Self::ClientError,
-            500..=599 => Self::ServerError,
+            9 | 500..=599 => Self::ServerError,
             100..=199 => Self::Info,
             _ => Self::Odd,
         }

@@ -132,7 +132,7 @@ impl Site {
         let bytes = if h.status == 200 { 4000 } else { 153 };
         let Hit { client, path, status, took, .. } = h;
         let common = format!(
-            "{client} - - [{time}] \"GET {path} HTTP/1.1\" {status} {bytes} \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\""
+            "{client} - - [{time}] \"GET {path} HTTP/1.1\" {status:03} {bytes} \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\""
         );
         match self.format {
             Format::Combined => common,

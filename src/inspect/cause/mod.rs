@@ -93,7 +93,9 @@ struct Group<'h> {
 fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Vec<(f64, Cause)> {
     let wide = Window { start: window.start - BEFORE, end: window.end + 2 };
     let mut by_class: BTreeMap<u16, Group<'_>> = BTreeMap::new();
-    for s in host.said.iter().filter(|s| server_side(host, s.class)) {
+    // What a limit refused is meant so, unless that is what the incident is made of.
+    let limit = |class| host.category(class).starts_with("limit.");
+    for s in host.said.iter().filter(|s| limit(s.class) || server_side(host, s.class)) {
         let n = s.count_in(wide);
         if n == 0 {
             continue;
@@ -108,7 +110,8 @@ fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> V
             group.quoted.push(s);
         }
     }
-    let mut groups: Vec<Group<'_>> = by_class.into_values().filter(|g| !g.quoted.is_empty()).collect();
+    let told = |g: &Group<'_>| !g.quoted.is_empty() && (!limit(g.class) || 2 * g.count >= tally.failed);
+    let mut groups: Vec<Group<'_>> = by_class.into_values().filter(told).collect();
     groups.sort_by_key(|g| (g.first, g.class));
     let none_left = |g: &Group<'_>| host.category(g.class) == "upstream.no_live";
     let echoes: u64 = groups.iter().filter(|g| none_left(g)).map(|g| g.count).sum();
@@ -182,8 +185,8 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
 /// What the access log says where the error log is silent: the application's own answers.
 fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
     let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
-    let spoken: u64 =
-        host.said.iter().filter(|s| server_side(host, s.class)).map(|s| s.count_in(window)).sum();
+    let speaks = |class| server_side(host, class) || host.category(class).starts_with("limit.");
+    let spoken: u64 = host.said.iter().filter(|s| speaks(s.class)).map(|s| s.count_in(window)).sum();
     let unexplained = tally.failed.saturating_sub(spoken);
     if unexplained * 2 < tally.failed {
         return None;

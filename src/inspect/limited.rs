@@ -1,0 +1,75 @@
+//! Limits that hit everybody.
+//!
+//! A request that `limit_req` or `limit_conn` refuses is answered as it was meant, and detection leaves it out: a client
+//! that asks too much is no outage. But a limit whose key or rate is wrong refuses the public. The two are told apart by
+//! those who hardly ask: a limit for each client never meets them (`ngx_http_limit_req_module.c`: the first request of a
+//! key is always passed).
+
+use super::again::{Answer, Look, Looks};
+use super::host::{Counted, Host};
+use crate::detect::{self, Detection, Options, Reason, Tick, Ticks};
+use crate::time::Window;
+use std::collections::HashMap;
+
+/// Stretches looked at, the longest first.
+const CANDIDATES: usize = 8;
+/// A client hardly asks when it sent so many requests at most in the whole stretch.
+const HARDLY: u32 = 2;
+/// So many such clients tell,
+const CLIENTS: usize = 10;
+/// when this share of them was refused.
+const REFUSED: f64 = 0.25;
+/// Seconds around a stretch that are counted with it.
+const AROUND: i64 = 600;
+
+/// The counts around a stretch.
+struct Near<'a>(Counted<'a>, Window);
+
+impl Ticks for Near<'_> {
+    fn each(&self, window: Window, visit: impl FnMut(Tick)) {
+        let within = Window { start: window.start.max(self.1.start), end: window.end.min(self.1.end) };
+        self.0.each(within, visit);
+    }
+
+    fn span(&self) -> Option<Window> {
+        let own = self.0.span()?;
+        Some(Window { start: own.start.max(self.1.start), end: own.end.min(self.1.end) })
+    }
+}
+
+/// Adds the stretches in which a limit refused the public to a detection.
+pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
+    let mut stretches: Vec<Window> = found
+        .remarks
+        .iter()
+        .filter(|r| r.reason == Reason::Limited)
+        .map(|r| Window { start: r.start, end: r.end.max(r.start + 1) })
+        .collect();
+    stretches.sort_by_key(|w| (w.start - w.end, w.start));
+    stretches.truncate(CANDIDATES);
+    for at in stretches {
+        if !looks.at(host, at).is_some_and(hits_the_public) {
+            continue;
+        }
+        let near = Window { start: at.start.saturating_sub(AROUND), end: at.end.saturating_add(AROUND) };
+        let all = detect::stretches(&Near(Counted(&host.timeline), near), &Options::default()).anomalies;
+        let inside = |a: &detect::Anomaly| Window { start: a.start, end: a.end_or_last() }.overlaps(at);
+        let mut public: Vec<_> = all.into_iter().filter(inside).collect();
+        if !public.is_empty() {
+            found.remarks.retain(|r| r.reason != Reason::Limited || r.start != at.start);
+        }
+        found.anomalies.append(&mut public);
+    }
+}
+
+fn hits_the_public(look: &Look) -> bool {
+    let mut asked: HashMap<u64, (u32, bool)> = HashMap::new();
+    for x in look.inside().filter(|x: &&Answer| x.failed || x.good()) {
+        let counts = asked.entry(x.client).or_default();
+        counts.0 += 1;
+        counts.1 |= x.failed;
+    }
+    let hardly: Vec<bool> = asked.into_values().filter(|c| c.0 <= HARDLY).map(|c| c.1).collect();
+    let refused = hardly.iter().filter(|met| **met).count();
+    look.complete && hardly.len() >= CLIENTS && refused as f64 >= REFUSED * hardly.len() as f64
+}
