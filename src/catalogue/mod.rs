@@ -9,7 +9,9 @@ mod errno;
 pub mod explain;
 mod load;
 pub mod pattern;
+mod places;
 mod prefilter;
+pub mod prove;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -51,18 +53,24 @@ impl Catalogue {
     /// Our own patterns, then those of the user's folders: the same id replaces, `enabled = false` switches off.
     pub fn with_dirs<P: AsRef<Path>>(dirs: &[P]) -> Result<Self> {
         let mut patterns = load::builtin()?;
-        dirs.iter().try_for_each(|dir| load::add_dir(&mut patterns, dir.as_ref()))?;
-        let catalogue = Self::build(patterns)?;
-        load::prove(&catalogue)?;
-        Ok(catalogue)
+        let mut faults = Vec::new();
+        dirs.iter().try_for_each(|dir| load::add_dir(&mut patterns, dir.as_ref(), &mut faults))?;
+        Self::proven(patterns, faults)
     }
 
     /// The patterns of one folder alone.
     pub fn load_dir(path: &Path) -> Result<Self> {
-        let mut patterns = Patterns::new();
-        load::add_dir(&mut patterns, path)?;
+        let (mut patterns, mut faults) = (Patterns::new(), Vec::new());
+        load::add_dir(&mut patterns, path, &mut faults)?;
+        Self::proven(patterns, faults)
+    }
+
+    fn proven(patterns: Patterns, faults: Vec<Error>) -> Result<Self> {
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(fault);
+        }
         let catalogue = Self::build(patterns)?;
-        load::prove(&catalogue)?;
+        prove::prove(&catalogue)?;
         Ok(catalogue)
     }
 
