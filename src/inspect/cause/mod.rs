@@ -11,10 +11,10 @@ mod voice;
 pub(super) use story::story;
 pub(super) use trigger::trigger;
 
-use super::host::{Host, Said, UNKNOWN};
+use super::host::{Host, Said};
 use super::incident::window;
 use super::marks::Word;
-use crate::catalogue::pattern::{Fault, Visible};
+use crate::catalogue::pattern::{Fault, Pattern, Visible};
 use crate::clock;
 use crate::detect::{Anomaly, Kind};
 use crate::report::Cause;
@@ -93,7 +93,7 @@ struct Group<'h> {
 fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Vec<(f64, Cause)> {
     let wide = Window { start: window.start - BEFORE, end: window.end + 2 };
     let mut by_class: BTreeMap<u16, Group<'_>> = BTreeMap::new();
-    for s in host.said.iter().filter(|s| server_side(host, s.class)) {
+    for s in host.said.iter().filter(|s| host.server_side(s.class)) {
         let n = s.count_in(wide);
         if n == 0 {
             continue;
@@ -183,7 +183,7 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
 fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
     let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
     let spoken: u64 =
-        host.said.iter().filter(|s| server_side(host, s.class)).map(|s| s.count_in(window)).sum();
+        host.said.iter().filter(|s| host.server_side(s.class)).map(|s| s.count_in(window)).sum();
     let unexplained = tally.failed.saturating_sub(spoken);
     if unexplained * 2 < tally.failed {
         return None;
@@ -341,11 +341,8 @@ fn started_anew(host: &Host<'_>, window: Window) -> Option<Cause> {
     })
 }
 
-/// Whether a class of records is about the server's side failing.
-pub fn server_side(host: &Host<'_>, class: u16) -> bool {
-    let Some(p) = host.catalogue.patterns().get(usize::from(class)).filter(|_| class != UNKNOWN) else {
-        return false;
-    };
+/// Whether the records of a pattern are about the server's side failing.
+pub(super) fn is_server_side(p: &Pattern) -> bool {
     let family = p.category.split('.').next().unwrap_or_default();
     let about = matches!(
         family,
