@@ -1,8 +1,8 @@
 //! The catalogue: which message of nginx means what. Its rules are data (`patterns/*.toml`) and carry their proof.
 //!
-//! A record is held against the beginnings of all rules in one walk, and against all keywords in one pass
-//! (Aho-Corasick); only the rules found so are asked further, and a regex is compiled when it is first asked. What no
-//! rule knows is unknown, and is not guessed: [`shape`] shows its shape.
+//! A record is held against the beginnings of all rules and, at each of its bytes, against all keywords; only the rules
+//! found so are asked further, and a regex is compiled when it is first asked. What no rule knows is unknown, and is not
+//! guessed: [`shape`] shows its shape.
 
 pub mod category;
 mod errno;
@@ -81,7 +81,7 @@ impl Catalogue {
             return Err(error(format!("{} patterns: at most {MOST_PATTERNS} can be used", patterns.len())));
         }
         patterns.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
-        let prefilter = Prefilter::new(&patterns).map_err(error)?;
+        let prefilter = Prefilter::new(&patterns);
         Ok(Self { patterns, prefilter })
     }
 
