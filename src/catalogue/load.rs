@@ -69,7 +69,9 @@ pub(super) fn builtin() -> Result<Patterns> {
 #[cfg(test)]
 pub(super) fn builtin_with_proof() -> Result<Patterns> {
     let (mut patterns, mut faults) = (Patterns::new(), Vec::new());
-    EMBEDDED.iter().for_each(|(name, text)| add(&mut patterns, name, text, &mut faults));
+    for (name, text) in EMBEDDED {
+        add(&mut patterns, name, text, &mut faults);
+    }
     faults.into_iter().next().map_or(Ok(patterns), Err)
 }
 
@@ -93,9 +95,10 @@ pub(super) fn add(patterns: &mut Patterns, name: &str, text: &str, faults: &mut 
     let mut seen: Vec<String> = Vec::new();
     for mut pattern in places::read(name, text, faults) {
         let id = pattern.id.clone();
-        let what = match seen.contains(&id) {
-            true => Err("this id is used twice: each pattern has its own".to_string()),
-            false => prepare(&mut pattern, Source::Users),
+        let what = if seen.contains(&id) {
+            Err("this id is used twice: each pattern has its own".to_string())
+        } else {
+            prepare(&mut pattern, Source::Users)
         };
         match what {
             Err(what) => faults.push(fault(name, pattern.at, &format!("{id}: {what}"))),

@@ -80,14 +80,16 @@ fn about(message: &str, text: &str, lines: std::ops::Range<usize>) -> Option<usi
 /// Gives every line of proof its number.
 fn place_proof(pattern: &mut Pattern, text: &str, lines: std::ops::Range<usize>) {
     let (mut matches, mut rejects) = (pattern.matches.iter_mut(), pattern.rejects.iter_mut());
-    pattern_proofs(text, lines, &mut |n, reject| match reject {
-        true => rejects.next().map(|r| r.at = n).is_some(),
-        false => matches.next().map(|m| m.at = n).is_some(),
+    pattern_proofs(text, lines, &mut |n, reject| {
+        let at = if reject { rejects.next().map(|r| &mut r.at) } else { matches.next().map(|m| &mut m.at) };
+        if let Some(at) = at {
+            *at = n;
+        }
     });
 }
 
 /// Visits the lines of proof in their order; whether each is one that must not match.
-fn pattern_proofs(text: &str, lines: std::ops::Range<usize>, visit: &mut dyn FnMut(usize, bool) -> bool) {
+fn pattern_proofs(text: &str, lines: std::ops::Range<usize>, visit: &mut dyn FnMut(usize, bool)) {
     let mut reject = false;
     for (n, line) in within(text, lines) {
         let line = line.trim_start();

@@ -70,7 +70,10 @@ fn faults(catalogue: &Catalogue) -> Vec<Error> {
             };
             match catalogue.classify(&record) {
                 None => {
-                    found(m.at, &format!("taken by no pattern: widen the conditions of {}: {}", p.id, m.line))
+                    found(
+                        m.at,
+                        &format!("taken by no pattern: widen the conditions of {}: {}", p.id, m.line),
+                    );
                 }
                 Some(f) if f.id != p.id => found(
                     m.at,

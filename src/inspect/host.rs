@@ -309,7 +309,9 @@ fn ticks(said: &[Said]) -> Vec<ErrorTick> {
         // Where the ticks of each second begin.
         let at = |t: &ErrorTick| (t.second - first) as usize & (NEAR - 1);
         let mut begin = [0_usize; NEAR];
-        found.iter().for_each(|t| begin[at(t)] += 1);
+        for t in &found {
+            begin[at(t)] += 1;
+        }
         let mut next = ticks.len();
         for n in &mut begin {
             (*n, next) = (next, next + *n);
