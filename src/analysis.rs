@@ -405,10 +405,8 @@ fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
     let mine = report.coverage.iter().filter(|c| c.host == host.name && c.state == CoverageState::Covered);
     let covered: Vec<Window> =
         mine.map(|c| Window { start: c.start.div_euclid(1000), end: c.end.div_euclid(1000) }).collect();
-    let errors = host.error_ticks();
     // Asked for every record, so worked out once for every class.
     let classes = u16::try_from(host.catalogue.patterns().len()).unwrap_or(u16::MAX);
-    let server_side: Vec<bool> = (0..classes).map(|c| inspect::server_side(host, c)).collect();
     let excused: Vec<bool> = (0..classes).map(|c| host.category(c).starts_with("limit.")).collect();
     let is = |of: &[bool], class: u16| of.get(usize::from(class)).copied().unwrap_or(false);
     let counted = Counted(&host.timeline);
@@ -423,8 +421,8 @@ fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
         &Signals {
             access: (!host.timeline.is_empty()).then_some(&counted),
             timings: Some(&host.timeline),
-            errors: &errors,
-            server_side: &|class| is(&server_side, class),
+            errors: host.error_ticks(),
+            server_side: &|class| host.server_side(class),
             excused: &|class| is(&excused, class),
             marks: &host.marks,
             other_activity: &host.error_activity(),

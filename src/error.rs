@@ -49,7 +49,7 @@ pub enum Error {
     /// A pattern file of the catalogue that breaks a rule.
     #[error("{file}: {what}")]
     Pattern {
-        /// The pattern file.
+        /// The pattern file, with the line where it is known.
         file: String,
         /// What is wrong and what would be right.
         what: String,

@@ -104,6 +104,57 @@ why = "well"
     assert!(fails(&["patterns", "--check", folder]).contains("must not match (well)"));
 }
 
+/// Faults of every kind in one folder are all named, each with file, line and what to do.
+#[test]
+fn a_check_names_every_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let pattern = |id: &str, more: &str, line: &str| {
+        format!(
+            r#"
+[[pattern]]
+id = "{id}"
+title = "t"
+category = "upstream.app_error"
+fault = "upstream"
+client_visible = "yes"
+hint = "h"
+{more}
+[[pattern.match]]
+line = '{line}'
+[[pattern.reject]]
+line = '2026/03/01 10:00:00 [error] 1#1: *1 nothing of it, client: 203.0.113.7'
+why = "nothing"
+"#
+        )
+    };
+    let good = "2026/03/01 10:00:00 [error] 1#1: *1 frob exploded, client: 203.0.113.7";
+    let own = "starts = [\"frob\"]";
+    let one = [
+        pattern("well", own, good),
+        pattern("odd-key", "starts = [\"frob\"]\nsmell = \"bad\"", good),
+        pattern("no-errno", "starts = [\"frob\"]\nerrno = [\"ENOSUCH\"]", good),
+        pattern("well", own, good),
+        pattern("missed", "starts = [\"frog\"]", good),
+        pattern("no-line", "starts = [\"frot\"]", "frot"),
+    ];
+    fs::write(dir.path().join("a.toml"), one.concat()).unwrap();
+    fs::write(dir.path().join("b.toml"), "[[pattern]\n").unwrap();
+    let said = fails(&["patterns", "--check", dir.path().to_str().unwrap()]);
+    let faults: Vec<&str> = said.lines().filter(|l| l.contains(".toml:")).collect();
+    for (place, what) in [
+        ("a.toml:24:", "odd-key: unknown field `smell`"),
+        ("a.toml:31:", "no-errno: \"ENOSUCH\" is no errno that nginx writes: use a symbol"),
+        ("a.toml:46:", "well: this id is used twice"),
+        ("a.toml:69:", "missed: taken by well: raise the priority"),
+        ("a.toml:83:", "no-line: no error-log record: write the whole line"),
+        ("b.toml:1:", "no TOML of patterns"),
+    ] {
+        assert!(faults.iter().any(|f| f.contains(place) && f.contains(what)), "{place} {what}:\n{said}");
+    }
+    assert_eq!(faults.len(), 6, "{said}");
+    assert!(said.contains("6 faults in "), "{said}");
+}
+
 #[test]
 fn the_catalogue_is_listed() {
     let run = downtime(&["patterns", "--format", "json"]).assert().success();

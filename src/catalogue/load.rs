@@ -1,9 +1,9 @@
 //! Loads pattern files, ours and the user's, by the same rules: a pattern without proof is refused.
 
 use super::category::is_category;
-use super::errno::numbers;
+use super::errno::{numbers, windows_numbers};
 use super::pattern::{Pattern, compile};
-use super::{Catalogue, read_line};
+use super::places;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,7 +54,13 @@ pub(super) enum Source {
 pub(super) fn builtin() -> Result<Patterns> {
     let mut patterns = Patterns::new();
     for (name, text) in EMBEDDED {
-        add(&mut patterns, name, &without_proof(text), Source::Ours)?;
+        let error = |what: String| Error::Pattern { file: (*name).to_string(), what };
+        let file: File = toml::from_str(&without_proof(text)).map_err(|e| error(e.to_string()))?;
+        for mut pattern in file.pattern {
+            pattern.file = (*name).to_string();
+            prepare(&mut pattern, Source::Ours).map_err(|what| error(format!("{}: {what}", pattern.id)))?;
+            patterns.insert(pattern.id.clone(), pattern);
+        }
     }
     Ok(patterns)
 }
@@ -62,11 +68,11 @@ pub(super) fn builtin() -> Result<Patterns> {
 /// Our own patterns with their proof.
 #[cfg(test)]
 pub(super) fn builtin_with_proof() -> Result<Patterns> {
-    let mut patterns = Patterns::new();
+    let (mut patterns, mut faults) = (Patterns::new(), Vec::new());
     for (name, text) in EMBEDDED {
-        add(&mut patterns, name, text, Source::Users)?;
+        add(&mut patterns, name, text, &mut faults);
     }
-    Ok(patterns)
+    faults.into_iter().next().map_or(Ok(patterns), Err)
 }
 
 /// The text without the tables `[[pattern.match]]` and `[[pattern.reject]]`, whose values are single lines in our files.
@@ -84,39 +90,41 @@ fn without_proof(text: &str) -> String {
     out
 }
 
-/// Adds the patterns of one file.
-pub(super) fn add(patterns: &mut Patterns, name: &str, text: &str, source: Source) -> Result<()> {
-    let error = |what: String| Error::Pattern { file: name.to_string(), what };
-    let file: File = toml::from_str(text).map_err(|e| error(e.to_string()))?;
+/// Adds the patterns of one file of a user; a pattern with a fault is left out, and every fault is named.
+pub(super) fn add(patterns: &mut Patterns, name: &str, text: &str, faults: &mut Vec<Error>) {
     let mut seen: Vec<String> = Vec::new();
-    for mut pattern in file.pattern {
+    for mut pattern in places::read(name, text, faults) {
         let id = pattern.id.clone();
-        if seen.contains(&id) {
-            return Err(error(format!("{id}: this id is used twice")));
-        }
-        pattern.file = name.to_string();
-        if pattern.enabled {
-            prepare(&mut pattern, source).map_err(|what| error(format!("{id}: {what}")))?;
-            patterns.insert(id.clone(), pattern);
+        let what = if seen.contains(&id) {
+            Err("this id is used twice: each pattern has its own".to_string())
         } else {
-            patterns.remove(&id);
+            prepare(&mut pattern, Source::Users)
+        };
+        match what {
+            Err(what) => faults.push(fault(name, pattern.at, &format!("{id}: {what}"))),
+            Ok(()) if pattern.enabled => _ = patterns.insert(id.clone(), pattern),
+            Ok(()) => _ = patterns.remove(&id),
         }
         seen.push(id);
     }
-    Ok(())
 }
 
 /// Adds the files of a folder, in the order of their names.
-pub(super) fn add_dir(patterns: &mut Patterns, dir: &Path) -> Result<()> {
+pub(super) fn add_dir(patterns: &mut Patterns, dir: &Path, faults: &mut Vec<Error>) -> Result<()> {
     let entries = std::fs::read_dir(dir).map_err(Error::io(dir))?;
     let mut paths: Vec<_> = entries.flatten().map(|e| e.path()).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "toml"));
     paths.sort();
     for path in paths {
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        add(patterns, &path.display().to_string(), &text, Source::Users)?;
+        add(patterns, &path.display().to_string(), &text, faults);
     }
     Ok(())
+}
+
+/// A fault with its place.
+pub(super) fn fault(file: &str, line: usize, what: &str) -> Error {
+    Error::Pattern { file: format!("{file}:{line}"), what: what.to_string() }
 }
 
 fn prepare(p: &mut Pattern, source: Source) -> std::result::Result<(), String> {
@@ -128,7 +136,7 @@ fn prepare(p: &mut Pattern, source: Source) -> std::result::Result<(), String> {
         return Err(format!("\"{}\" is no category: see patterns/README.md for the list", p.category));
     }
     if p.title.trim().is_empty() || p.hint.trim().is_empty() {
-        return Err("title and hint must say something".into());
+        return Err("title and hint must say something: what happened, and what to look at".into());
     }
     if source == Source::Users && (p.matches.is_empty() || p.rejects.is_empty()) {
         return Err("a pattern needs at least one [[pattern.match]] and one [[pattern.reject]]".into());
@@ -143,42 +151,18 @@ fn prepare(p: &mut Pattern, source: Source) -> std::result::Result<(), String> {
         return Err("a keyword has at least three letters".into());
     }
     for symbol in &p.errno {
-        let known = numbers(symbol).ok_or(format!("\"{symbol}\" is no errno that nginx writes"))?;
+        let known = numbers(symbol).ok_or(format!(
+            "\"{symbol}\" is no errno that nginx writes: use a symbol such as ECONNREFUSED"
+        ))?;
         p.numbers.extend_from_slice(known);
+        p.windows.extend_from_slice(windows_numbers(symbol));
     }
     if let Some(regex) = &p.regex {
         if regex.starts_with(".*") {
-            return Err("a regex does not start with .*".into());
+            return Err("a regex does not start with .*: it is looked for anywhere, so leave that out".into());
         }
         if source == Source::Users {
             compile(regex).map_err(|e| format!("regex: {e}"))?;
-        }
-    }
-    Ok(())
-}
-
-/// Holds every pattern against its own lines, and every match line against the whole catalogue.
-pub(super) fn prove(catalogue: &Catalogue) -> Result<()> {
-    for p in catalogue.patterns() {
-        let error = |what: String| Error::Pattern { file: p.file.clone(), what: format!("{}: {what}", p.id) };
-        for m in &p.matches {
-            let record =
-                read_line(m.line.as_bytes()).ok_or(error(format!("no error-log record: {}", m.line)))?;
-            let found = catalogue.classify(&record).map(|f| f.id.as_str());
-            if found != Some(p.id.as_str()) {
-                let found = found.unwrap_or("no pattern");
-                return Err(error(format!(
-                    "taken by {found} (keywords, conditions or priority): {}",
-                    m.line
-                )));
-            }
-        }
-        for r in &p.rejects {
-            let record =
-                read_line(r.line.as_bytes()).ok_or(error(format!("no error-log record: {}", r.line)))?;
-            if catalogue.classify(&record).is_some_and(|f| f.id == p.id) {
-                return Err(error(format!("must not match ({}): {}", r.why, r.line)));
-            }
         }
     }
     Ok(())

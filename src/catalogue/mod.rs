@@ -1,15 +1,17 @@
 //! The catalogue: which message of nginx means what. Its rules are data (`patterns/*.toml`) and carry their proof.
 //!
-//! A record is held against the beginnings of all rules in one walk, and against all keywords in one pass
-//! (Aho-Corasick); only the rules found so are asked further, and a regex is compiled when it is first asked. What no
-//! rule knows is unknown, and is not guessed: [`shape`] shows its shape.
+//! A record is held against the beginnings of all rules and, at each of its bytes, against all keywords; only the rules
+//! found so are asked further, and a regex is compiled when it is first asked. What no rule knows is unknown, and is not
+//! guessed: [`shape`] shows its shape.
 
 pub mod category;
 mod errno;
 pub mod explain;
 mod load;
 pub mod pattern;
+mod places;
 mod prefilter;
+pub mod prove;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -51,18 +53,24 @@ impl Catalogue {
     /// Our own patterns, then those of the user's folders: the same id replaces, `enabled = false` switches off.
     pub fn with_dirs<P: AsRef<Path>>(dirs: &[P]) -> Result<Self> {
         let mut patterns = load::builtin()?;
-        dirs.iter().try_for_each(|dir| load::add_dir(&mut patterns, dir.as_ref()))?;
-        let catalogue = Self::build(patterns)?;
-        load::prove(&catalogue)?;
-        Ok(catalogue)
+        let mut faults = Vec::new();
+        dirs.iter().try_for_each(|dir| load::add_dir(&mut patterns, dir.as_ref(), &mut faults))?;
+        Self::proven(patterns, faults)
     }
 
     /// The patterns of one folder alone.
     pub fn load_dir(path: &Path) -> Result<Self> {
-        let mut patterns = Patterns::new();
-        load::add_dir(&mut patterns, path)?;
+        let (mut patterns, mut faults) = (Patterns::new(), Vec::new());
+        load::add_dir(&mut patterns, path, &mut faults)?;
+        Self::proven(patterns, faults)
+    }
+
+    fn proven(patterns: Patterns, faults: Vec<Error>) -> Result<Self> {
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(fault);
+        }
         let catalogue = Self::build(patterns)?;
-        load::prove(&catalogue)?;
+        prove::prove(&catalogue)?;
         Ok(catalogue)
     }
 
@@ -73,7 +81,7 @@ impl Catalogue {
             return Err(error(format!("{} patterns: at most {MOST_PATTERNS} can be used", patterns.len())));
         }
         patterns.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
-        let prefilter = Prefilter::new(&patterns).map_err(error)?;
+        let prefilter = Prefilter::new(&patterns);
         Ok(Self { patterns, prefilter })
     }
 

@@ -71,8 +71,14 @@ pub enum Side {
     Client,
 }
 
-/// The side a record is about, by its action, then its level, then whether it names an upstream.
+/// The side a record is about, by its level, then its action, then whether it names an upstream.
+///
+/// Only connections of clients are logged at info, whatever nginx was doing with the upstream meanwhile
+/// (`ngx_connection_error`).
 pub fn side(record: &ErrorRecord<'_>) -> Option<Side> {
+    if record.level >= Level::Info && record.client.is_some() {
+        return Some(Side::Client);
+    }
     let has = |word: &[u8]| record.action.is_some_and(|a| memchr::memmem::find(a, word).is_some());
     if has(b"upstream") {
         return Some(Side::Upstream);
@@ -86,7 +92,7 @@ pub fn side(record: &ErrorRecord<'_>) -> Option<Side> {
         return Some(Side::Client);
     }
     if record.level >= Level::Info {
-        return record.client.and(Some(Side::Client));
+        return None;
     }
     record.upstream.and(Some(Side::Upstream))
 }
@@ -97,6 +103,9 @@ pub fn side(record: &ErrorRecord<'_>) -> Option<Side> {
 pub struct Match {
     /// A whole line.
     pub line: String,
+    /// Where it stands in its file; 0 in our own.
+    #[serde(skip)]
+    pub(super) at: usize,
 }
 
 /// A line that must not match.
@@ -107,6 +116,9 @@ pub struct Reject {
     pub line: String,
     /// What it is instead.
     pub why: String,
+    /// Where it stands in its file; 0 in our own.
+    #[serde(skip)]
+    pub(super) at: usize,
 }
 
 /// One rule.
@@ -166,10 +178,17 @@ pub struct Pattern {
     /// The file it comes from.
     #[serde(skip)]
     pub file: String,
+    /// The line of its file on which it begins; 0 in our own.
+    #[serde(skip)]
+    pub(super) at: usize,
     #[serde(skip)]
     pub(super) compiled: OnceLock<Option<regex::bytes::Regex>>,
+    /// The numbers of `errno` on Unix and in sockets of Windows.
     #[serde(skip)]
     pub(super) numbers: Vec<u32>,
+    /// Those in other calls of Windows.
+    #[serde(skip)]
+    pub(super) windows: Vec<u32>,
 }
 
 fn yes() -> bool {
@@ -181,7 +200,7 @@ impl Pattern {
     pub(super) fn fits(&self, record: &ErrorRecord<'_>) -> bool {
         let starts = |action: &[u8]| self.actions.iter().any(|a| action.starts_with(a.as_bytes()));
         (self.levels.is_empty() || self.levels.contains(&record.level))
-            && (self.errno.is_empty() || record.errno.is_some_and(|e| self.numbers.contains(&e)))
+            && (self.errno.is_empty() || record.errno.is_some_and(|e| self.means(e, record.message)))
             && (self.actions.is_empty() || record.action.is_some_and(starts))
             && self.place.is_none_or(|place| place == record.config_file.is_some())
             && self
@@ -190,6 +209,12 @@ impl Pattern {
             && (self.side.is_none() || self.side == side(record))
             && self.literals(record.message)
             && (self.regex.is_none() || self.compiled().is_some_and(|r| r.is_match(record.message)))
+    }
+
+    /// Whether a number is one of the errnos: calls of Windows have numbers of their own.
+    fn means(&self, errno: u32, message: &[u8]) -> bool {
+        let numbers = if is_windows_call(message) && errno < 10_000 { &self.windows } else { &self.numbers };
+        numbers.contains(&errno)
     }
 
     /// Whether the message has one of the beginnings and one of the keywords.
@@ -207,6 +232,13 @@ impl Pattern {
     fn compiled(&self) -> Option<&regex::bytes::Regex> {
         self.compiled.get_or_init(|| compile(self.regex.as_deref()?).ok()).as_ref()
     }
+}
+
+/// Whether the message begins with a call of Windows: `CreateFile()`, `WSARecv()`. Those of Unix begin small, and those
+/// of the TLS library have an underscore.
+fn is_windows_call(message: &[u8]) -> bool {
+    let name = message.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+    message.first().is_some_and(u8::is_ascii_uppercase) && message.get(name) == Some(&b'(')
 }
 
 /// Compiled size of one regex; a hostile or careless one is refused instead of filling memory.

@@ -14,7 +14,7 @@ fn category(line: &str) -> Option<String> {
 #[test]
 fn our_patterns_prove_themselves() {
     let proven = Catalogue::build(load::builtin_with_proof().unwrap()).unwrap();
-    load::prove(&proven).unwrap();
+    prove::prove(&proven).unwrap();
     let started = ours();
     assert_eq!(started.patterns().len(), proven.patterns().len());
     assert!(started.patterns().iter().all(|p| p.matches.is_empty()));

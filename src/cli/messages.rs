@@ -46,6 +46,11 @@ pub(crate) fn warn(error: &Error) {
     say("warning: ", &error.to_string());
 }
 
+/// One error of several.
+pub(crate) fn error(error: &Error) {
+    say("error: ", &error.to_string());
+}
+
 /// A word that is no error.
 pub(crate) fn note(text: &str) {
     say("", text);

@@ -147,21 +147,27 @@ fn blank(level: Level) -> ErrorRecord<'static> {
 fn read_body(body: &[u8], level: Level, connection: Option<u64>) -> ErrorRecord<'_> {
     let mut out = ErrorRecord { connection, ..blank(level) };
     let mut head = body;
+    let mut phase = None;
     if let Some(at) = context_start(body) {
         head = &body[..at];
         read_context(&body[at..], &mut out);
         // OpenResty puts this pair before the client.
         if let Some(at) = memmem::rfind(head, b", context: ") {
+            phase = Some(&head[at + CONTEXT.len()..]);
             head = &head[..at];
         }
     } else {
-        if let Some(at) = memmem::rfind(head, b", context: ngx.") {
+        if let Some(at) = memmem::rfind(head, CONTEXT)
+            && is_lua_phase(&head[at + CONTEXT.len()..])
+        {
+            phase = Some(&head[at + CONTEXT.len()..]);
             head = &head[..at];
         }
         if connection.is_none() {
             head = strip_config_place(head, &mut out);
         }
     }
+    out.action = phase;
     if let Some((before, action)) = split_action(head) {
         head = before;
         // Resolver, OCSP and syslog name their peer behind the action.
@@ -174,6 +180,14 @@ fn read_body(body: &[u8], level: Level, connection: Option<u64>) -> ErrorRecord<
     }
     (out.message, out.errno) = split_errno(head);
     out
+}
+
+/// Before the phase in which a script of `OpenResty` ran.
+const CONTEXT: &[u8] = b", context: ";
+
+/// Whether that is a phase, and no text of a script.
+fn is_lua_phase(text: &[u8]) -> bool {
+    text.starts_with(b"ngx.") || text.strip_suffix(b"*").unwrap_or(text).ends_with(b"_by_lua")
 }
 
 /// Where the context begins: at the `, client: ` that nginx wrote and no client did. A file name (decoded from the
@@ -282,7 +296,9 @@ fn split_action(head: &[u8]) -> Option<(&[u8], &[u8])> {
     let plausible = !words.is_empty()
         && words.len() <= LONGEST_ACTION
         && !words.contains(&b'"')
-        && !words.contains(&b'\n');
+        && !words.contains(&b'\n')
+        // Scripts name their object: `error while setting current upstream peer 10.0.0.5:80: invalid host`.
+        && memmem::find(words, b": ").is_none();
     // `could not be resolved (...) while resolving service X of Y` names its object without quotes.
     (plausible && !words.starts_with(b"resolving service ")).then_some((&head[..at], action))
 }

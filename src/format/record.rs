@@ -124,7 +124,7 @@ pub struct ErrorRecord<'a> {
     pub message: &'a [u8],
     /// The errno's number.
     pub errno: Option<u32>,
-    /// What nginx was doing: the words after ` while `.
+    /// What nginx was doing: the words after ` while `; without them the phase of a script (`ngx.timer`).
     pub action: Option<&'a [u8]>,
     /// `client:`.
     pub client: Option<&'a [u8]>,

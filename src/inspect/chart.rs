@@ -18,7 +18,7 @@ const AROUND: i64 = 60;
 #[derive(Debug)]
 pub struct Charts<'a> {
     hosts: &'a [Host<'a>],
-    errors: Vec<Vec<ErrorTick>>,
+    errors: Vec<&'a [ErrorTick]>,
     zone: i16,
 }
 

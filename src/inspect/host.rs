@@ -1,5 +1,6 @@
 //! What the files of one host say together, on one clock.
 
+use super::cause::is_server_side;
 use super::marks::{self, Word};
 use crate::catalogue::{Catalogue, read_line};
 use crate::detect::{ErrorTick, Mark, Tick, Ticks};
@@ -61,6 +62,10 @@ pub struct Host<'a> {
     pub marks: Vec<Mark>,
     /// What the classes mean.
     pub catalogue: &'a Catalogue,
+    /// The error records as detection counts them.
+    ticks: Vec<ErrorTick>,
+    /// Of each class, whether it is about the server's side failing.
+    server_side: Vec<bool>,
 }
 
 /// Groups the files by host and puts each host's logs on one clock. `zone` overrides what is inferred.
@@ -95,6 +100,8 @@ impl<'a> Host<'a> {
             zones: BTreeMap::new(),
             marks: Vec::new(),
             catalogue,
+            ticks: Vec::new(),
+            server_side: catalogue.patterns().iter().map(is_server_side).collect(),
         };
         for &i in &host.files {
             host.timeline.merge(reads[i].scan.timeline.clone());
@@ -102,6 +109,7 @@ impl<'a> Host<'a> {
         host.place(zone)?;
         host.listen(window);
         host.marks = marks::marks(&host.said);
+        host.ticks = ticks(&host.said);
         Ok(host)
     }
 
@@ -143,6 +151,7 @@ impl<'a> Host<'a> {
                 known.insert(shape, self.classify(&record_at(read, sample)));
             }
             let mut previous = None;
+            let from = self.said.len();
             let said = &mut self.said;
             read.scan.each_error(|e| {
                 let local = e.first.second;
@@ -162,8 +171,14 @@ impl<'a> Host<'a> {
                     });
                 }
             });
+            // Buckets come in order, and what is in one of them does not.
+            let one_bucket = |a: &Said, b: &Said| a.seconds.bucket() == b.seconds.bucket();
+            self.said[from..].chunk_by_mut(one_bucket).for_each(|said| said.sort_unstable_by_key(order));
         }
-        self.said.sort_by_key(|s| (s.second, s.file, s.sample.byte));
+        // The logs of one host can lie side by side. Records are large: what is sorted is their keys.
+        if !self.said.is_sorted_by_key(order) {
+            self.said.sort_by_cached_key(order);
+        }
     }
 
     fn classify(&self, line: &[u8]) -> (u16, Option<Word>) {
@@ -183,38 +198,13 @@ impl<'a> Host<'a> {
     }
 
     /// The error records as detection counts them.
-    pub fn error_ticks(&self) -> Vec<ErrorTick> {
-        let mut ticks: Vec<ErrorTick> = Vec::new();
-        // What has been said from the second at hand on: its class, the seconds to come, the count of each and of the
-        // first one. `said` is in the order of first seconds, so that one walk gives the ticks in order.
-        let mut open: Vec<(u16, Seconds, u32, u32)> = Vec::new();
-        let mut said = self.said.iter().peekable();
-        let mut now = Second::MAX;
-        loop {
-            if let Some(s) = said.peek() {
-                now = now.min(s.second);
-            }
-            while let Some(s) = said.next_if(|s| s.second <= now) {
-                // How many fell into which second of a wide bucket was not counted: they are spread evenly.
-                let share = s.count / s.seconds.len().max(1);
-                open.push((s.class, s.seconds, share, s.count - share * s.seconds.len() + share));
-            }
-            if open.is_empty() {
-                return ticks;
-            }
-            let mut next = Second::MAX;
-            open.retain_mut(|(class, seconds, share, count)| {
-                if seconds.first().is_some_and(|s| s <= now) {
-                    ticks.push(ErrorTick { second: now, class: *class, count: *count });
-                    *count = *share;
-                    seconds.pop();
-                }
-                let first = seconds.first();
-                next = next.min(first.unwrap_or(Second::MAX));
-                first.is_some()
-            });
-            now = next;
-        }
+    pub fn error_ticks(&self) -> &[ErrorTick] {
+        &self.ticks
+    }
+
+    /// Whether a class of records is about the server's side failing.
+    pub fn server_side(&self, class: u16) -> bool {
+        self.server_side.get(usize::from(class)).copied().unwrap_or(false)
     }
 
     /// Failures inside a stretch of time.
@@ -268,6 +258,72 @@ impl<'a> Host<'a> {
             })
         })
     }
+}
+
+/// The order of what was said.
+fn order(s: &Said) -> (Second, usize, u64) {
+    (s.second, s.file, s.sample.byte)
+}
+
+/// How many of the first records share a stretch of time: up to one that begins behind the seconds of all before it.
+fn stretch(said: &[Said]) -> usize {
+    let mut until = Second::MIN;
+    let apart = |s: &Said| {
+        let behind = s.second > until && until != Second::MIN;
+        until = until.max(s.second).max(s.seconds.last().unwrap_or(Second::MIN));
+        behind
+    };
+    said.iter().position(apart).unwrap_or(said.len())
+}
+
+/// One tick for each class and second, in the order of seconds, and within one in that of `said`.
+fn ticks(said: &[Said]) -> Vec<ErrorTick> {
+    /// Seconds of a stretch that are counted out; a longer one is sorted.
+    const NEAR: usize = 128;
+    let mut ticks: Vec<ErrorTick> = Vec::with_capacity(said.iter().map(|s| s.seconds.len() as usize).sum());
+    let mut found: Vec<ErrorTick> = Vec::new();
+    let mut rest = said;
+    while !rest.is_empty() {
+        let (together, behind) = rest.split_at(stretch(rest));
+        rest = behind;
+        found.clear();
+        for s in together {
+            // How many fell into which second of a wide bucket was not counted: they are spread evenly, and the first
+            // has what is left over.
+            let n = s.seconds.len().max(1);
+            let share = s.count / n;
+            let mut count = s.count - share * n + share;
+            for second in s.seconds.iter() {
+                found.push(ErrorTick { second, class: s.class, count });
+                count = share;
+            }
+        }
+        let (first, last) = found
+            .iter()
+            .fold((Second::MAX, Second::MIN), |(first, last), t| (first.min(t.second), last.max(t.second)));
+        if found.is_empty() || last.abs_diff(first) >= NEAR as u64 {
+            found.sort_by_key(|t| t.second);
+            ticks.extend_from_slice(&found);
+            continue;
+        }
+        // Where the ticks of each second begin.
+        let at = |t: &ErrorTick| (t.second - first) as usize & (NEAR - 1);
+        let mut begin = [0_usize; NEAR];
+        for t in &found {
+            begin[at(t)] += 1;
+        }
+        let mut next = ticks.len();
+        for n in &mut begin {
+            (*n, next) = (next, next + *n);
+        }
+        ticks.extend_from_slice(&found);
+        for t in &found {
+            let place = &mut begin[at(t)];
+            ticks[*place] = *t;
+            *place += 1;
+        }
+    }
+    ticks
 }
 
 /// Of what kinds a host's access logs name more than one.

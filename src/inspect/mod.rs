@@ -29,7 +29,7 @@ mod shown;
 pub use again::Looks;
 pub use availability::availability;
 pub use budget::error_budget;
-pub use cause::{server_side, word_summary};
+pub use cause::word_summary;
 pub use chart::Charts;
 pub use files::{coverage, inputs, not_counted};
 pub use found::findings;

@@ -449,7 +449,7 @@ pub(super) fn each_line<L: Lanes>(
 }
 
 /// Bytes that a reader may look at before and behind its line.
-const MARGIN: usize = 4 * WIDE;
+pub(super) const MARGIN: usize = 4 * WIDE;
 
 /// A line near the edge of its slice, read in a copy with room around it: what is fast and what is odd must not
 /// depend on where a file was cut.

@@ -4,8 +4,9 @@
 //! level, and its errno. Shapes get their meaning later, from one quoted record each; here they are only told apart
 //! and counted, which costs a third of reading the record.
 
-use super::access::{Place, Reader, array, each_line, two_digits};
-use super::lanes::{Job, Lanes, Portable, WIDE};
+use super::access::{MARGIN, Place, Reader, array, each_line, two_digits};
+use super::front::{Front, Messages, front, front_of, shape, stamp_of};
+use super::lanes::{Job, Lanes, WIDE, dispatch};
 use super::partial::Sample;
 use super::scanner::{Origin, Scanner, sighting_group, sighting_key};
 use crate::format::errorlog;
@@ -28,9 +29,6 @@ struct Hot {
     /// The earliest that the table of shapes is known to hold.
     known: (Second, u64),
 }
-
-/// The longest record that can be whole; a longer one has lost its end (`NGX_MAX_ERROR_STR`, `ngx_log.h`).
-const WHOLE: usize = 2040;
 
 /// Physical lines after which an unfinished record is given up: the next start is believed again.
 const PATIENCE: u32 = 500;
@@ -86,24 +84,7 @@ impl ErrorRun {
     /// to the record before it.
     pub(super) fn enter(&mut self, before: &[u8], end: u64) {
         (self.open, self.unfinished) = (None, 0);
-        let base = end - before.len() as u64;
-        // The first line has lost its front, unless the file begins with it.
-        let mut start =
-            if base == 0 { 0 } else { memchr::memchr(b'\n', before).map_or(before.len(), |i| i + 1) };
-        while let Some(len) = before.get(start..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-            let line = &before[start..start + len];
-            let byte = base + start as u64;
-            match front_of(line) {
-                Some(front) if self.unfinished == 0 => {
-                    self.open = Some(byte);
-                    self.unfinished = if front.unfinished { PATIENCE } else { 0 };
-                }
-                Some(_) => self.goes_on(line),
-                None if self.reaches(byte) => self.goes_on(line),
-                None => {}
-            }
-            start += len + 1;
-        }
+        dispatch(Entering { run: self, before, end });
     }
 
     /// A physical line that belongs to the record before it.
@@ -113,14 +94,46 @@ impl ErrorRun {
     }
 }
 
-/// What the front of a record says: enough to count it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Front {
-    shape: u64,
-    /// A quoted name was not closed on this line: the record goes on in the next.
-    unfinished: bool,
-    /// A connection had to do with it, so that a request may stand in it.
-    connected: bool,
+/// The lines before a chunk.
+struct Entering<'a, 'b> {
+    run: &'a mut ErrorRun,
+    before: &'b [u8],
+    end: u64,
+}
+
+impl Job for Entering<'_, '_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { run, before, end } = self;
+        let mut messages = Messages::default();
+        let base = end - before.len() as u64;
+        // The first line has lost its front, unless the file begins with it.
+        let mut start =
+            if base == 0 { 0 } else { memchr::memchr(b'\n', before).map_or(before.len(), |i| i + 1) };
+        while let Some(len) = before.get(start..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let line = &before[start..start + len];
+            let byte = base + start as u64;
+            let found = if start + len + MARGIN > before.len() {
+                front_of(line)
+            } else if stamp_of(line).is_some() {
+                front(lanes, &mut messages, before, start, start + len)
+            } else {
+                None
+            };
+            match found {
+                Some(front) if run.unfinished == 0 => {
+                    run.open = Some(byte);
+                    run.unfinished = if front.unfinished { PATIENCE } else { 0 };
+                }
+                Some(_) => run.goes_on(line),
+                None if run.reaches(byte) => run.goes_on(line),
+                None => {}
+            }
+            start += len + 1;
+        }
+    }
 }
 
 /// Scans the records of a slice of an error log and returns the number of physical lines.
@@ -136,13 +149,20 @@ impl Job for ErrorLoop<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> u64 {
         let Self { scanner, bytes, origin } = self;
-        each_line(lanes, scanner, bytes, origin, ErrorReader { last: [b'\n'; 32], minute: 0 })
+        each_line(lanes, scanner, bytes, origin, ErrorReader::default())
     }
 }
 
 struct ErrorReader {
     last: [u8; 32],
     minute: Second,
+    messages: Messages,
+}
+
+impl Default for ErrorReader {
+    fn default() -> Self {
+        Self { last: [b'\n'; 32], minute: 0, messages: Messages::default() }
+    }
 }
 
 impl Reader for ErrorReader {
@@ -165,195 +185,11 @@ impl Reader for ErrorReader {
             self.last = *stamp;
         }
         let Some(of_minute) = two_digits(stamp[17], stamp[18]) else { return false };
-        let Some(front) = front(lanes, bytes, start, end) else { return false };
+        let Some(front) = front(lanes, &mut self.messages, bytes, start, end) else { return false };
         let raw = &bytes[start..end];
         scanner.record(self.minute + of_minute, front, raw, raw, place.byte, place.line);
         true
     }
-}
-
-/// Reads a record from its level on; `None` when the line does not start a record.
-#[inline(always)]
-fn front<L: Lanes>(lanes: L, bytes: &[u8], start: usize, end: usize) -> Option<Front> {
-    let name = array::<8>(bytes, start + 21)?;
-    let length = level_length(u64::from_le_bytes(*name))?;
-    // `1201#1201: *100006 message`
-    let at = start + 21 + length + 2;
-    if at >= end {
-        return None;
-    }
-    // What stands behind the line is not looked at: it may be anything.
-    let inside = u64::MAX >> (WIDE - (end - at).min(WIDE));
-    let blanks = lanes.mask(array::<WIDE>(bytes, at)?, b' ') & inside;
-    let first = blanks.trailing_zeros() as usize;
-    let hashes = lanes.mask(array::<WIDE>(bytes, at)?, b'#') & inside;
-    let hash_at = hashes.trailing_zeros() as usize;
-    if first >= WIDE
-        || hash_at >= first
-        || bytes[at + first.wrapping_sub(1).min(WIDE)] != b':'
-        || !bytes[at].is_ascii_digit()
-    {
-        return None;
-    }
-    let connected = bytes.get(at + first + 1) == Some(&b'*');
-    let rest = blanks & blanks.wrapping_sub(1);
-    let message = at + 1 + if connected && rest != 0 { rest.trailing_zeros() as usize } else { first };
-    if message >= end {
-        return Some(Front { shape: u64::from(name[0]), unfinished: false, connected });
-    }
-    let window = array::<WIDE>(bytes, message)?;
-    let commas = lanes.mask(window, b',');
-    let quotes = lanes.mask(window, b'"');
-    let stop = (commas | quotes).trailing_zeros() as usize;
-    let head = stop.min(end - message);
-    let quoted = head == stop && stop < WIDE && quotes >> stop & 1 == 1;
-    let line = &bytes[message..end];
-    let mut unfinished = false;
-    let errno = if quoted {
-        // `open() "/srv/x" failed (2: No such file or directory), client: ...`: the errno follows the name.
-        let failed = behind_name(line, quotes & (quotes - 1));
-        // Only what comes over a connection can be forged; nginx's own words may hold an odd quote.
-        unfinished = connected
-            && failed.is_none()
-            && end - start < WHOLE
-            && memmem::find(line, b", client: ").is_none();
-        failed.map_or(0, number)
-    } else {
-        parenthesised(lanes.mask(window, b'('), line, head)
-    };
-    Some(Front { shape: shape(name[0], name[1], window, head, errno), unfinished, connected })
-}
-
-/// The names of the levels with the bracket that ends them, as words, the bits they cover and their length, each where
-/// [`level_slot`] says.
-static LEVELS: [(u64, u64, usize); 16] = {
-    const NAMES: [&[u8]; 8] =
-        [b"emerg]", b"alert]", b"crit]", b"error]", b"warn]", b"notice]", b"info]", b"debug]"];
-    // No word is this one: it covers nothing.
-    let mut slots = [(1, 0, 0); 16];
-    let mut n = 0;
-    while n < NAMES.len() {
-        let (name, mut i) = (NAMES[n], 0);
-        let (mut word, mut covered) = (0, 0);
-        while i < name.len() {
-            word |= (name[i] as u64) << (8 * i);
-            covered |= 0xff << (8 * i);
-            i += 1;
-        }
-        let slot = &mut slots[level_slot(word)];
-        assert!(slot.1 == 0, "two levels in one slot");
-        *slot = (word, covered, name.len() - 1);
-        n += 1;
-    }
-    slots
-};
-
-/// A number below 16 that the first two letters of a level give, another for each level.
-const fn level_slot(word: u64) -> usize {
-    ((word ^ (word >> 8 << 3)) & 15) as usize
-}
-
-/// The length of the name of a level at the front of eight bytes, which `]` ends. Looked up, as nobody can guess which
-/// level comes next: a branch for each was mispredicted at every second record.
-#[inline(always)]
-fn level_length(word: u64) -> Option<usize> {
-    let (name, covered, length) = LEVELS[level_slot(word)];
-    (word & covered == name).then_some(length)
-}
-
-/// What stands behind the first `" failed (` of a message; bit i of `quotes` is set where byte i of it, or of what
-/// follows it, is a quote. A name that holds quotes costs a step for each of them.
-#[inline(always)]
-fn behind_name(message: &[u8], mut quotes: u64) -> Option<&[u8]> {
-    let failed = |i: usize| message.get(i..)?.strip_prefix(b"\" failed (");
-    while quotes != 0 {
-        if let Some(found) = failed(quotes.trailing_zeros() as usize) {
-            return Some(found);
-        }
-        quotes &= quotes - 1;
-    }
-    let rest = message.get(WIDE..)?;
-    memchr::memchr_iter(b'"', rest).find_map(|i| failed(WIDE + i))
-}
-
-/// The number behind the first parenthesis that has one: `connect() failed (111: ...`.
-#[inline(always)]
-fn parenthesised(mut opened: u64, line: &[u8], head: usize) -> u32 {
-    while opened != 0 {
-        let at = opened.trailing_zeros() as usize;
-        if at >= head {
-            break;
-        }
-        match number(&line[at + 1..head]) {
-            0 => {}
-            n => return n,
-        }
-        opened &= opened - 1;
-    }
-    0
-}
-
-#[inline(always)]
-fn number(digits: &[u8]) -> u32 {
-    let mut n = 0;
-    for &b in &digits[..digits.len().min(6)] {
-        let digit = b.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        n = n * 10 + u32::from(digit);
-    }
-    n
-}
-
-/// The shape of a message: a hash of its level and of the first `head` bytes of `window`, digits blanked.
-///
-/// The words are multiplied in pairs that do not wait for each other; one after the other, as a hash of bytes of
-/// any length has to do it, took a third of the time of a record.
-#[inline(always)]
-fn shape(level: u8, level2: u8, window: &[u8; WIDE], head: usize, errno: u32) -> u64 {
-    const KEYS: [u64; 8] = [
-        0x9e37_79b9_7f4a_7c15,
-        0xd6e8_feb8_6659_fd93,
-        0xa076_1d64_78bd_642f,
-        0xe703_7ed1_a0b4_28db,
-        0x8ebc_6af0_9c88_c6e3,
-        0x5899_65cc_7537_4cc3,
-        0x1d8e_4e27_c47d_124f,
-        0xeb44_acca_b455_d165,
-    ];
-    let fold = |a: u64, b: u64| {
-        let p = u128::from(a) * u128::from(b);
-        (p as u64) ^ (p >> 64) as u64
-    };
-    let kept = blank_digits(window, head);
-    let word = |i: usize| array::<8>(&kept, 8 * i).map_or(0, |b| u64::from_le_bytes(*b)) ^ KEYS[i];
-    let mut h = (u64::from(level) << 40) | (u64::from(level2) << 48) | u64::from(errno);
-    h ^= fold(word(0), word(1)) ^ fold(word(2), word(3)) ^ fold(word(4), word(5)) ^ fold(word(6), word(7));
-    fold(fold(h ^ head as u64, KEYS[0]), KEYS[1])
-}
-
-/// The first `head` bytes with `0` in place of every ASCII digit, and zero bytes behind them. Loops over bytes without
-/// a branch become a few vector instructions.
-#[inline(always)]
-fn blank_digits(window: &[u8; WIDE], head: usize) -> [u8; WIDE] {
-    /// As many ones as there are zeros behind them: a window into it keeps the bytes it covers with ones.
-    static KEEP: [u8; 2 * WIDE] = {
-        let mut keep = [0; 2 * WIDE];
-        let mut i = 0;
-        while i < WIDE {
-            keep[i] = 0xff;
-            i += 1;
-        }
-        keep
-    };
-    let mut kept = [0; WIDE];
-    let Some(keep) = array::<WIDE>(&KEEP, WIDE - head.min(WIDE)) else { return kept };
-    for i in 0..WIDE {
-        let byte = if window[i].wrapping_sub(b'0') < 10 { b'0' } else { window[i] };
-        kept[i] = byte & keep[i];
-    }
-    kept
 }
 
 impl Scanner<'_> {
@@ -525,12 +361,12 @@ impl Scanner<'_> {
 
     fn json_record(&mut self, record: &ErrorRecord<'_>, payload: &[u8], raw: &[u8], byte: u64, line: u64) {
         let errno = record.errno.unwrap_or(0);
-        let level = record.level.name().as_bytes();
+        let level = record.level.name().bytes().take(2).rev().fold(0, |word, b| word << 8 | u64::from(b));
         let mut window = [0; WIDE];
         let len = record.message.len().min(WIDE);
         window[..len].copy_from_slice(&record.message[..len]);
         let head = window[..len].iter().position(|b| matches!(b, b',' | b'"' | b'\\')).unwrap_or(len);
-        let shape = shape(level[0], level[1], &window, head, errno);
+        let shape = shape(level, &window, head, errno);
         self.out.error_utc |= record.utc;
         let front = Front { shape, unfinished: false, connected: false };
         self.record(record.time, front, payload, raw, byte, line);
@@ -541,59 +377,5 @@ impl Scanner<'_> {
             let key = sighting_key(client, request);
             self.out.seen_error.show((group, key, record.time), (), |(), ()| ());
         }
-    }
-}
-
-/// The front of a line that stands alone: the windows reach past its end, so it is padded.
-fn front_of(line: &[u8]) -> Option<Front> {
-    parse_error_time(line).filter(|_| line.get(19..21) == Some(b" ["))?;
-    let mut padded = Vec::with_capacity(line.len() + 4 * WIDE);
-    padded.extend_from_slice(line);
-    padded.resize(line.len() + 4 * WIDE, 0);
-    front(Portable, &padded, 0, line.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_blanked_and_nothing_else() {
-        proptest::proptest!(|(bytes: [[u8; 8]; 8], head in 0usize..80)| {
-            let window: [u8; WIDE] = std::array::from_fn(|i| bytes[i / 8][i % 8]);
-            let mut want = window.map(|b| if b.is_ascii_digit() { b'0' } else { b });
-            want[head.min(WIDE)..].fill(0);
-            proptest::prop_assert_eq!(blank_digits(&window, head), want);
-        });
-        let text: [u8; WIDE] = std::array::from_fn(|i| b"a9:/0 \xb0\x7f"[i % 8]);
-        assert_eq!(&blank_digits(&text, 12)[..16], b"a0:/0 \xb0\x7fa0:/\0\0\0\0");
-    }
-
-    #[test]
-    fn one_message_is_one_shape() {
-        let frame = "2026/03/01 10:00:00 [error] 7#7: *12 ";
-        let shape = |m: &str| front_of(format!("{frame}{m}").as_bytes()).unwrap().shape;
-        let refused = "connect() failed (111: Connection refused) while connecting to upstream, client: ";
-        assert_eq!(shape(&format!("{refused}192.0.2.1")), shape(&format!("{refused}2001:db8::1")));
-        assert_ne!(
-            shape(refused),
-            shape(&refused.replace("111: Connection refused", "113: No route to host"))
-        );
-        assert_eq!(
-            shape("open() \"/a\" failed (2: No such file or directory), client: 192.0.2.1"),
-            shape("open() \"/b/c\" failed (2: No such file or directory), client: 192.0.2.2"),
-        );
-        assert_ne!(
-            shape("open() \"/a\" failed (2: No such file or directory), client: 192.0.2.1"),
-            shape("open() \"/a\" failed (13: Permission denied), client: 192.0.2.1"),
-        );
-        assert!(front_of(b"2026/03/01 10:00:00 [errr] 7#7: x").is_none());
-        for level in ["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"] {
-            let start =
-                |end: &str| front_of(format!("2026/03/01 10:00:00 [{level}{end} 7#7: start").as_bytes());
-            assert!(start("]").is_some() && start("s]").is_none() && start("").is_none(), "{level}");
-        }
-        // Letters at which no level stands.
-        assert!(front_of(b"2026/03/01 10:00:00 [\x01\x00] 7#7: x").is_none());
     }
 }

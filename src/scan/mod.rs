@@ -16,6 +16,7 @@ mod bounded;
 mod drive;
 mod endpoint;
 mod errors;
+mod front;
 mod json;
 mod keep;
 mod lanes;

@@ -105,6 +105,16 @@ impl Seconds {
         (self.bits != 0).then(|| self.from + i64::from(self.bits.trailing_zeros()))
     }
 
+    /// The second at which those that these are some of begin.
+    pub fn bucket(self) -> Second {
+        self.from
+    }
+
+    /// The last of them.
+    pub fn last(self) -> Option<Second> {
+        (self.bits != 0).then(|| self.from + 63 - i64::from(self.bits.leading_zeros()))
+    }
+
     /// Takes the first one out.
     pub fn pop(&mut self) -> Option<Second> {
         let first = self.first();

@@ -11,10 +11,10 @@ mod voice;
 pub(super) use story::story;
 pub(super) use trigger::trigger;
 
-use super::host::{Host, Said, UNKNOWN};
+use super::host::{Host, Said};
 use super::incident::window;
 use super::marks::Word;
-use crate::catalogue::pattern::{Fault, Visible};
+use crate::catalogue::pattern::{Fault, Pattern, Visible};
 use crate::clock;
 use crate::detect::{Anomaly, Kind};
 use crate::report::Cause;
@@ -95,7 +95,7 @@ fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> V
     let mut by_class: BTreeMap<u16, Group<'_>> = BTreeMap::new();
     // What a limit refused is meant so, unless that is what the incident is made of.
     let limit = |class| host.category(class).starts_with("limit.");
-    for s in host.said.iter().filter(|s| limit(s.class) || server_side(host, s.class)) {
+    for s in host.said.iter().filter(|s| limit(s.class) || host.server_side(s.class)) {
         let n = s.count_in(wide);
         if n == 0 {
             continue;
@@ -185,7 +185,7 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
 /// What the access log says where the error log is silent: the application's own answers.
 fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
     let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
-    let speaks = |class| server_side(host, class) || host.category(class).starts_with("limit.");
+    let speaks = |class| host.server_side(class) || host.category(class).starts_with("limit.");
     let spoken: u64 = host.said.iter().filter(|s| speaks(s.class)).map(|s| s.count_in(window)).sum();
     let unexplained = tally.failed.saturating_sub(spoken);
     if unexplained * 2 < tally.failed {
@@ -344,11 +344,8 @@ fn started_anew(host: &Host<'_>, window: Window) -> Option<Cause> {
     })
 }
 
-/// Whether a class of records is about the server's side failing.
-pub fn server_side(host: &Host<'_>, class: u16) -> bool {
-    let Some(p) = host.catalogue.patterns().get(usize::from(class)).filter(|_| class != UNKNOWN) else {
-        return false;
-    };
+/// Whether the records of a pattern are about the server's side failing.
+pub(super) fn is_server_side(p: &Pattern) -> bool {
     let family = p.category.split('.').next().unwrap_or_default();
     let about = matches!(
         family,

@@ -4,7 +4,7 @@ use super::super::host::{Host, Said};
 use super::super::incident::{apart, window};
 use super::super::marks::Word;
 use super::voice::peer;
-use super::{server_side, word_summary};
+use super::word_summary;
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind};
 use crate::report::{Event, Evidence, Trigger};
@@ -113,7 +113,7 @@ fn words(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
 /// The first failure of each peer or limit, and the moment at which none was left.
 fn peers(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
     let wide = Window { start: window.start - 30, end: window.end };
-    let failing = |s: &&Said| wide.contains(s.second) && server_side(host, s.class);
+    let failing = |s: &&Said| wide.contains(s.second) && host.server_side(s.class);
     let mut known: Vec<String> = Vec::new();
     let mut none_left = false;
     for s in host.said.iter().filter(failing).take(LOOKED_AT) {
