@@ -1,4 +1,9 @@
 //! The stages in order: from paths to a Report. Each stage lives in its own module; here they are only called.
+//!
+//! `analysis/series.rs` counts per step, `analysis/formats.rs` says how files are read.
+
+mod formats;
+mod series;
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
@@ -16,8 +21,10 @@ use crate::redact::Redactor;
 use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
 use crate::scan::ScanOptions;
 use crate::time::{Second, Window, zone_name};
-use crate::timeline::{BUCKETS, Class, Latencies, Timeline, bucket_floor};
+use crate::timeline::Timeline;
 use crate::zone::{self, ZonePlan};
+pub use formats::{FormatReport, formats};
+pub use series::{Series, SeriesRow, series};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -328,6 +335,7 @@ fn finish<R>(
         report.incidents.extend(inspect::incidents(host, &mut looks, &found.anomalies));
         report.findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
     }
+    let single = report.incidents.clone();
     inspect::join_hosts(&mut report.incidents, hosts.len());
     report.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
     report.findings.sort_by(|a, b| (a.time, a.kind).cmp(&(b.time, b.kind)));
@@ -352,9 +360,19 @@ fn finish<R>(
     report.options = asked(options, window, zone);
     let charts = inspect::Charts::new(&hosts, zone);
     report.chart = charts.of_span();
-    for incident in &mut report.incidents {
+    report.hosts = inspect::summaries(&hosts, &single, &report.incidents, &report.coverage);
+    report.joint = inspect::joint(&hosts, &single, &report.coverage);
+    for at in 0..report.incidents.len() {
+        let incident = &report.incidents[at];
+        let (stretches, remarks) = inspect::around(&hosts, incident, &report.incidents);
+        let parts = inspect::hosts_of(&hosts, incident, &single);
+        let alike = inspect::alike(incident, &report.incidents[..at]);
+        let incident = &mut report.incidents[at];
         incident.chart = charts.of_incident(incident);
         incident.error_budget = inspect::error_budget(incident);
+        let context = &mut incident.context;
+        (context.stretches, context.hosts, context.alike) = (stretches, parts, alike);
+        context.remarks.splice(..0, remarks);
     }
     let more = then(&report, &reads, &hosts);
     if options.redact {
@@ -444,181 +462,4 @@ fn totals(reads: &[Read]) -> Totals {
         t.failed += r.scan.failed();
     }
     t
-}
-
-/// Counts per step.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Series {
-    /// Minutes east of UTC of the zone that is shown.
-    pub zone: i16,
-    /// Seconds a step.
-    pub step: u32,
-    /// The steps in order.
-    pub rows: Vec<SeriesRow>,
-}
-
-/// One step.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SeriesRow {
-    /// Its first second.
-    pub start: Second,
-    /// Requests.
-    pub requests: u64,
-    /// By class: 1xx, 2xx, 3xx, 4xx, 5xx, other.
-    pub class: [u64; 6],
-    /// Status 499.
-    pub aborted: u64,
-    /// Failed.
-    pub failed: u64,
-    /// Share that failed.
-    pub failed_share: Option<f64>,
-    /// Median seconds a request took.
-    pub p50: Option<f64>,
-    /// 90 % took at most so many seconds.
-    pub p90: Option<f64>,
-    /// 99 % took at most so many seconds.
-    pub p99: Option<f64>,
-}
-
-/// Counts per step of `step_seconds`.
-pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
-    let Counts { reads, failures, zone, .. } = count(options, progress)?;
-    let mut timeline = Timeline::default();
-    for read in reads {
-        timeline.merge(read.scan.timeline);
-    }
-    let step = i64::from(step_seconds.max(1));
-    // Steps begin at round local times.
-    let shift = i64::from(zone) * 60;
-    let start_of = |second: Second| (second + shift).div_euclid(step) * step - shift;
-    let mut rows: Vec<SeriesRow> = Vec::new();
-    timeline.each(Window::ALL, |m| {
-        let start = start_of(m.second);
-        while rows.last().is_some_and(|r| r.start < start) {
-            // Steps without a line are rows too: silence must be seen.
-            let next = rows.last().map_or(start, |r| r.start + step);
-            rows.push(SeriesRow { start: next, ..SeriesRow::default() });
-        }
-        if rows.is_empty() {
-            rows.push(SeriesRow { start, ..SeriesRow::default() });
-        }
-        let Some(row) = rows.last_mut() else { return };
-        let of = |c: Class| u64::from(m.counts[c as usize]);
-        let client = of(Class::ClientError) + of(Class::Missing) + of(Class::Aborted);
-        let classes = [
-            of(Class::Info),
-            of(Class::Ok),
-            of(Class::Redirect),
-            client,
-            of(Class::ServerError),
-            of(Class::Odd),
-        ];
-        for (sum, n) in row.class.iter_mut().zip(classes) {
-            *sum += n;
-            row.requests += n;
-        }
-        row.aborted += of(Class::Aborted);
-        row.failed += u64::from(m.failed);
-    });
-    let mut latencies: Latencies = [0; BUCKETS];
-    let mut at = 0;
-    let mut close = |at: usize, latencies: &mut Latencies| {
-        if let Some(row) = rows.get_mut(at) {
-            row.p50 = quantile(latencies, 0.5);
-            row.p90 = quantile(latencies, 0.9);
-            row.p99 = quantile(latencies, 0.99);
-        }
-        *latencies = [0; BUCKETS];
-    };
-    let first = timeline.span().map_or(0, |s| start_of(s.start));
-    timeline.each_latency(Window::ALL, |second, found| {
-        let row = usize::try_from((start_of(second) - first) / step).unwrap_or(0);
-        if row != at {
-            close(at, &mut latencies);
-            at = row;
-        }
-        for (sum, n) in latencies.iter_mut().zip(found) {
-            *sum += n;
-        }
-    });
-    close(at, &mut latencies);
-    for row in &mut rows {
-        row.failed_share =
-            (row.requests > 0).then(|| row.failed as f64 / row.requests.max(row.failed) as f64);
-    }
-    Ok((Series { zone, step: step_seconds.max(1), rows }, failures))
-}
-
-/// A quantile in seconds from a histogram, interpolated inside its bucket.
-fn quantile(latencies: &Latencies, q: f64) -> Option<f64> {
-    let total: u64 = latencies.iter().map(|n| u64::from(*n)).sum();
-    let mut left = q * total as f64;
-    for (i, &n) in latencies.iter().enumerate().filter(|(_, n)| **n > 0) {
-        let n = f64::from(n);
-        if left <= n {
-            let low = f64::from(bucket_floor(i));
-            let high = f64::from(bucket_floor(i + 1)).max(low + 1.0);
-            return Some((low + (high - low) * left / n) / 1000.0);
-        }
-        left -= n;
-    }
-    None
-}
-
-/// How one file was read.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct FormatReport {
-    /// The file.
-    pub path: String,
-    /// `access`, `error`, or `other`.
-    pub kind: &'static str,
-    /// The name of the format.
-    pub name: String,
-    /// Its `log_format` text.
-    pub definition: String,
-    /// What the lines are wrapped in: `plain`, `docker`, `syslog`, ...
-    pub framing: String,
-    /// How sure, 0 to 1.
-    pub confidence: f64,
-    /// Why this format.
-    pub reason: String,
-    /// The host it came from.
-    pub host: Option<String>,
-    /// The fields of one line.
-    pub fields: Vec<(String, String)>,
-    /// Why it was refused, and what to do.
-    pub refused: Option<String>,
-}
-
-/// Which format each file is read as.
-pub fn formats(options: &Options) -> Result<(Vec<FormatReport>, Vec<Error>)> {
-    let workers = Workers::new(options.threads)?;
-    let Gathered { readings, refused, failures, .. } = gather(options, &workers)?;
-    let mut out: Vec<FormatReport> = readings.iter().map(format_report).collect();
-    out.extend(refused.into_iter().map(|r| FormatReport {
-        path: r.source.shown.clone(),
-        kind: "other",
-        host: r.source.host.clone(),
-        refused: Some(r.why),
-        ..FormatReport::default()
-    }));
-    out.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((out, failures))
-}
-
-fn format_report(r: &Reading) -> FormatReport {
-    use crate::format::framing::Framing;
-    let definitions: Vec<String> = r.plan.formats.iter().map(AccessFormat::definition).collect();
-    FormatReport {
-        path: r.source.shown.clone(),
-        kind: r.role.name(),
-        name: r.format_name(),
-        definition: definitions.join("\n"),
-        framing: if r.plan.framing == Framing::None { "plain".into() } else { r.plan.framing.name().into() },
-        confidence: r.confidence,
-        reason: r.reason.clone(),
-        host: r.source.host.clone(),
-        fields: reading::sample_fields(r),
-        refused: None,
-    }
 }

@@ -10,7 +10,7 @@
 //! of virtual hosts stay too, for they are what a report is about.
 
 use crate::error::{Error, Result};
-use crate::report::{Cause, Evidence, Incident, Report};
+use crate::report::{Cause, Evidence, Incident, PlaceKind, Report};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -102,7 +102,8 @@ impl Redactor {
         let mut clients = BTreeSet::new();
         let mut lines: Vec<&str> = Vec::new();
         for i in &report.incidents {
-            for name in &i.scope.upstreams {
+            let peers = i.context.places.iter().filter(|p| p.kind == PlaceKind::Upstream).map(|p| &p.name);
+            for name in i.scope.upstreams.iter().chain(peers) {
                 self.own.extend(addresses(name).into_iter().map(|found| found.2));
             }
             let causes = i.cause.iter().chain(&i.other_causes).flat_map(|c| &c.evidence);
@@ -138,6 +139,8 @@ impl Redactor {
                 self.text(name);
             }
         }
+        i.context.remarks.iter_mut().for_each(|r| self.text(r));
+        i.context.places.iter_mut().for_each(|p| self.text(&mut p.name));
         for p in &mut i.phases {
             self.text(&mut p.note);
         }
