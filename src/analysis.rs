@@ -17,7 +17,7 @@ use crate::inspect::{self, Counted, Host};
 use crate::lines;
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
-use crate::redact::Redactor;
+use crate::redact::{self, Redactor};
 use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
 use crate::scan::ScanOptions;
 use crate::time::{Second, Window, zone_name};
@@ -67,6 +67,9 @@ pub struct Options {
     pub digest: bool,
     /// Whether to hide clients and query strings.
     pub redact: bool,
+    /// Whether to keep what can be read only once (standard input, pipes) in a temporary file, to read it as files are:
+    /// again where a verdict hangs on single requests. [`lines`] does so always.
+    pub keep_streams: bool,
     /// Bytes a chunk, for tests.
     pub chunk_bytes: Option<usize>,
 }
@@ -87,6 +90,7 @@ impl Default for Options {
             threads: 0,
             digest: false,
             redact: false,
+            keep_streams: false,
             chunk_bytes: None,
         }
     }
@@ -144,7 +148,8 @@ struct Gathered {
 /// Finds the files.
 pub(crate) fn find(options: &Options) -> Result<Discovered> {
     let host_from = options.host_from.as_deref().map(HostFrom::parse).transpose()?.unwrap_or(HostFrom::Auto);
-    discover(&options.paths, &DiscoverOptions { host_from, ..DiscoverOptions::default() })
+    let keep_streams = options.keep_streams;
+    discover(&options.paths, &DiscoverOptions { host_from, keep_streams, ..DiscoverOptions::default() })
 }
 
 /// Finds the files and learns how each is read.
@@ -253,6 +258,10 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
     let workers = Workers::new(options.threads)?;
     progress.stage("looking at the files");
     let Gathered { readings, refused, skipped, mut failures } = gather(options, &workers)?;
+    if options.redact {
+        // The key is made of what is read, while it is read: a stream is there only once.
+        readings.iter().filter_map(|r| r.source.reader()).for_each(|once| once.feed(redact::content()));
+    }
     let zone = shown_zone(options, &readings);
     let window = options.window_in(zone);
     let defaults = ScanOptions::default();
@@ -282,7 +291,8 @@ pub fn lines(
     progress: &dyn Progress,
     out: &mut dyn FnMut(&lines::Line<'_>, Clock) -> std::io::Result<()>,
 ) -> Result<Outcome> {
-    let (outcome, done) = examine(options, progress, |report, reads, hosts| {
+    let options = Options { keep_streams: true, ..options.clone() };
+    let (outcome, done) = examine(&options, progress, |report, reads, hosts| {
         let clock = Clock::new(report.zone);
         lines::lines(report, reads, hosts, request, &mut |line| out(line, clock))
     })?;
@@ -376,7 +386,7 @@ fn finish<R>(
     }
     let more = then(&report, &reads, &hosts);
     if options.redact {
-        redact(&mut report, &reads)?;
+        hide(&mut report, &reads)?;
     }
     let mut timeline = Timeline::default();
     for host in hosts {
@@ -386,12 +396,29 @@ fn finish<R>(
 }
 
 /// Hides clients and query strings, under a key made of the inputs.
-fn redact(report: &mut Report, reads: &[Read]) -> Result<()> {
-    if let Some(once) = reads.iter().map(|r| &r.reading.source).find(|s| s.kind != Kind::File) {
-        let what = "can be read only once, and --redact makes its key of a second reading; give it files";
-        return Err(Error::Usage(format!("{} {what}", once.shown)));
+fn hide(report: &mut Report, reads: &[Read]) -> Result<()> {
+    let mut contents = Vec::new();
+    for source in reads.iter().map(|r| &r.reading.source) {
+        contents.push(match (source.kind, source.reader()) {
+            (_, Some(once)) => once.fed().ok_or_else(|| {
+                Error::Usage(format!(
+                    "{}: --redact makes its key of all that is read, and it was not",
+                    source.shown
+                ))
+            })?,
+            (Kind::Kept, None) => {
+                let what = "--redact makes its key of all of the logs, and earlier runs read this";
+                return Err(Error::Usage(format!("{}: {what}", source.shown)));
+            }
+            (_, None) => redact::of_file(&source.path)?,
+        });
     }
-    Redactor::of_files(reads.iter().map(|r| r.reading.source.path.as_path()))?.report(report);
+    let mut redactor = Redactor::of_contents(contents);
+    for read in reads {
+        let formats = read.reading.plan.formats.iter().map(AccessFormat::definition);
+        redactor.format(&read.reading.source.shown, formats.collect());
+    }
+    redactor.report(report);
     Ok(())
 }
 

@@ -5,7 +5,9 @@
 
 mod context;
 
-pub use context::{Context, HostPart, HostSummary, Joint, Place, PlaceKind, Skew, Stretch, StretchKind};
+pub use context::{
+    Context, HostPart, HostSummary, Joint, MadeOf, Place, PlaceKind, Skew, Stretch, StretchKind,
+};
 
 use crate::time::Millis;
 use std::collections::BTreeMap;

@@ -29,6 +29,11 @@ pub fn join_hosts(incidents: &mut Vec<Incident>, hosts: usize) {
 fn join_context(a: &mut Context, b: Context) {
     a.sampled |= b.sampled;
     a.remarks.extend(b.remarks);
+    let (made, other) = (&mut a.made_of, b.made_of);
+    made.slow_ms = [made.slow_ms, other.slow_ms].into_iter().flatten().min();
+    made.given_up |= other.given_up;
+    made.gone_paths.extend(other.gone_paths);
+    made.gone_endpoints.extend(other.gone_endpoints);
     if a.counted.is_empty() {
         a.counted = b.counted;
     }

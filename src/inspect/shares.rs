@@ -5,7 +5,7 @@ use super::again::{Answer, Look};
 use super::shown;
 use crate::clock;
 use crate::detect::{Anomaly, Kind};
-use crate::report::{Context, Place, PlaceKind};
+use crate::report::{Context, MadeOf, Place, PlaceKind};
 use crate::scan::Dimension;
 use crate::time::Second;
 use std::collections::HashMap;
@@ -23,7 +23,11 @@ const TIMES: f64 = 3.0;
 
 /// What the requests of a look say about an anomaly.
 pub(super) fn context(look: Option<&Look>, a: &Anomaly) -> Context {
-    let Some(look) = look else { return Context::default() };
+    let Some(look) = look else {
+        // Without the requests the limit of a slowdown is known all the same.
+        let made_of = MadeOf { slow_ms: a.slow.map(|s| s.limit_ms), ..MadeOf::default() };
+        return Context { made_of, ..Context::default() };
+    };
     let bad = shown::bad(look, a);
     let mut places = Vec::new();
     for (kind, dimension) in
@@ -47,7 +51,14 @@ pub(super) fn context(look: Option<&Look>, a: &Anomaly) -> Context {
         (Kind::Slow, None) => "given up",
         _ => "failed",
     };
-    Context { places, counted, sampled: !look.complete, remarks, ..Context::default() }
+    Context {
+        places,
+        counted,
+        sampled: !look.complete,
+        remarks,
+        made_of: shown::made_of(look, a),
+        ..Context::default()
+    }
 }
 
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ fn redactor(content: &str) -> Redactor {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.log");
     std::fs::write(&file, content).unwrap();
-    Redactor::of_files([file.as_path()]).unwrap()
+    Redactor::of_contents(vec![of_file(&file).unwrap()])
 }
 
 /// With every pseudonym as `C`.

@@ -3,6 +3,7 @@
 
 use super::Severity;
 use crate::time::Millis;
+use std::collections::BTreeSet;
 
 /// What an incident is compared with.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,6 +22,21 @@ pub struct Context {
     pub hosts: Vec<HostPart>,
     /// Earlier incidents with the same cause at the same places, by id.
     pub alike: Vec<String>,
+    /// What it counts as bad beside failed requests: by this its lines are found. Not printed.
+    pub made_of: MadeOf,
+}
+
+/// What an incident counts as bad beside failed requests and error records.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MadeOf {
+    /// Answers that took so many milliseconds or more.
+    pub slow_ms: Option<u32>,
+    /// Requests that their clients gave up (499), however long they had waited.
+    pub given_up: bool,
+    /// Hashes of paths, without query, that were missing (403, 404, 410).
+    pub gone_paths: BTreeSet<u64>,
+    /// Keys of endpoints whose paths were missing, where only some of them were read.
+    pub gone_endpoints: BTreeSet<u64>,
 }
 
 /// Which stretch of time around an incident.
