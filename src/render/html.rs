@@ -23,7 +23,7 @@ use std::io::{self, Write};
 /// The one style of the page.
 const STYLE: &str = include_str!("html/style.css");
 /// Incidents in full, rows of each table; JSON has all of them.
-const FULL: usize = 50;
+const FULL: usize = 100;
 const ROWS: usize = 200;
 /// Longest text of one line of a log.
 const LONGEST: usize = 4096;
@@ -68,7 +68,7 @@ fn page(report: &Report) -> Markup {
             body {
                 header { (headline(report, &title, places.clock)) }
                 main {
-                    (list(report, places.clock))
+                    (list(report, &order, places.clock))
                     @for &at in &order { (incident::section(report, at, &places)) }
                     @if report.incidents.len() > order.len() {
                         p { "The " (order.len()) " worst are shown in full; the list has all." }
@@ -123,7 +123,7 @@ fn anchor(at: usize) -> String {
     format!("incident-{}", at + 1)
 }
 
-fn list(report: &Report, clock: Clock) -> Markup {
+fn list(report: &Report, full: &[usize], clock: Clock) -> Markup {
     if report.incidents.len() < 2 {
         return html! {};
     }
@@ -134,7 +134,7 @@ fn list(report: &Report, clock: Clock) -> Markup {
         }, html! {
             @for (at, i) in report.incidents.iter().enumerate() {
                 tr {
-                    td class="n" { a href={ "#" (anchor(at)) } { (at + 1) } }
+                    td class="n" { @if full.contains(&at) { a href={ "#" (anchor(at)) } { (at + 1) } } @else { (at + 1) } }
                     td class="t" { (clock.full(i.start)) }
                     td class="t" { (lasted(i)) }
                     td class=(i.severity.name()) { (i.severity.name()) }

@@ -21,6 +21,8 @@ use std::io::{self, Write};
 
 /// Incidents that get a block each; the lesser ones beyond get a line each.
 const BLOCKS: usize = 20;
+/// From so many incidents on the first screen sums them up.
+const MANY: usize = 3;
 /// Findings in full.
 const FINDINGS: usize = 25;
 
@@ -110,6 +112,10 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
         page.paragraph("Why: no line of the logs says so.", Paint::Plain);
     }
     page.paragraph(&totals(report), Paint::Plain);
+    if let Some(a) = report.availability.as_ref().filter(|_| report.incidents.len() >= MANY) {
+        let text = format!("Availability: {}", grids::availability(a, &report.incidents));
+        page.paragraph(&text, Paint::Plain);
+    }
     picture::draw(page, report, incident::paint(worst.severity), clock);
 }
 
@@ -119,7 +125,7 @@ pub(crate) fn kinds(report: &Report) -> String {
     for i in &report.incidents {
         *counts.entry(i.severity).or_default() += 1;
     }
-    if report.incidents.len() < 3 {
+    if report.incidents.len() < MANY {
         return String::new();
     }
     let words = counts.iter().map(|(severity, n)| match severity {
@@ -235,7 +241,8 @@ fn hosts(page: &mut Page, report: &Report) {
 }
 
 fn availability(page: &mut Page, report: &Report) {
-    if let Some(a) = report.availability.as_ref().filter(|_| !report.incidents.is_empty()) {
+    let told = report.incidents.is_empty() || report.incidents.len() >= MANY;
+    if let Some(a) = report.availability.as_ref().filter(|_| !told) {
         page.heading("Availability");
         page.indented(2, &grids::availability(a, &report.incidents));
     }
