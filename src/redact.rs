@@ -205,8 +205,8 @@ impl Redactor {
         for (start, end, secret) in spans {
             out.push_str(&text[done..start]);
             match secret {
-                Secret::User => out.push_str(&self.pseudonym("user-", text[start..end].as_bytes())),
-                Secret::Agent => out.push_str(&self.pseudonym("agent-", text[start..end].as_bytes())),
+                Secret::User => out.push_str(&self.pseudonym("user-", &text.as_bytes()[start..end])),
+                Secret::Agent => out.push_str(&self.pseudonym("agent-", &text.as_bytes()[start..end])),
                 Secret::Key => out.push_str(&QUERY[1..]),
             }
             done = end;

@@ -162,16 +162,12 @@ fn keyed(text: &str) -> Vec<Span> {
         let behind = text[at + 1..].trim_start_matches(' ');
         let from = text.len() - behind.len();
         let quote = ["\\\"", "\""].into_iter().find(|q| behind.starts_with(q));
-        let (from, end) = match quote {
-            Some(quote) => {
-                let from = from + quote.len();
-                (from, closing(text, from, quote))
-            }
-            None => {
-                let stop: &[char] =
-                    if text.contains('\t') { &['\t', '"'] } else { &[' ', ',', '"', '}', ')'] };
-                (from, text[from..].find(stop).map_or(text.len(), |n| from + n))
-            }
+        let (from, end) = if let Some(quote) = quote {
+            let from = from + quote.len();
+            (from, closing(text, from, quote))
+        } else {
+            let stop: &[char] = if text.contains('\t') { &['\t', '"'] } else { &[' ', ',', '"', '}', ')'] };
+            (from, text[from..].find(stop).map_or(text.len(), |n| from + n))
         };
         // `https://user:...` and a time of day are no keys; a bare number of a user says who it is all the same.
         if !bytes[from..].starts_with(b"//") {

@@ -2,8 +2,8 @@
 
 use downtime::report::{
     Asked, Availability, Cause, Chart, Context, Coverage, CoverageState, ErrorBudget, ErrorZone, Event,
-    Evidence, Finding, HostPart, HostSummary, Impact, Incident, Input, Joint, NotCounted, Objective, Phase,
-    Place, PlaceKind, Report, Scope, Severity, Skew, Stretch, StretchKind, Totals, Trigger,
+    Evidence, Finding, HostPart, HostSummary, Impact, Incident, Input, Joint, MadeOf, NotCounted, Objective,
+    Phase, Place, PlaceKind, Report, Scope, Severity, Skew, Stretch, StretchKind, Totals, Trigger,
 };
 use downtime::time::{Millis, parse_iso8601};
 
@@ -109,6 +109,7 @@ fn context() -> Context {
         sampled: true,
         hosts: Vec::new(),
         alike: vec!["20200418-020000-all".into()],
+        made_of: MadeOf::default(),
     }
 }
 
