@@ -197,7 +197,7 @@ fn fine(share: f64) -> String {
 pub(crate) fn availability(a: &Availability, incidents: &[Incident]) -> String {
     let time = |s: f64| clock::duration((s * 1000.0) as i64);
     let lost = incidents.iter().any(|i| i.client_visible && i.impact.lost_estimate.is_some_and(|n| n > 0));
-    let lost = if lost { " (of those that came, or never came because nginx was down)" } else { "" };
+    let lost = if lost { " (of those that came or, by the estimate, should have come)" } else { "" };
     let free = if a.bad_seconds > 0.0 {
         format!(
             "{} of the time was free of outages and degradations: all but {}",

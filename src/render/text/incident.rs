@@ -76,6 +76,7 @@ pub(super) fn block(page: &mut Page, report: &Report, at: usize, places: &Places
     }
     page.blank();
     page.command("Its lines", &command::lines(report, &i.id));
+    page.command("In numbers", &command::series(report, i));
 }
 
 /// What it is compared with: other places, other times, other hosts, other incidents.
@@ -224,7 +225,10 @@ fn causes<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mu
 
 /// What set it off; where its line stands above, its place is enough.
 fn trigger<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mut Quoted<'a>) {
-    let Some(trigger) = &i.trigger else { return };
+    let Some(trigger) = &i.trigger else {
+        page.label("Trigger", "nothing in the logs says what set it off");
+        return;
+    };
     let new: Vec<&Evidence> =
         trigger.evidence.iter().filter(|e| !quoted.contains(&(e.path.as_str(), e.line))).collect();
     let text = format!("{}, {}", places.clock.beside(trigger.time, i.start), trigger.summary);
