@@ -416,7 +416,7 @@ fn hide(report: &mut Report, reads: &[Read]) -> Result<()> {
     let mut redactor = Redactor::of_contents(contents);
     for read in reads {
         let formats = read.reading.plan.formats.iter().map(AccessFormat::definition);
-        redactor.format(&read.reading.source.shown, formats.collect());
+        redactor.format(&read.reading.source.shown, formats);
     }
     redactor.report(report);
     Ok(())

@@ -86,9 +86,11 @@ impl Redactor {
         Self { key: key.finalize().into(), own: BTreeSet::new(), formats: BTreeMap::new() }
     }
 
-    /// Says which `log_format` texts the lines of a file follow: what is found by them is found for certain.
-    pub fn format(&mut self, path: &str, definitions: Vec<String>) {
-        self.formats.entry(path.to_owned()).or_default().extend(definitions);
+    /// Says which formats the lines of a file follow, as `log_format` directives: what is found by them is found for
+    /// certain.
+    pub fn format(&mut self, path: &str, directives: impl IntoIterator<Item = String>) {
+        let texts = directives.into_iter().filter_map(|d| fields::text_of(&d));
+        self.formats.entry(path.to_owned()).or_default().extend(texts);
     }
 
     /// Hides what a report says of clients. What it was made of keeps its places: lines are opened by them.

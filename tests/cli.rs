@@ -292,3 +292,40 @@ fn the_lines_of_the_report_are_opened_by_its_own_command() {
     let wrong = downtime().args(["lines", "x", "-"]).write_stdin("").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+#[test]
+fn redaction_finds_names_and_agents_by_the_format() {
+    use std::fmt::Write as _;
+    let mut log = String::new();
+    for n in 0..1200 {
+        let (minute, second) = (n / 60, n % 60);
+        let status = if (600..660).contains(&n) { 502 } else { 200 };
+        for client in 1..4 {
+            let _ = writeln!(
+                log,
+                "192.0.2.{client} - mary{client} [01/Mar/2026:10:{minute:02}:{second:02} +0000] \"GET /a HTTP/1.1\" {status} 9 \
+                 \"-\" \"Shop/5 (P{client})\" 0.010 \"sid=s3cret{client}\""
+            );
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    fs::write(&file, &log).unwrap();
+    let format = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \
+                  \"$http_user_agent\" $request_time \"$http_cookie\"";
+    let report = |redact: bool| {
+        let mut command = downtime();
+        command
+            .args(["--format", "json", "--log-format", format])
+            .args(redact.then_some("--redact"))
+            .arg(&file);
+        stdout(&mut command)
+    };
+    let (plain, hidden) = (report(false), report(true));
+    for secret in ["mary", "Shop/5", "s3cret", "192.0.2."] {
+        assert!(plain.contains(secret) && !hidden.contains(secret), "{secret}: {hidden}");
+    }
+    for name in ["client-", "user-", "agent-", "[hidden]"] {
+        assert!(hidden.contains(name), "{name}: {hidden}");
+    }
+}

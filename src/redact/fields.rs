@@ -79,6 +79,23 @@ fn is_hidden(value: &str) -> bool {
     value == "[hidden]" || of("user-") || of("agent-")
 }
 
+/// The text of a `log_format` directive; `None` of what is no such.
+pub(super) fn text_of(directive: &str) -> Option<String> {
+    let text = directive.split_once('\'')?.1;
+    let mut out = String::new();
+    let mut chars = text[..text.rfind('\'')?].chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next()? {
+                't' => out.push('\t'),
+                c => out.push(c),
+            },
+            c => out.push(c),
+        }
+    }
+    Some(out)
+}
+
 /// A piece of a `log_format`.
 enum Piece<'a> {
     Text(&'a str),
@@ -205,13 +222,24 @@ fn usual(text: &str) -> Vec<Span> {
         let b = |i: usize| bytes.get(at + i).copied().unwrap_or(0);
         b(2).is_ascii_digit() && b(3).is_ascii_digit() && b(4) == b'/' && b(5).is_ascii_alphabetic()
     };
-    if let Some((time, _)) = text.match_indices(" [").find(|(at, _)| day(*at))
-        && let Some(dash) = text[..time].find(" - ")
+    // Only an access log has its time so.
+    let Some((time, _)) = text.match_indices(" [").find(|(at, _)| day(*at)) else { return out };
+    if let Some(dash) = text[..time].find(" - ")
         && dash + 3 < time
     {
         out.push((dash + 3, time, Secret::User));
     }
-    if let Some((at, _)) = text.match_indices("\"Mozilla/").next() {
+    // Of its quoted texts the request is the first, the referrer the second.
+    let mut quoted = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find('"').map(|n| at + n + 1).filter(|_| quoted.len() < 3) {
+        let end = closing(text, open, "\"");
+        quoted.push((open, end));
+        at = (end + 1).min(text.len());
+    }
+    if let [_, _, (from, to)] = quoted.as_slice() {
+        out.push((*from, *to, Secret::Agent));
+    } else if let Some((at, _)) = text.match_indices("\"Mozilla/").next() {
         out.push((at + 1, closing(text, at + 1, "\""), Secret::Agent));
     }
     out
@@ -223,6 +251,14 @@ mod tests {
 
     fn found<'t>(text: &'t str, format: &str) -> Vec<(&'t str, Secret)> {
         spans(text, &[format.to_owned()]).into_iter().map(|s| (&text[s.0..s.1], s.2)).collect()
+    }
+
+    #[test]
+    fn a_directive_holds_the_text() {
+        let text = |directive| text_of(directive).unwrap_or_default();
+        assert_eq!(text("log_format main escape=json '$a \"$b\"';"), "$a \"$b\"");
+        assert_eq!(text("log_format main '$a\\t\\'$b\\'\\\\';"), "$a\t'$b'\\");
+        assert_eq!(text_of("combined"), None);
     }
 
     const MAIN: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
@@ -256,7 +292,11 @@ mod tests {
                 "192.0.2.1 - bob [01/Mar/2026:10:00:00 +0000] \"\\x16\" 400 0 \"-\" \"Mozilla/5.0 x\"",
                 &["bob", "Mozilla/5.0 x"],
             ),
-            ("2026/03/01 10:00:00 [error] 7#7: *9 connect() failed, server: a, host: \"b\"", &[]),
+            (
+                "192.0.2.1 - - [01/Mar/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 0 \"-\" \"Shop/5 (\\x22P\\x22)\" 0.1",
+                &["Shop/5 (\\x22P\\x22)"],
+            ),
+            ("2026/03/01 10:00:00 [crit] 7#7: *9 x, request: \"a\", upstream: \"b\", host: \"c\"", &[]),
             ("größe user:é ", &["é"]),
         ] {
             let got: Vec<_> = spans(text, &[]).into_iter().map(|s| &text[s.0..s.1]).collect();
