@@ -1,4 +1,9 @@
 //! The stages in order: from paths to a Report. Each stage lives in its own module; here they are only called.
+//!
+//! `analysis/series.rs` counts per step, `analysis/formats.rs` says how files are read.
+
+mod formats;
+mod series;
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
@@ -12,12 +17,14 @@ use crate::inspect::{self, Counted, Host};
 use crate::lines;
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
-use crate::redact::Redactor;
+use crate::redact::{self, Redactor};
 use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
 use crate::scan::ScanOptions;
 use crate::time::{Second, Window, zone_name};
-use crate::timeline::{BUCKETS, Class, Latencies, Timeline, bucket_floor};
+use crate::timeline::Timeline;
 use crate::zone::{self, ZonePlan};
+pub use formats::{FormatReport, formats};
+pub use series::{Series, SeriesRow, series};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -60,6 +67,9 @@ pub struct Options {
     pub digest: bool,
     /// Whether to hide clients and query strings.
     pub redact: bool,
+    /// Whether to keep what can be read only once (standard input, pipes) in a temporary file, to read it as files are:
+    /// again where a verdict hangs on single requests. [`lines`] does so always.
+    pub keep_streams: bool,
     /// Bytes a chunk, for tests.
     pub chunk_bytes: Option<usize>,
 }
@@ -80,6 +90,7 @@ impl Default for Options {
             threads: 0,
             digest: false,
             redact: false,
+            keep_streams: false,
             chunk_bytes: None,
         }
     }
@@ -137,7 +148,8 @@ struct Gathered {
 /// Finds the files.
 pub(crate) fn find(options: &Options) -> Result<Discovered> {
     let host_from = options.host_from.as_deref().map(HostFrom::parse).transpose()?.unwrap_or(HostFrom::Auto);
-    discover(&options.paths, &DiscoverOptions { host_from, ..DiscoverOptions::default() })
+    let keep_streams = options.keep_streams;
+    discover(&options.paths, &DiscoverOptions { host_from, keep_streams, ..DiscoverOptions::default() })
 }
 
 /// Finds the files and learns how each is read.
@@ -246,6 +258,10 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
     let workers = Workers::new(options.threads)?;
     progress.stage("looking at the files");
     let Gathered { readings, refused, skipped, mut failures } = gather(options, &workers)?;
+    if options.redact {
+        // The key is made of what is read, while it is read: a stream is there only once.
+        readings.iter().filter_map(|r| r.source.reader()).for_each(|once| once.feed(redact::content()));
+    }
     let zone = shown_zone(options, &readings);
     let window = options.window_in(zone);
     let defaults = ScanOptions::default();
@@ -275,7 +291,8 @@ pub fn lines(
     progress: &dyn Progress,
     out: &mut dyn FnMut(&lines::Line<'_>, Clock) -> std::io::Result<()>,
 ) -> Result<Outcome> {
-    let (outcome, done) = examine(options, progress, |report, reads, hosts| {
+    let options = Options { keep_streams: true, ..options.clone() };
+    let (outcome, done) = examine(&options, progress, |report, reads, hosts| {
         let clock = Clock::new(report.zone);
         lines::lines(report, reads, hosts, request, &mut |line| out(line, clock))
     })?;
@@ -328,6 +345,7 @@ fn finish<R>(
         report.incidents.extend(inspect::incidents(host, &mut looks, &found.anomalies));
         report.findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
     }
+    let single = report.incidents.clone();
     inspect::join_hosts(&mut report.incidents, hosts.len());
     report.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
     report.findings.sort_by(|a, b| (a.time, a.kind).cmp(&(b.time, b.kind)));
@@ -352,13 +370,23 @@ fn finish<R>(
     report.options = asked(options, window, zone);
     let charts = inspect::Charts::new(&hosts, zone);
     report.chart = charts.of_span();
-    for incident in &mut report.incidents {
+    report.hosts = inspect::summaries(&hosts, &single, &report.incidents, &report.coverage);
+    report.joint = inspect::joint(&hosts, &single, &report.coverage);
+    for at in 0..report.incidents.len() {
+        let incident = &report.incidents[at];
+        let (stretches, remarks) = inspect::around(&hosts, incident, &report.incidents);
+        let parts = inspect::hosts_of(&hosts, incident, &single);
+        let alike = inspect::alike(incident, &report.incidents[..at]);
+        let incident = &mut report.incidents[at];
         incident.chart = charts.of_incident(incident);
         incident.error_budget = inspect::error_budget(incident);
+        let context = &mut incident.context;
+        (context.stretches, context.hosts, context.alike) = (stretches, parts, alike);
+        context.remarks.splice(..0, remarks);
     }
     let more = then(&report, &reads, &hosts);
     if options.redact {
-        redact(&mut report, &reads)?;
+        hide(&mut report, &reads)?;
     }
     let mut timeline = Timeline::default();
     for host in hosts {
@@ -368,12 +396,29 @@ fn finish<R>(
 }
 
 /// Hides clients and query strings, under a key made of the inputs.
-fn redact(report: &mut Report, reads: &[Read]) -> Result<()> {
-    if let Some(once) = reads.iter().map(|r| &r.reading.source).find(|s| s.kind != Kind::File) {
-        let what = "can be read only once, and --redact makes its key of a second reading; give it files";
-        return Err(Error::Usage(format!("{} {what}", once.shown)));
+fn hide(report: &mut Report, reads: &[Read]) -> Result<()> {
+    let mut contents = Vec::new();
+    for source in reads.iter().map(|r| &r.reading.source) {
+        contents.push(match (source.kind, source.reader()) {
+            (_, Some(once)) => once.fed().ok_or_else(|| {
+                Error::Usage(format!(
+                    "{}: --redact makes its key of all that is read, and it was not",
+                    source.shown
+                ))
+            })?,
+            (Kind::Kept, None) => {
+                let what = "--redact makes its key of all of the logs, and earlier runs read this";
+                return Err(Error::Usage(format!("{}: {what}", source.shown)));
+            }
+            (_, None) => redact::of_file(&source.path)?,
+        });
     }
-    Redactor::of_files(reads.iter().map(|r| r.reading.source.path.as_path()))?.report(report);
+    let mut redactor = Redactor::of_contents(contents);
+    for read in reads {
+        let formats = read.reading.plan.formats.iter().map(AccessFormat::definition);
+        redactor.format(&read.reading.source.shown, formats);
+    }
+    redactor.report(report);
     Ok(())
 }
 
@@ -442,181 +487,4 @@ fn totals(reads: &[Read]) -> Totals {
         t.failed += r.scan.failed();
     }
     t
-}
-
-/// Counts per step.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Series {
-    /// Minutes east of UTC of the zone that is shown.
-    pub zone: i16,
-    /// Seconds a step.
-    pub step: u32,
-    /// The steps in order.
-    pub rows: Vec<SeriesRow>,
-}
-
-/// One step.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SeriesRow {
-    /// Its first second.
-    pub start: Second,
-    /// Requests.
-    pub requests: u64,
-    /// By class: 1xx, 2xx, 3xx, 4xx, 5xx, other.
-    pub class: [u64; 6],
-    /// Status 499.
-    pub aborted: u64,
-    /// Failed.
-    pub failed: u64,
-    /// Share that failed.
-    pub failed_share: Option<f64>,
-    /// Median seconds a request took.
-    pub p50: Option<f64>,
-    /// 90 % took at most so many seconds.
-    pub p90: Option<f64>,
-    /// 99 % took at most so many seconds.
-    pub p99: Option<f64>,
-}
-
-/// Counts per step of `step_seconds`.
-pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
-    let Counts { reads, failures, zone, .. } = count(options, progress)?;
-    let mut timeline = Timeline::default();
-    for read in reads {
-        timeline.merge(read.scan.timeline);
-    }
-    let step = i64::from(step_seconds.max(1));
-    // Steps begin at round local times.
-    let shift = i64::from(zone) * 60;
-    let start_of = |second: Second| (second + shift).div_euclid(step) * step - shift;
-    let mut rows: Vec<SeriesRow> = Vec::new();
-    timeline.each(Window::ALL, |m| {
-        let start = start_of(m.second);
-        while rows.last().is_some_and(|r| r.start < start) {
-            // Steps without a line are rows too: silence must be seen.
-            let next = rows.last().map_or(start, |r| r.start + step);
-            rows.push(SeriesRow { start: next, ..SeriesRow::default() });
-        }
-        if rows.is_empty() {
-            rows.push(SeriesRow { start, ..SeriesRow::default() });
-        }
-        let Some(row) = rows.last_mut() else { return };
-        let of = |c: Class| u64::from(m.counts[c as usize]);
-        let client = of(Class::ClientError) + of(Class::Missing) + of(Class::Aborted);
-        let classes = [
-            of(Class::Info),
-            of(Class::Ok),
-            of(Class::Redirect),
-            client,
-            of(Class::ServerError),
-            of(Class::Odd),
-        ];
-        for (sum, n) in row.class.iter_mut().zip(classes) {
-            *sum += n;
-            row.requests += n;
-        }
-        row.aborted += of(Class::Aborted);
-        row.failed += u64::from(m.failed);
-    });
-    let mut latencies: Latencies = [0; BUCKETS];
-    let mut at = 0;
-    let mut close = |at: usize, latencies: &mut Latencies| {
-        if let Some(row) = rows.get_mut(at) {
-            row.p50 = quantile(latencies, 0.5);
-            row.p90 = quantile(latencies, 0.9);
-            row.p99 = quantile(latencies, 0.99);
-        }
-        *latencies = [0; BUCKETS];
-    };
-    let first = timeline.span().map_or(0, |s| start_of(s.start));
-    timeline.each_latency(Window::ALL, |second, found| {
-        let row = usize::try_from((start_of(second) - first) / step).unwrap_or(0);
-        if row != at {
-            close(at, &mut latencies);
-            at = row;
-        }
-        for (sum, n) in latencies.iter_mut().zip(found) {
-            *sum += n;
-        }
-    });
-    close(at, &mut latencies);
-    for row in &mut rows {
-        row.failed_share =
-            (row.requests > 0).then(|| row.failed as f64 / row.requests.max(row.failed) as f64);
-    }
-    Ok((Series { zone, step: step_seconds.max(1), rows }, failures))
-}
-
-/// A quantile in seconds from a histogram, interpolated inside its bucket.
-fn quantile(latencies: &Latencies, q: f64) -> Option<f64> {
-    let total: u64 = latencies.iter().map(|n| u64::from(*n)).sum();
-    let mut left = q * total as f64;
-    for (i, &n) in latencies.iter().enumerate().filter(|(_, n)| **n > 0) {
-        let n = f64::from(n);
-        if left <= n {
-            let low = f64::from(bucket_floor(i));
-            let high = f64::from(bucket_floor(i + 1)).max(low + 1.0);
-            return Some((low + (high - low) * left / n) / 1000.0);
-        }
-        left -= n;
-    }
-    None
-}
-
-/// How one file was read.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct FormatReport {
-    /// The file.
-    pub path: String,
-    /// `access`, `error`, or `other`.
-    pub kind: &'static str,
-    /// The name of the format.
-    pub name: String,
-    /// Its `log_format` text.
-    pub definition: String,
-    /// What the lines are wrapped in: `plain`, `docker`, `syslog`, ...
-    pub framing: String,
-    /// How sure, 0 to 1.
-    pub confidence: f64,
-    /// Why this format.
-    pub reason: String,
-    /// The host it came from.
-    pub host: Option<String>,
-    /// The fields of one line.
-    pub fields: Vec<(String, String)>,
-    /// Why it was refused, and what to do.
-    pub refused: Option<String>,
-}
-
-/// Which format each file is read as.
-pub fn formats(options: &Options) -> Result<(Vec<FormatReport>, Vec<Error>)> {
-    let workers = Workers::new(options.threads)?;
-    let Gathered { readings, refused, failures, .. } = gather(options, &workers)?;
-    let mut out: Vec<FormatReport> = readings.iter().map(format_report).collect();
-    out.extend(refused.into_iter().map(|r| FormatReport {
-        path: r.source.shown.clone(),
-        kind: "other",
-        host: r.source.host.clone(),
-        refused: Some(r.why),
-        ..FormatReport::default()
-    }));
-    out.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((out, failures))
-}
-
-fn format_report(r: &Reading) -> FormatReport {
-    use crate::format::framing::Framing;
-    let definitions: Vec<String> = r.plan.formats.iter().map(AccessFormat::definition).collect();
-    FormatReport {
-        path: r.source.shown.clone(),
-        kind: r.role.name(),
-        name: r.format_name(),
-        definition: definitions.join("\n"),
-        framing: if r.plan.framing == Framing::None { "plain".into() } else { r.plan.framing.name().into() },
-        confidence: r.confidence,
-        reason: r.reason.clone(),
-        host: r.source.host.clone(),
-        fields: reading::sample_fields(r),
-        refused: None,
-    }
 }

@@ -1,4 +1,5 @@
-//! Hides who the clients were and what they asked for in query strings, so that a report can leave the house.
+//! Hides who the clients were and what they asked for in query strings, so that a report can leave the house: addresses,
+//! user names and user agents become pseudonyms; query strings, cookies and what else opens a door are left out.
 //!
 //! The same client has the same pseudonym everywhere in one report, in every format and inside quoted lines. A plain
 //! hash of an address is undone by trying all addresses in an afternoon, so pseudonyms are keyed; and since the same
@@ -6,14 +7,17 @@
 //! make it, whoever has the logs needs no report to know the addresses. (A log so short that its report quotes all of
 //! it leaves nothing to make a secret of.)
 //!
-//! Addresses of upstream peers and of listening sockets stay: they are the server's own. User agents, paths and names
-//! of virtual hosts stay too, for they are what a report is about.
+//! Addresses of upstream peers and of listening sockets stay: they are the server's own. Paths and names of virtual hosts
+//! stay too, for they are what a report is about. `redact/fields.rs` says where in a line the rest stands.
+
+mod fields;
 
 use crate::error::{Error, Result};
-use crate::report::{Cause, Evidence, Incident, Report};
+use crate::report::{Cause, Evidence, Incident, PlaceKind, Report};
+use fields::Secret;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
@@ -41,40 +45,52 @@ const PRODUCTS: [&str; 9] = [
     "Vivaldi/",
 ];
 
+/// A hash that is to be fed with the content of one input.
+pub fn content() -> Sha256 {
+    Sha256::new_with_prefix(DOMAIN)
+}
+
+/// The hash of a file's content, as [`content`] makes it.
+pub fn of_file(path: &Path) -> Result<[u8; 32]> {
+    let mut hash = content();
+    let mut block = vec![0; 256 << 10];
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(n) => hash.update(&block[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::io(path)(e)),
+        }
+    }
+}
+
 /// Hides clients and query strings.
 #[derive(Debug)]
 pub struct Redactor {
     key: [u8; 32],
     /// Addresses that are the server's own.
     own: BTreeSet<IpAddr>,
+    /// The `log_format` texts of each file.
+    formats: BTreeMap<String, Vec<String>>,
 }
 
 impl Redactor {
-    /// A redactor whose key is the content of `files`, whatever their names and order.
-    pub fn of_files<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
-        let mut contents = Vec::new();
-        let mut block = vec![0; 256 << 10];
-        for path in files {
-            let mut one = Sha256::new();
-            one.update(DOMAIN);
-            let mut file = File::open(path).map_err(Error::io(path))?;
-            loop {
-                match file.read(&mut block) {
-                    Ok(0) => break,
-                    Ok(n) => one.update(&block[..n]),
-                    Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(Error::io(path)(e)),
-                }
-            }
-            contents.push(one.finalize());
+    /// A redactor whose key is made of the hash of each input's content, as [`content`] makes it.
+    pub fn of_contents(mut contents: Vec<[u8; 32]>) -> Self {
+        contents.sort_unstable();
+        let mut key = content();
+        for one in contents {
+            key.update(one);
         }
-        contents.sort();
-        let mut key = Sha256::new();
-        key.update(DOMAIN);
-        for content in contents {
-            key.update(content);
-        }
-        Ok(Self { key: key.finalize().into(), own: BTreeSet::new() })
+        Self { key: key.finalize().into(), own: BTreeSet::new(), formats: BTreeMap::new() }
+    }
+
+    /// Says which formats the lines of a file follow, as `log_format` directives: what is found by them is found for
+    /// certain.
+    pub fn format(&mut self, path: &str, directives: impl IntoIterator<Item = String>) {
+        let texts = directives.into_iter().filter_map(|d| fields::text_of(&d));
+        self.formats.entry(path.to_owned()).or_default().extend(texts);
     }
 
     /// Hides what a report says of clients. What it was made of keeps its places: lines are opened by them.
@@ -102,7 +118,8 @@ impl Redactor {
         let mut clients = BTreeSet::new();
         let mut lines: Vec<&str> = Vec::new();
         for i in &report.incidents {
-            for name in &i.scope.upstreams {
+            let peers = i.context.places.iter().filter(|p| p.kind == PlaceKind::Upstream).map(|p| &p.name);
+            for name in i.scope.upstreams.iter().chain(peers) {
                 self.own.extend(addresses(name).into_iter().map(|found| found.2));
             }
             let causes = i.cause.iter().chain(&i.other_causes).flat_map(|c| &c.evidence);
@@ -138,6 +155,8 @@ impl Redactor {
                 self.text(name);
             }
         }
+        i.context.remarks.iter_mut().for_each(|r| self.text(r));
+        i.context.places.iter_mut().for_each(|p| self.text(&mut p.name));
         for p in &mut i.phases {
             self.text(&mut p.note);
         }
@@ -159,7 +178,10 @@ impl Redactor {
 
     fn evidence(&self, lines: &mut [Evidence]) {
         for line in lines {
-            self.text(&mut line.text);
+            let formats = self.formats.get(&line.path).map_or(&[][..], Vec::as_slice);
+            if let Cow::Owned(hidden) = self.hidden_in(&line.text, formats) {
+                line.text = hidden;
+            }
         }
     }
 
@@ -171,7 +193,31 @@ impl Redactor {
 
     /// A text without clients and query strings.
     pub fn hidden<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let without = queries(text);
+        self.hidden_in(text, &[])
+    }
+
+    /// The same for a line of a file with these `log_format` texts.
+    fn hidden_in<'t>(&self, text: &'t str, formats: &[String]) -> Cow<'t, str> {
+        let spans = fields::spans(text, formats);
+        if spans.is_empty() {
+            return self.without_addresses(queries(text));
+        }
+        let mut out = String::new();
+        let mut done = 0;
+        for (start, end, secret) in spans {
+            out.push_str(&text[done..start]);
+            match secret {
+                Secret::User => out.push_str(&self.pseudonym("user-", &text.as_bytes()[start..end])),
+                Secret::Agent => out.push_str(&self.pseudonym("agent-", &text.as_bytes()[start..end])),
+                Secret::Key => out.push_str(&QUERY[1..]),
+            }
+            done = end;
+        }
+        out.push_str(&text[done..]);
+        Cow::Owned(self.without_addresses(queries(&out)).into_owned())
+    }
+
+    fn without_addresses<'t>(&self, without: Cow<'t, str>) -> Cow<'t, str> {
         let mut out = String::new();
         let mut done = 0;
         for (start, end, address) in addresses(&without) {
@@ -179,7 +225,11 @@ impl Redactor {
                 continue;
             }
             out.push_str(&without[done..start]);
-            out.push_str(&self.pseudonym(address));
+            let octets = match address {
+                IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                IpAddr::V6(v6) => v6.octets(),
+            };
+            out.push_str(&self.pseudonym("client-", &octets));
             done = end;
         }
         if done == 0 {
@@ -189,17 +239,17 @@ impl Redactor {
         Cow::Owned(out)
     }
 
-    /// The name of a client in this report.
-    fn pseudonym(&self, address: IpAddr) -> String {
+    /// The name of a client, user or agent in this report.
+    fn pseudonym(&self, kind: &str, value: &[u8]) -> String {
         let mut hash = Sha256::new();
-        // A key of the block's own length before the message; the message has a fixed length of 16 bytes, so that
-        // nothing can be appended to it.
+        // A key of the block's own length before the message. Of the result a few digits are printed, so that nothing
+        // can be appended to the message and hashed on.
         hash.update(self.key);
-        hash.update(match address {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
-        });
-        let mut out = String::from("client-");
+        if kind != "client-" {
+            hash.update(kind);
+        }
+        hash.update(value);
+        let mut out = String::from(kind);
         for byte in hash.finalize().iter().take(DIGITS / 2) {
             let _ = write!(out, "{byte:02x}");
         }

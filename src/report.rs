@@ -3,6 +3,12 @@
 //! The field names are the JSON contract `downtime.report/1`; its schema is `src/render/report.schema.json`.
 //! Times are UTC milliseconds here and become RFC 3339 in the report's zone when they are written.
 
+mod context;
+
+pub use context::{
+    Context, HostPart, HostSummary, Joint, MadeOf, Place, PlaceKind, Skew, Stretch, StretchKind,
+};
+
 use crate::time::Millis;
 use std::collections::BTreeMap;
 
@@ -31,6 +37,10 @@ pub struct Report {
     pub options: Asked,
     /// How available the service was; `None` without requests.
     pub availability: Option<Availability>,
+    /// The hosts, where several are told apart.
+    pub hosts: Vec<HostSummary>,
+    /// What they say together; `None` of a single host.
+    pub joint: Option<Joint>,
     /// What is new since the last run, where runs go on from each other; `None` where they do not.
     pub news: Option<Vec<News>>,
 }
@@ -257,6 +267,8 @@ pub struct Incident {
     pub chart: Option<Chart>,
     /// What it costs of an error budget; `None` where clients saw nothing of it.
     pub error_budget: Option<ErrorBudget>,
+    /// What it is compared with.
+    pub context: Context,
 }
 
 /// What an incident costs of the error budgets in use.

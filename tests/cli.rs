@@ -247,6 +247,7 @@ fn a_redacted_report_names_no_client_and_no_query_in_any_form() {
         let found = words(&shown);
         assert!(!clients.iter().any(|c| found.contains(*c)), "{form}: {shown}");
         assert!(!shown.contains("?period=") && !shown.contains("?page="), "{form}: {shown}");
+        assert!(!shown.contains("Mozilla/") && !shown.contains("AppleWebKit"), "{form}: {shown}");
         if !matches!(form, "csv" | "brief") {
             assert!(report(form, false).contains("?period="), "{form}");
             assert!(
@@ -259,8 +260,20 @@ fn a_redacted_report_names_no_client_and_no_query_in_any_form() {
     }
     // A few lines are quoted, each of one client.
     assert!((2..=6).contains(&names.len()), "{names:?}");
-    let output = downtime().args(["--redact", "-"]).write_stdin(log).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    // A stream has the key of the file with its content: the same client has the same name.
+    let piped = stdout(downtime().args(["--redact", "--format", "json", "-"]).write_stdin(log.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    fs::write(&file, &log).unwrap();
+    let plain = stdout(downtime().args(["--redact", "--format", "json"]).arg(&file));
+    let names = |text: &str| {
+        text.match_indices("client-").map(|(at, _)| text[at..at + 17].to_owned()).collect::<Vec<_>>()
+    };
+    assert!(names(&piped).len() > 2 && names(&plain).contains(&names(&piped)[0]), "{piped}");
+    assert!(!clients.iter().any(|c| words(&piped).contains(*c)), "{piped}");
+    let state = folder.path().join("state");
+    let output = downtime().arg("--redact").arg("--state").arg(state).arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "what earlier runs read makes no key");
 }
 
 #[test]
@@ -272,6 +285,47 @@ fn the_lines_of_the_report_are_opened_by_its_own_command() {
         lines.lines().count() > 1000 && lines.contains("error.log.gz:21: 2026/06/18 18:00:06 [emerg]"),
         "{lines}"
     );
+    let numbers = text.lines().find_map(|l| l.split_once("downtime series ")).unwrap().1;
+    let minutes = format!("series {numbers}");
+    let steps = stdout(downtime().current_dir(env!("CARGO_MANIFEST_DIR")).args(minutes.split(' ')));
+    assert!(steps.contains("18:02") && !steps.contains("18:30"), "{steps}");
     let wrong = downtime().args(["lines", "x", "-"]).write_stdin("").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn redaction_finds_names_and_agents_by_the_format() {
+    use std::fmt::Write as _;
+    let mut log = String::new();
+    for n in 0..1200 {
+        let (minute, second) = (n / 60, n % 60);
+        let status = if (600..660).contains(&n) { 502 } else { 200 };
+        for client in 1..4 {
+            let _ = writeln!(
+                log,
+                "192.0.2.{client} - mary{client} [01/Mar/2026:10:{minute:02}:{second:02} +0000] \"GET /a HTTP/1.1\" {status} 9 \
+                 \"-\" \"Shop/5 (P{client})\" 0.010 \"sid=s3cret{client}\""
+            );
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    fs::write(&file, &log).unwrap();
+    let format = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \
+                  \"$http_user_agent\" $request_time \"$http_cookie\"";
+    let report = |redact: bool| {
+        let mut command = downtime();
+        command
+            .args(["--format", "json", "--log-format", format])
+            .args(redact.then_some("--redact"))
+            .arg(&file);
+        stdout(&mut command)
+    };
+    let (plain, hidden) = (report(false), report(true));
+    for secret in ["mary", "Shop/5", "s3cret", "192.0.2."] {
+        assert!(plain.contains(secret) && !hidden.contains(secret), "{secret}: {hidden}");
+    }
+    for name in ["client-", "user-", "agent-", "[hidden]"] {
+        assert!(hidden.contains(name), "{name}: {hidden}");
+    }
 }

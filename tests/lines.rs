@@ -170,3 +170,81 @@ fn a_line_that_two_files_hold_is_shown_once() {
     let lines = run(folder.path(), &["lines", &id, "."]).unwrap();
     assert_eq!(lines.len(), 2 * 4 * (UP - DOWN) as usize);
 }
+
+/// The program with something on its standard input, through a pipe.
+fn piped(folder: &Path, args: &[&str], input: &[u8]) -> Result<Vec<String>, String> {
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("downtime");
+    let output = command.current_dir(folder).env_clear().args(args).write_stdin(input).output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect())
+    } else {
+        Err(String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[test]
+fn lines_of_standard_input_are_those_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (access, _) = host(0, 1);
+    fs::write(folder.path().join("access.log"), &access).unwrap();
+    let id = id(folder.path());
+    let want = run(folder.path(), &["lines", &id, "access.log", "--raw"]).unwrap();
+    assert!(!want.is_empty());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(access.as_bytes()).unwrap();
+    for input in [access.clone().into_bytes(), gzip.finish().unwrap()] {
+        assert_eq!(piped(folder.path(), &["lines", &id, "-", "--raw"], &input).unwrap(), want);
+    }
+    let place = format!("standard input:{}", DOWN * 5 + 1);
+    let one = piped(folder.path(), &["lines", &place, "-", "--raw"], access.as_bytes()).unwrap();
+    assert_eq!(one, [access.lines().nth(DOWN as usize * 5).unwrap()]);
+}
+
+/// Half an hour in which for a minute and a half one page of two is bad in some way.
+fn quiet(bad: impl Fn(i64) -> (u16, f64)) -> String {
+    let mut access = String::new();
+    for second in TEN..TEN + LAST {
+        for n in 0..6 {
+            let at = clock(second, 0);
+            let hit = n % 2 == 1 && (TEN + DOWN..TEN + UP).contains(&second);
+            let (status, took) = if hit { bad(second) } else { (200, 0.02 + 0.001 * (second % 7) as f64) };
+            let path =
+                if n % 2 == 1 { format!("/static/app.{}.js", n % 3) } else { format!("/p/{}", second % 5) };
+            let client = second % 90 + 1;
+            let _ = writeln!(
+                access,
+                "192.0.2.{client} - - [01/Mar/2026:{at} +0000] \"GET {path}?v={n} HTTP/1.1\" {status} 512 \"-\" \"curl/8\" {took:.3}"
+            );
+        }
+    }
+    access
+}
+
+#[test]
+fn what_a_quiet_incident_is_made_of_is_shown_without_asking_for_all() {
+    type Bad = fn(i64) -> (u16, f64);
+    let kinds: [(&str, Bad, &str); 3] = [
+        ("missing", |_| (404, 0.01), " 404 "),
+        ("slow", |_| (200, 4.5), " 4.500"),
+        ("given up", |_| (499, 0.4), " 499 "),
+    ];
+    for (kind, bad, mark) in kinds {
+        let folder = tempfile::tempdir().unwrap();
+        let format = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
+                      \"$http_referer\" \"$http_user_agent\" $request_time";
+        fs::write(folder.path().join("access.log"), quiet(bad)).unwrap();
+        let option = format!("--log-format={format}");
+        let brief = run(folder.path(), &["--format", "brief", &option, "access.log"]).unwrap();
+        assert_eq!(brief.len(), 1, "{kind}: {brief:?}");
+        let id = brief[0].rsplit_once('[').unwrap().1.trim_end_matches(']').to_owned();
+        let lines = run(folder.path(), &["lines", &id, &option, "access.log", "--raw"]).unwrap();
+        let shown = lines.iter().filter(|l| l.contains(mark)).count();
+        let made = 3 * (UP - DOWN) as usize;
+        // Those written in the seconds behind its end belong to it and are not shown; else all, and nothing besides.
+        assert!(
+            shown * 20 >= made * 19 && lines.len() <= shown + 2,
+            "{kind}: {shown} of {made}, {}",
+            lines.len()
+        );
+    }
+}

@@ -219,6 +219,29 @@ fn counted_from_a_zero() {
 }
 
 #[test]
+fn counted_on_from_the_time_before() {
+    let notes = "2026-06-18, times in UTC-5\n\n- 18:00 outage begins\n- One minute later nginx was started with the wrong port\n\
+        - 2 min after that nginx was stopped\n- a minute later everything was back to normal\n";
+    assert_story(notes, &["3 start+", "4 restart+", "5 stop+", "6 end+"]);
+    // Nothing to count from, or no end of the incident.
+    assert_story("Five minutes later it was over.\n", &[]);
+    let notes = "On 2026-06-18 at 18:00 UTC-5 the outage began. Six minutes later service was restored.\n";
+    assert_story(notes, &["1 start+", "1 end-"]);
+}
+
+#[test]
+fn lengths_that_begin_where_the_last_sentence_ended_and_people() {
+    let notes = "On 2026-06-18 at 18:00 UTC-5 the outage began. For the next 4 minutes requests failed. \
+        About 160 client addresses were affected. 20 clients were affected. 300 users saw errors. \
+        20,000 customers were affected.\n";
+    let found = assert_story(
+        notes,
+        &["1 start+", "1 duration+", "1 clients+", "1 clients-", "1 clients?", "1 clients-"],
+    );
+    assert!(seen(&found).contains("addresses and not people"), "{}", seen(&found));
+}
+
+#[test]
 fn no_date_and_no_zone_are_said() {
     let found = assert_story("18:00 outage begins\n18:04 outage over\n", &["1 start+", "2 end+"]);
     assert_eq!(found.remarks.len(), 2, "{:?}", found.remarks);

@@ -83,10 +83,6 @@ fn ended(failed: bool) -> Exit {
 /// The raw lines behind an incident or at a place.
 pub(crate) fn lines(args: &LinesArgs) -> Result<Exit> {
     let options = resolve::options(&args.input, false, Now::read())?;
-    if options.paths.iter().any(|p| p.as_os_str() == "-") {
-        let what = "the lines are read a second time, which standard input cannot be; name the files";
-        return Err(Error::Usage(what.into()).into());
-    }
     let file = args.output.output.as_deref();
     keep_inputs(file, options.paths.iter().filter_map(|p| p.to_str()))?;
     let request =

@@ -148,10 +148,12 @@ pub(crate) struct ReportArgs {
     /// Exit with 1 when an incident was found, 0 when not, 2 on an error
     #[arg(long, help_heading = "Output")]
     pub(crate) exit_code: bool,
-    /// Hide client addresses and query strings, so that the report can be shown around
+    /// Hide clients, user names, user agents, query strings and cookies, so that the report can be shown around
     ///
-    /// A client has the same pseudonym everywhere in one report. The pseudonyms are keyed by the logs themselves: the
-    /// same logs give the same names, and who has only the report cannot tell whose they are. Reads the logs twice.
+    /// A client (user, agent) has the same pseudonym everywhere in one report. The pseudonyms are keyed by the logs
+    /// themselves: the same logs give the same names, and who has only the report cannot tell whose they are. Query
+    /// strings, cookies, authorization and tokens are left out where they are logged. Paths, virtual hosts and the
+    /// server's own addresses stay. Files are read twice, standard input once.
     #[arg(long, help_heading = "Output")]
     pub(crate) redact: bool,
     /// Add the SHA-256 of each file, so that the report is evidence later
@@ -161,7 +163,7 @@ pub(crate) struct ReportArgs {
     pub(crate) digest: bool,
 }
 
-/// `downtime lines`.
+/// `downtime lines`. Standard input is kept in a temporary file, for its lines are read twice.
 #[derive(Debug, Args)]
 pub(crate) struct LinesArgs {
     /// The id of an incident as reports give it, or a place like error.log:21

@@ -44,6 +44,7 @@ pub(crate) fn options(args: &InputArgs, digest: bool, now: Now) -> Result<Option
         threads: usize::from(args.threads),
         digest,
         redact: false,
+        keep_streams: false,
         chunk_bytes: args.chunk_bytes.and_then(|n| usize::try_from(n).ok()),
     })
 }

@@ -109,6 +109,10 @@ pub(crate) fn report(args: &ReportArgs, file: &std::path::Path) -> Result<Exit> 
     if args.digest {
         return Err(Error::Usage("--digest does not fit --state: old files are not read again".into()).into());
     }
+    if args.redact {
+        let what = "--redact does not fit --state: its key is made of all of the logs, and old files are not read again";
+        return Err(Error::Usage(what.into()).into());
+    }
     let Some(mut session) = open(file)? else {
         messages::note(&format!("another run holds {}; nothing was done", file.display()));
         return Ok(Exit::Done);

@@ -40,11 +40,13 @@ pub struct DiscoverOptions {
     pub max_depth: usize,
     /// More files than this are refused: nobody means them all.
     pub max_files: usize,
+    /// What can be read only once is kept in a temporary file and read as files are.
+    pub keep_streams: bool,
 }
 
 impl Default for DiscoverOptions {
     fn default() -> Self {
-        Self { host_from: HostFrom::Auto, max_depth: 16, max_files: 100_000 }
+        Self { host_from: HostFrom::Auto, max_depth: 16, max_files: 100_000, keep_streams: false }
     }
 }
 
@@ -118,6 +120,14 @@ struct Candidate {
     root: Option<usize>,
 }
 
+/// A stream as something that can be read again, where that is asked for.
+fn again(source: Source, options: &DiscoverOptions) -> Result<Source> {
+    match source.reader().filter(|_| options.keep_streams) {
+        Some(once) => stdin::kept(once, &source.shown),
+        None => Ok(source),
+    }
+}
+
 /// Finds the inputs. Fails only where nothing sensible can be done; see [`Discovered::errors`] for the rest.
 pub fn discover(paths: &[PathBuf], options: &DiscoverOptions) -> Result<Discovered> {
     let default = [PathBuf::from(DEFAULT_PATH)];
@@ -135,13 +145,13 @@ pub fn discover(paths: &[PathBuf], options: &DiscoverOptions) -> Result<Discover
             if streams.iter().any(|(_, s)| s.shown == "standard input") {
                 walk.out.skip(Reason::Twice, path);
             } else {
-                streams.push((walk.files.len(), stdin::source()?));
+                streams.push((walk.files.len(), again(stdin::source()?, options)?));
             }
             continue;
         }
         match fs::metadata(path) {
             Ok(meta) if meta.file_type().is_fifo() => match stdin::pipe(path) {
-                Ok(source) => streams.push((walk.files.len(), source)),
+                Ok(source) => streams.push((walk.files.len(), again(source, options)?)),
                 Err(error) => walk.out.errors.push(error),
             },
             Ok(meta) => walk.argument(path, &meta, argument)?,

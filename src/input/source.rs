@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::input::inflate::{Packing, Stream};
 use crate::input::map::Mapped;
-use crate::input::stdin::Once;
+use crate::input::stdin::{Held, Once};
 use crate::time::Second;
 
 /// Bytes of unpacked text looked at to tell what a file is.
@@ -59,6 +59,8 @@ pub struct Source {
     /// When it was last written.
     pub modified: Option<Second>,
     once: Option<Once>,
+    /// Keeps the file there, where it is a copy that nobody else needs.
+    held: Option<Held>,
 }
 
 impl Source {
@@ -90,6 +92,7 @@ impl Source {
             inode: Some((meta.dev(), meta.ino())),
             modified: Some(meta.mtime()),
             once: None,
+            held: None,
         }
     }
 
@@ -105,6 +108,7 @@ impl Source {
             inode: None,
             modified: None,
             once: Some(once),
+            held: None,
         }
     }
 
@@ -120,7 +124,18 @@ impl Source {
             inode: None,
             modified: None,
             once: None,
+            held: None,
         }
+    }
+
+    /// Keeps something for as long as this source is there.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
+    /// The reader of something that can be read only once.
+    pub fn reader(&self) -> Option<&Once> {
+        self.once.as_ref()
     }
 
     /// Whether ranges of it can be read in any order: a plain regular file.

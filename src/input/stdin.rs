@@ -4,13 +4,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek};
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::input::inflate::{Packing, Stream};
 use crate::input::source::{Kind, Source};
+use sha2::{Digest, Sha256};
 
 /// A reader that can be looked into any number of times and taken once. Clones share the reader.
 #[derive(Clone)]
@@ -19,19 +20,21 @@ pub struct Once(Arc<Mutex<State>>);
 struct State {
     head: Vec<u8>,
     ended: bool,
+    /// Fed with all bytes that are read, where that was asked for.
+    hash: Option<Arc<Mutex<Sha256>>>,
     reader: Option<Box<dyn Read + Send>>,
 }
 
 impl Once {
     /// Wraps a reader that stands at its beginning.
     pub fn new(reader: Box<dyn Read + Send>) -> Self {
-        Self(Arc::new(Mutex::new(State { head: Vec::new(), ended: false, reader: Some(reader) })))
+        Self(Arc::new(Mutex::new(State { head: Vec::new(), ended: false, hash: None, reader: Some(reader) })))
     }
 
     /// The first bytes as they are, packed or not: at most `n`, fewer only where the input ends. May wait for them.
     pub fn peek(&self, n: usize) -> io::Result<Vec<u8>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { head, ended, reader } = &mut *state;
+        let State { head, ended, reader, .. } = &mut *state;
         let reader = reader.as_mut().ok_or_else(taken)?;
         while head.len() < n && !*ended {
             let missing = (n - head.len()) as u64;
@@ -45,7 +48,24 @@ impl Once {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = state.reader.take().ok_or_else(taken)?;
         let head = std::mem::take(&mut state.head);
-        Stream::new(Box::new(io::Cursor::new(head).chain(reader)))
+        let all = io::Cursor::new(head).chain(reader);
+        match &state.hash {
+            Some(hash) => Stream::new(Box::new(Hashed { inner: all, hash: Arc::clone(hash) })),
+            None => Stream::new(Box::new(all)),
+        }
+    }
+
+    /// Feeds a hash with the bytes as they are, packed or not, when they are read. To be asked before.
+    pub fn feed(&self, hash: Sha256) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.hash = Some(Arc::new(Mutex::new(hash)));
+    }
+
+    /// What became of that hash; `None` where none was asked for.
+    pub fn fed(&self) -> Option<[u8; 32]> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = state.hash.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Some(hash.finalize().into())
     }
 }
 
@@ -53,6 +73,59 @@ impl fmt::Debug for Once {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Once")
     }
+}
+
+/// A reader that feeds a hash. When it is dropped it reads what is left: how much of a damaged input was taken depends on
+/// the sizes of blocks, and its hash must not.
+struct Hashed<R: Read> {
+    inner: R,
+    hash: Arc<Mutex<Sha256>>,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hash.lock().unwrap_or_else(PoisonError::into_inner).update(&buffer[..n]);
+        Ok(n)
+    }
+}
+
+impl<R: Read> Drop for Hashed<R> {
+    fn drop(&mut self) {
+        // A reader that fails has no more to give.
+        let _ = io::copy(self, &mut io::sink());
+    }
+}
+
+/// Writes what can be read only once to a file of the temporary folder, to be read as often as needed. The file is gone
+/// with the source, and where the system allows it has no name from the start.
+pub fn kept(once: &Once, name: &str) -> Result<Source> {
+    let failed = || Error::io("the temporary folder, where the input is kept to be read twice");
+    let (mut file, path, held) = scratch().map_err(failed())?;
+    let reader = {
+        let mut state = once.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = std::mem::take(&mut state.head);
+        state.reader.take().map(|reader| io::Cursor::new(head).chain(reader))
+    };
+    let mut reader = reader.ok_or_else(taken).map_err(Error::io(name))?;
+    io::copy(&mut reader, &mut file).map_err(failed())?;
+    let mut source = Source::file(&path)?;
+    name.clone_into(&mut source.shown);
+    source.hold(held);
+    Ok(source)
+}
+
+/// What keeps a file for as long as it is needed.
+pub type Held = Arc<dyn fmt::Debug + Send + Sync>;
+
+fn scratch() -> io::Result<(File, PathBuf, Held)> {
+    if cfg!(target_os = "linux") && Path::new("/proc/self/fd").is_dir() {
+        let file = tempfile::tempfile()?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        return Ok((file.try_clone()?, path, Arc::new(file)));
+    }
+    let (file, path) = tempfile::NamedTempFile::new()?.into_parts();
+    Ok((file, path.to_path_buf(), Arc::new(path)))
 }
 
 fn taken() -> io::Error {
@@ -116,6 +189,39 @@ mod tests {
         once.open().unwrap().read_to_string(&mut all).unwrap();
         assert_eq!(all, "one\ntwo\n");
         assert!(once.open().is_err() && once.peek(1).is_err());
+    }
+
+    #[test]
+    fn a_hash_is_fed_with_all_bytes_however_many_were_wanted() {
+        let hash = |open: bool| {
+            let once = Once::new(Box::new(&b"one\ntwo\n"[..]));
+            once.feed(Sha256::new_with_prefix(b"x"));
+            assert_eq!(once.peek(2).unwrap(), b"on");
+            let mut stream = once.open().unwrap();
+            if open {
+                stream.read_exact(&mut [0; 5]).unwrap();
+            }
+            drop(stream);
+            once.fed().unwrap()
+        };
+        let whole: [u8; 32] = Sha256::digest(b"xone\ntwo\n").into();
+        assert_eq!((hash(true), hash(false)), (whole, whole));
+        assert_eq!(Once::new(Box::new(io::empty())).fed(), None);
+    }
+
+    #[test]
+    fn what_is_kept_can_be_read_twice_and_leaves_nothing_behind() {
+        let once = Once::new(Box::new(&b"one\ntwo\n"[..]));
+        assert_eq!(once.peek(2).unwrap(), b"on");
+        let source = kept(&once, "standard input").unwrap();
+        assert!(source.is_seekable() && source.size == 8 && source.shown == "standard input");
+        for _ in 0..2 {
+            assert_eq!(std::fs::read(&source.path).unwrap(), b"one\ntwo\n");
+        }
+        let path = source.path.clone();
+        drop(source);
+        assert!(std::fs::read(path).map_or(true, |b| b != b"one\ntwo\n"));
+        assert!(kept(&once, "standard input").is_err());
     }
 
     #[test]

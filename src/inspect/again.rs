@@ -85,11 +85,24 @@ impl Answer {
     }
 }
 
+/// One try at an upstream peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Try {
+    /// When its request is dated.
+    pub(super) second: Second,
+    /// Key of the peer.
+    pub(super) peer: u64,
+    /// nginx went on to another peer, or the request failed with it.
+    pub(super) failed: bool,
+}
+
 /// The requests around a candidate.
 #[derive(Debug)]
 pub(super) struct Look {
     /// In order of time.
     pub(super) answers: Vec<Answer>,
+    /// Tries at upstream peers, several a request where it was retried.
+    pub(super) tries: Vec<Try>,
     /// The texts behind hashes and keys.
     texts: HashMap<u64, Box<str>, BuildHasherDefault<Mixed>>,
     /// The candidate.
@@ -155,6 +168,7 @@ impl Look {
         }
         let mut look = Self {
             answers: Vec::new(),
+            tries: Vec::new(),
             texts: HashMap::default(),
             inside,
             span,
@@ -220,9 +234,15 @@ impl Look {
         for (key, text) in named.into_iter().flatten().chain([(client_key, client)]) {
             self.texts.entry(key).or_insert_with(|| String::from_utf8_lossy(text).into());
         }
+        let second = if failed { arrived.div_euclid(1000) } else { end };
+        for (peer, passed_over) in record.upstream_addr.into_iter().flat_map(peers) {
+            let key = Dimension::Peer.key(peer);
+            self.texts.entry(key).or_insert_with(|| String::from_utf8_lossy(peer).into());
+            self.tries.push(Try { second, peer: key, failed: passed_over.unwrap_or(failed) });
+        }
         Some(Answer {
             ended: end,
-            second: if failed { arrived.div_euclid(1000) } else { end },
+            second,
             class,
             status,
             failed,
@@ -371,6 +391,27 @@ impl Ticks for Counted {
     }
 }
 
+/// The peers of an `$upstream_addr` list in order. `Some(true)` is one that failed, since nginx went on to the next;
+/// `Some(false)` one that answered, with an internal redirect to another group; of the last the request itself tells.
+fn peers(list: &[u8]) -> impl Iterator<Item = (&[u8], Option<bool>)> {
+    let mut rest = Some(list);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = memchr::memchr2(b',', b' ', text).unwrap_or(text.len());
+        let behind = &text[end..];
+        let passed_over = if behind.starts_with(b", ") {
+            Some(true)
+        } else if behind.starts_with(b" : ") {
+            Some(false)
+        } else {
+            None
+        };
+        rest = passed_over.map(|failed| &behind[if failed { 2 } else { 3 }..]);
+        Some((&text[..end], passed_over))
+    })
+    .filter(|(peer, _)| !peer.is_empty() && *peer != b"-")
+}
+
 /// The last number of a list of seconds with decimals, in milliseconds.
 fn last_seconds(list: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(last_peer(list)?).ok()?;
@@ -387,6 +428,22 @@ fn requests(host: &Host<'_>, window: Window) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_retried_requests_each_peer_is_told() {
+        let told = |list: &'static str| {
+            let name = |(p, failed): (&[u8], Option<bool>)| (String::from_utf8_lossy(p).into_owned(), failed);
+            peers(list.as_bytes()).map(name).collect::<Vec<_>>()
+        };
+        let one = |name: &str, failed| (name.to_owned(), failed);
+        assert_eq!(told("10.0.0.1:80"), [one("10.0.0.1:80", None)]);
+        assert_eq!(
+            told("10.0.0.1:80, unix:/a.sock : [::1]:80"),
+            [one("10.0.0.1:80", Some(true)), one("unix:/a.sock", Some(false)), one("[::1]:80", None)]
+        );
+        assert_eq!(told("-"), []);
+        assert_eq!(told(""), []);
+    }
 
     #[test]
     fn upstream_times_are_read_from_the_end() {

@@ -65,7 +65,7 @@ pub fn availability(incidents: &[Incident], coverage: &[Coverage], totals: Total
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Impact, Scope};
+    use crate::report::{Context, Impact, Scope};
 
     fn incident(severity: Severity, from: i64, to: Option<i64>, impact: Impact) -> Incident {
         Incident {
@@ -90,6 +90,7 @@ mod tests {
             evidence: Vec::new(),
             chart: None,
             error_budget: None,
+            context: Context::default(),
         }
     }
 

@@ -94,7 +94,11 @@ fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
     if matches!(r.kind, Kind::Slow | Kind::Missing) {
         return None;
     }
-    let failed = format!("{} of {} failed", clock::count(r.failed), clock::count_of(r.requests, "request"));
+    // What limits refused was not compared with the rest.
+    let failed = match r.requests {
+        0 => format!("{} failed", clock::count_of(r.failed, "request")),
+        n => format!("{} of {} failed", clock::count(r.failed), clock::count_of(n, "request")),
+    };
     let length = clock::duration((r.end - r.start).max(0) * 1000);
     let silent = matches!(r.kind, Kind::Silence(_));
     let (kind, summary) = match r.reason {

@@ -3,7 +3,7 @@
 use super::again::{Look, Looks};
 use super::cause::{causes, story, trigger};
 use super::host::Host;
-use super::{cut_short, places, restarts, shown};
+use super::{cut_short, places, restarts, shares, shown};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::reading::Role;
@@ -81,6 +81,7 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
         // Both follow from the finished incident, once hosts are joined.
         chart: None,
         error_budget: None,
+        context: shares::context(look, a),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Incidents that several hosts had together are one incident.
 
-use crate::report::Incident;
+use crate::report::{Context, Incident};
 
 /// Joins incidents of different hosts that overlap by half of the shorter one and are of one severity.
 pub fn join_hosts(incidents: &mut Vec<Incident>, hosts: usize) {
@@ -25,6 +25,36 @@ pub fn join_hosts(incidents: &mut Vec<Incident>, hosts: usize) {
     *incidents = joined;
 }
 
+/// What the requests of two hosts say of the places, as one.
+fn join_context(a: &mut Context, b: Context) {
+    a.sampled |= b.sampled;
+    a.remarks.extend(b.remarks);
+    let (made, other) = (&mut a.made_of, b.made_of);
+    made.slow_ms = [made.slow_ms, other.slow_ms].into_iter().flatten().min();
+    made.given_up |= other.given_up;
+    made.gone_paths.extend(other.gone_paths);
+    made.gone_endpoints.extend(other.gone_endpoints);
+    if a.counted.is_empty() {
+        a.counted = b.counted;
+    }
+    for place in b.places {
+        match a.places.iter_mut().find(|p| p.kind == place.kind && p.name == place.name) {
+            Some(mine) => {
+                mine.requests += place.requests;
+                mine.failed += place.failed;
+                mine.first_failure = [mine.first_failure, place.first_failure].into_iter().flatten().min();
+                // Their traffic around the incident is not known apart: the worse share is the safer one.
+                mine.usual_share =
+                    [mine.usual_share, place.usual_share].into_iter().flatten().reduce(f64::max);
+            }
+            None => a.places.push(place),
+        }
+    }
+    a.places.sort_by(|x, y| {
+        (x.kind, y.failed, y.requests, &x.name).cmp(&(y.kind, x.failed, x.requests, &y.name))
+    });
+}
+
 fn last(i: &Incident) -> i64 {
     i.end.unwrap_or(i.end_bounds.1)
 }
@@ -36,7 +66,22 @@ fn belong_together(a: &Incident, b: &Incident) -> bool {
     other_host && a.severity == b.severity && shared * 2 >= shorter && shared > 0
 }
 
-fn join(a: &mut Incident, b: Incident) {
+/// Says of what one host alone said which host it was.
+fn sign(i: &mut Incident) {
+    let [host] = i.scope.hosts.as_slice() else { return };
+    let notes = i.phases.iter_mut().map(|p| &mut p.note).chain(&mut i.context.remarks);
+    for note in notes.filter(|n| !n.is_empty()) {
+        *note = format!("{host}: {note}");
+    }
+}
+
+fn join(a: &mut Incident, mut b: Incident) {
+    sign(a);
+    sign(&mut b);
+    let next = b.scope.hosts.join(", ");
+    for cause in b.cause.iter_mut().chain(&mut b.other_causes) {
+        cause.summary = format!("on {next}: {}", cause.summary);
+    }
     if b.end_bounds.1 > a.end_bounds.1 {
         (a.end, a.end_bounds, a.open_end) = (b.end, b.end_bounds, b.open_end);
     }
@@ -81,5 +126,6 @@ fn join(a: &mut Incident, b: Incident) {
     a.timeline.extend(b.timeline);
     a.timeline.sort_by_key(|e| e.time);
     a.evidence.extend(b.evidence);
-    a.why = format!("{}; on the next host {}", a.why, b.why);
+    join_context(&mut a.context, b.context);
+    a.why = format!("{}; on {next} {}", a.why, b.why);
 }

@@ -2,11 +2,13 @@
 //! lines that say so, and puts everything into the words of the report.
 //!
 //! [`host`] gathers what one host's files say, on one clock; [`marks`] reads nginx's words about itself;
-//! [`incident`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them; [`found`] makes findings;
+//! [`incident`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them, [`around`] and [`shares`]
+//! what they are compared with; [`several`] and [`skew`] compare hosts; [`found`] makes findings;
 //! [`files`] says what the files cover and what
 //! was not counted.
 
 mod again;
+mod around;
 mod availability;
 mod budget;
 mod cause;
@@ -24,9 +26,13 @@ mod missing;
 mod one_client;
 mod places;
 mod restarts;
+mod several;
+mod shares;
 mod shown;
+mod skew;
 
 pub use again::Looks;
+pub use around::around;
 pub use availability::availability;
 pub use budget::error_budget;
 pub use cause::word_summary;
@@ -37,6 +43,7 @@ pub use host::{Counted, Host, hosts};
 pub use incident::incidents;
 pub use joint::join_hosts;
 pub use marks::Word;
+pub use several::{alike, hosts_of, joint, summaries};
 
 use crate::detect::{self, Detection};
 use crate::report::Finding;

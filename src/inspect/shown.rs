@@ -5,7 +5,8 @@ use super::host::Host;
 use super::missing;
 use crate::clock;
 use crate::detect::{Anomaly, Kind};
-use crate::report::{Cause, Evidence};
+use crate::report::{Cause, Evidence, MadeOf};
+use crate::scan::Dimension;
 use crate::timeline::Class;
 use std::collections::BTreeMap;
 
@@ -17,6 +18,26 @@ pub(super) fn bad<'a>(look: &'a Look, a: &'a Anomaly) -> Box<dyn Fn(&Answer) -> 
         (Kind::Slow, None) => Box::new(|x| x.class == Class::Aborted),
         _ => Box::new(|x| x.failed),
     }
+}
+
+/// How the lines of what is bad are told again.
+pub(super) fn made_of(look: &Look, a: &Anomaly) -> MadeOf {
+    let mut made = MadeOf::default();
+    match (a.kind, a.slow) {
+        (Kind::Slow, Some(s)) => made.slow_ms = Some(s.limit_ms),
+        (Kind::Slow, None) => made.given_up = true,
+        (Kind::Missing, _) => {
+            let bad = bad(look, a);
+            for x in look.inside().filter(|x| bad(x)) {
+                made.gone_paths.insert(x.path);
+                if !look.complete {
+                    made.gone_endpoints.insert(x.names[Dimension::Endpoint as usize]);
+                }
+            }
+        }
+        _ => {}
+    }
+    made
 }
 
 /// The first and the last line of what is bad.

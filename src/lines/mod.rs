@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::inspect::Host;
 use crate::reading::{Read, byte_of_line};
 use crate::render::safe;
-use crate::report::{Evidence, Incident, Report};
+use crate::report::{Evidence, Incident, MadeOf, Report};
 use crate::time::{Millis, Second, Window};
 use reader::Reader;
 use std::collections::BTreeSet;
@@ -30,7 +30,8 @@ pub struct Request {
     pub what: String,
     /// Lines shown before and after each.
     pub context: usize,
-    /// Of an incident every line of its time, and not only failed requests, error records and its evidence.
+    /// Of an incident every line of its time, and not only what it is made of: failed requests, what else it counts as
+    /// bad (late answers, missing content, clients that gave up), error records and its evidence.
     pub all: bool,
 }
 
@@ -58,6 +59,8 @@ pub(crate) struct Wanted {
     places: BTreeSet<(usize, u64)>,
     /// By time: failed requests that arrived in it, records that were written in it.
     window: Option<Window>,
+    /// By kind: what was bad without having failed, when it was written in the window.
+    made_of: MadeOf,
     all: bool,
     context: usize,
     /// The files that are looked at.
@@ -134,6 +137,7 @@ fn of_incident(i: &Incident, reads: &[Read], request: &Request) -> Wanted {
             start: i.start.div_euclid(1000),
             end: end.saturating_add(999).div_euclid(1000),
         }),
+        made_of: i.context.made_of.clone(),
         all: request.all,
         context: request.context,
         files: (0..reads.len()).filter(|&f| mine(&reads[f])).collect(),
@@ -169,6 +173,7 @@ fn of_place(path: &str, line: u64, reads: &[Read], request: &Request) -> Result<
             Ok(Wanted {
                 places: [(*file, byte)].into(),
                 window: None,
+                made_of: MadeOf::default(),
                 all: false,
                 context: request.context,
                 files: vec![*file],

@@ -3,10 +3,13 @@
 use super::Wanted;
 use crate::catalogue::read_line;
 use crate::format::errorlog;
+use crate::format::record::AccessRecord;
 use crate::input::source::{Pages, PlainFile, open_stream};
 use crate::reading::{Read, Role, line_number};
-use crate::scan::{Block, count_newlines, has_failed};
+use crate::report::MadeOf;
+use crate::scan::{Block, Dimension, count_newlines, has_failed, hash, template};
 use crate::time::{Millis, Second, Window, parse_error_time};
+use crate::timeline::Class;
 use crate::zone::ZonePlan;
 use std::io::{self, Read as _};
 
@@ -238,6 +241,8 @@ impl<'a> Reader<'a> {
                 inside(stamp.second())
             } else {
                 failed && inside(arrival.div_euclid(1000))
+                    || (inside(stamp.second()) || inside(arrival.div_euclid(1000)))
+                        && is_made_of(&self.wanted.made_of, &record)
             };
             return Some(Last { time: Some(stamp.millis), rank: 1, wanted });
         }
@@ -258,6 +263,26 @@ impl<'a> Reader<'a> {
         let wanted = self.last.wanted || self.wanted.all && inside(framed.second());
         Some(Last { time: Some(framed.millis), rank: self.last.rank, wanted })
     }
+}
+
+/// Whether an incident that is made of this counts a request as bad.
+fn is_made_of(made: &MadeOf, record: &AccessRecord<'_>) -> bool {
+    let Some(class) = record.status.map(Class::of) else { return false };
+    if made.given_up && class == Class::Aborted {
+        return true;
+    }
+    if made.slow_ms.is_some_and(|limit| record.request_time.is_some_and(|ms| ms >= limit)) {
+        return true;
+    }
+    let uri = record.uri.unwrap_or_default();
+    let path = &uri[..uri.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(uri.len())];
+    let of_endpoint = || {
+        let mut room = Vec::new();
+        template(uri, &mut room);
+        made.gone_endpoints.contains(&Dimension::Endpoint.key(&room))
+    };
+    class == Class::Missing
+        && (made.gone_paths.contains(&hash(path)) || !made.gone_endpoints.is_empty() && of_endpoint())
 }
 
 impl Streamed {

@@ -7,20 +7,18 @@ fn redactor(content: &str) -> Redactor {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.log");
     std::fs::write(&file, content).unwrap();
-    Redactor::of_files([file.as_path()]).unwrap()
+    Redactor::of_contents(vec![of_file(&file).unwrap()])
 }
 
-/// With every pseudonym as `C`.
+/// With every pseudonym as `C`, `U` or `A`.
 fn hidden(text: &str) -> String {
-    let out = redactor("x").hidden(text).into_owned();
-    let mut short = String::new();
-    let mut rest = out.as_str();
-    while let Some((before, after)) = rest.split_once("client-") {
-        short.push_str(before);
-        short.push('C');
-        rest = &after[DIGITS..];
+    let mut out = redactor("x").hidden(text).into_owned();
+    for (kind, letter) in [("client-", "C"), ("user-", "U"), ("agent-", "A")] {
+        while let Some(at) = out.find(kind) {
+            out.replace_range(at..at + kind.len() + DIGITS, letter);
+        }
     }
-    short + rest
+    out
 }
 
 #[test]
@@ -28,7 +26,7 @@ fn addresses_and_queries_go_and_the_rest_stays() {
     for (raw, want) in [
         (
             "192.0.2.7 - - [01/Mar/2026:10:00:00 +0000] \"GET /a?b=c HTTP/1.1\" 502 5 \"https://x/?q=1\" \"curl/8.5.0\"",
-            "C - - [01/Mar/2026:10:00:00 +0000] \"GET /a?[hidden] HTTP/1.1\" 502 5 \"https://x/?[hidden]\" \"curl/8.5.0\"",
+            "C - - [01/Mar/2026:10:00:00 +0000] \"GET /a?[hidden] HTTP/1.1\" 502 5 \"https://x/?[hidden]\" \"A\"",
         ),
         ("GET /a?b=c d HTTP/1.1", "GET /a?[hidden] d HTTP/1.1"),
         ("\"GET /a?b=c d HTTP/1.1\" 400", "\"GET /a?[hidden] HTTP/1.1\" 400"),

@@ -1,13 +1,41 @@
 //! The command that opens the lines behind a statement, ready to be copied into a shell.
 
+use crate::clock::Clock;
 use crate::render::safe;
-use crate::report::Report;
+use crate::report::{Incident, Report};
+use crate::time::Millis;
 
 /// `downtime lines WHAT PATH...`, with the options that were given, since they may change what an incident is.
 pub fn lines(report: &Report, what: &str) -> String {
     let mut out = format!("downtime lines {}", quoted(what));
     // Lines come from the logs themselves: whoever may read those has nothing hidden from them.
-    for (name, value) in report.options.options.iter().filter(|o| o.0 != "redact") {
+    asked(report, &["redact"], &mut out);
+    out
+}
+
+/// The command that counts an incident and what lies around it, step by step.
+pub fn series(report: &Report, incident: &Incident) -> String {
+    let chart = incident.chart.as_ref();
+    let end = incident.end.unwrap_or(incident.end_bounds.1);
+    let (from, to) = chart.map_or((incident.start, end), |c| (c.start, c.end()));
+    let step = match to.saturating_sub(from) / 1000 {
+        // A minute is what is taken where nothing is said.
+        n if n <= 14_400 => "",
+        n if n <= 259_200 => " --step=1h",
+        _ => " --step=1d",
+    };
+    // Without a zone a time is one of the zone that is shown; the minute is enough to hold all of it.
+    let clock = Clock::new(report.zone);
+    let minute = |at: Millis| clock.rfc3339(at)[..16].to_owned();
+    let (from, to) = (minute(from), minute(to.saturating_add(59_999)));
+    let mut out = format!("downtime series{step} --since={from} --until={to}");
+    asked(report, &["redact", "since", "until"], &mut out);
+    out
+}
+
+/// The options of the report, but for some, and its paths.
+fn asked(report: &Report, but: &[&str], out: &mut String) {
+    for (name, value) in report.options.options.iter().filter(|o| !but.contains(&o.0)) {
         // An option's value may begin with a hyphen (`-05:00`).
         out.extend([" --", name, "=", &quoted(value)]);
     }
@@ -17,7 +45,6 @@ pub fn lines(report: &Report, what: &str) -> String {
         out.push(' ');
         out.push_str(&quoted(&path));
     }
-    out
 }
 
 /// A word as a shell of the POSIX family takes it, in quotes where it needs them.

@@ -10,6 +10,7 @@ mod incident;
 mod sources;
 
 use crate::clock::{self, Clock};
+use crate::render::grids::{self, Grid};
 use crate::render::safe;
 use crate::render::text::places::Places;
 use crate::render::text::{lasted, sentence, totals, weight};
@@ -22,7 +23,7 @@ use std::io::{self, Write};
 /// The one style of the page.
 const STYLE: &str = include_str!("html/style.css");
 /// Incidents in full, rows of each table; JSON has all of them.
-const FULL: usize = 50;
+const FULL: usize = 100;
 const ROWS: usize = 200;
 /// Longest text of one line of a log.
 const LONGEST: usize = 4096;
@@ -67,10 +68,15 @@ fn page(report: &Report) -> Markup {
             body {
                 header { (headline(report, &title, places.clock)) }
                 main {
-                    (list(report, places.clock))
+                    (list(report, &order, places.clock))
                     @for &at in &order { (incident::section(report, at, &places)) }
                     @if report.incidents.len() > order.len() {
                         p { "The " (order.len()) " worst are shown in full; the list has all." }
+                    }
+                    (hosts(report))
+                    @if let Some(a) = report.availability.as_ref().filter(|_| !report.incidents.is_empty()) {
+                        h2 { "Availability" }
+                        p { (grids::availability(a, &report.incidents)) }
                     }
                     (findings(report, &places))
                     (sources::section(report, &places))
@@ -117,7 +123,7 @@ fn anchor(at: usize) -> String {
     format!("incident-{}", at + 1)
 }
 
-fn list(report: &Report, clock: Clock) -> Markup {
+fn list(report: &Report, full: &[usize], clock: Clock) -> Markup {
     if report.incidents.len() < 2 {
         return html! {};
     }
@@ -128,7 +134,7 @@ fn list(report: &Report, clock: Clock) -> Markup {
         }, html! {
             @for (at, i) in report.incidents.iter().enumerate() {
                 tr {
-                    td class="n" { a href={ "#" (anchor(at)) } { (at + 1) } }
+                    td class="n" { @if full.contains(&at) { a href={ "#" (anchor(at)) } { (at + 1) } } @else { (at + 1) } }
                     td class="t" { (clock.full(i.start)) }
                     td class="t" { (lasted(i)) }
                     td class=(i.severity.name()) { (i.severity.name()) }
@@ -147,6 +153,31 @@ fn table(name: &str, heads: Markup, rows: Markup) -> Markup {
         div class="scroll" role="region" aria-label=(name) tabindex="0" {
             table { thead { (heads) } tbody { (rows) } }
         }
+    }
+}
+
+/// A table that other outputs have too.
+fn grid(grid: &Grid) -> Markup {
+    let class = |at: usize| if grid.numbers.contains(&at) { "n t" } else { "t" };
+    table(
+        grid.name,
+        html! { tr { @for (at, head) in grid.heads.iter().enumerate() { th scope="col" class=(class(at)) { (head) } } } },
+        html! {
+            @for row in &grid.rows {
+                tr { @for (at, cell) in row.iter().enumerate() { td class=(class(at)) { (shown(cell)) } } }
+            }
+        },
+    )
+}
+
+/// The hosts beside one another, and what they say together.
+fn hosts(report: &Report) -> Markup {
+    let Some(table) = grids::hosts(report) else { return html! {} };
+    html! {
+        h2 { "Hosts" }
+        @if let Some(joint) = &report.joint { p { "Together: " (shown(&joint.verdict)) "." } }
+        (grid(&table))
+        @for text in grids::clocks(report) { p class="quiet" { (shown(&text)) } }
     }
 }
 

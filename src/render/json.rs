@@ -3,6 +3,7 @@
 //! The structs of `json/view.rs` and `json/listing.rs` are the order of the fields. The contract in the language of machines is
 //! `report.schema.json`, which is printed by `downtime --schema`; tests hold every output against it.
 
+mod context;
 mod explained;
 mod formatter;
 mod listing;

@@ -7,6 +7,7 @@ mod incident;
 mod mark;
 
 use crate::clock::{self, Clock};
+use crate::render::grids::{self, Grid};
 use crate::render::text::places::Places;
 use crate::render::text::{totals, weight};
 use crate::report::{CoverageState, Report};
@@ -44,6 +45,10 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         line(&mut page, &format!("The {n} worst of {all} incidents are told in full; the table has all.\n"));
     }
     if !report.incidents.is_empty() {
+        if let Some(a) = &report.availability {
+            line(&mut page, "## Availability\n");
+            line(&mut page, &format!("{}\n", grids::availability(a, &report.incidents)));
+        }
         for (heading, body) in PEOPLE {
             line(&mut page, &format!("## {heading}\n"));
             if !body.is_empty() {
@@ -51,6 +56,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             }
         }
     }
+    hosts(&mut page, report);
     findings(&mut page, report, &places);
     sources(&mut page, report, &places);
     out.write_all(page.trim_end().as_bytes())?;
@@ -130,6 +136,36 @@ fn title(page: &mut String, report: &Report, places: &Places<'_>) {
             page.push('\n');
         }
     }
+}
+
+/// A table that other outputs have too.
+fn grid(page: &mut String, grid: &Grid) {
+    heads(page, &grid.heads);
+    for cells in &grid.rows {
+        let cell = |(at, cell): (usize, &String)| match cell.as_str() {
+            "-" => "-".to_owned(),
+            // Numbers are the report's own words.
+            _ if grid.numbers.contains(&at) => cell.replace('<', "&lt;"),
+            _ => prose(cell),
+        };
+        let cells: Vec<String> = cells.iter().enumerate().map(cell).collect();
+        row(page, &cells.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    page.push('\n');
+}
+
+/// The hosts beside one another, and what they say together.
+fn hosts(page: &mut String, report: &Report) {
+    let Some(table) = grids::hosts(report) else { return };
+    line(page, "## Hosts\n");
+    if let Some(joint) = &report.joint {
+        line(page, &format!("Together: {}.\n", prose(&joint.verdict)));
+    }
+    grid(page, &table);
+    for text in grids::clocks(report) {
+        line(page, &format!("- {}", prose(&text)));
+    }
+    page.push('\n');
 }
 
 fn findings(page: &mut String, report: &Report, places: &Places<'_>) {

@@ -9,6 +9,7 @@ pub mod command;
 pub mod csv;
 pub mod explain;
 pub mod formats;
+mod grids;
 pub mod html;
 pub mod json;
 pub mod lines;

@@ -11,6 +11,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The mark where text was cut.
 pub const CUT: char = '…';
 
+/// What a formula begins with, the wide and the small forms too.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹣'];
+
 /// Combining marks that may follow one another: a few are writing, a tower of them smears over other lines.
 const MARKS_IN_A_ROW: u32 = 2;
 
@@ -124,7 +127,8 @@ pub fn cut_front(text: &str, limit: usize) -> String {
 /// One CSV cell (RFC 4180): a row stays a line, and no cell is taken for a formula. Spreadsheets read a cell that
 /// begins with one of these signs as a formula even inside quotes (OWASP, "CSV Injection"), the wide forms too.
 pub fn csv_cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    // Some trim a cell before they look at it.
+    let formula = text.trim_start().starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n']);
     let shown = visible(text);
     let guarded = if formula { Cow::Owned(format!("'{shown}")) } else { shown };
     if guarded.contains(['"', ',', '\'', ';']) || guarded.starts_with(' ') || guarded.ends_with(' ') {
@@ -178,6 +182,9 @@ mod tests {
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("\t=1", "\"'\\t=1\""),
             ("\r=1", "\"'\\r=1\""),
+            (" =1", "\"' =1\""),
+            ("\u{a0}＝1", "\"'\u{a0}＝1\""),
+            ("－1", "\"'－1\""),
             ("two\nlines", "two\\nlines"),
         ] {
             assert_eq!(csv_cell(raw), want);

@@ -11,15 +11,18 @@ pub(crate) mod places;
 mod tables;
 
 use crate::clock::{self, Clock};
-use crate::render::Style;
+use crate::render::{Style, grids};
 use crate::report::{CoverageState, Incident, News, NewsKind, Report, Severity};
 pub(crate) use incident::{between, duration, impact_words, lasted};
 use page::{Page, Paint};
 use places::Places;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Incidents that get a block each; the lesser ones beyond get a line each.
 const BLOCKS: usize = 20;
+/// From so many incidents on the first screen sums them up.
+const MANY: usize = 3;
 /// Findings in full.
 const FINDINGS: usize = 25;
 
@@ -30,6 +33,8 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<(
     news(&mut page, report);
     headline(&mut page, report, places.clock);
     incidents(&mut page, report, &places);
+    hosts(&mut page, report);
+    availability(&mut page, report);
     findings(&mut page, report, &places);
     coverage(&mut page, report, places.clock);
     tables::inputs(&mut page, report, &places);
@@ -93,7 +98,7 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
         return;
     };
     let number = clock::count_of(report.incidents.len() as u64, "incident");
-    page.paragraph(&format!("{number} in {covered}."), Paint::Strong);
+    page.paragraph(&format!("{number}{} in {covered}.", kinds(report)), Paint::Strong);
     page.blank();
     page.paragraph(&sentence(worst, report.incidents.len() > 1, clock), incident::paint(worst.severity));
     if let Some(cause) = &worst.cause {
@@ -107,7 +112,27 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
         page.paragraph("Why: no line of the logs says so.", Paint::Plain);
     }
     page.paragraph(&totals(report), Paint::Plain);
+    if let Some(a) = report.availability.as_ref().filter(|_| report.incidents.len() >= MANY) {
+        let text = format!("Availability: {}", grids::availability(a, &report.incidents));
+        page.paragraph(&text, Paint::Plain);
+    }
     picture::draw(page, report, incident::paint(worst.severity), clock);
+}
+
+/// How many of each severity, where there are several incidents.
+pub(crate) fn kinds(report: &Report) -> String {
+    let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
+    for i in &report.incidents {
+        *counts.entry(i.severity).or_default() += 1;
+    }
+    if report.incidents.len() < MANY {
+        return String::new();
+    }
+    let words = counts.iter().map(|(severity, n)| match severity {
+        Severity::Hidden | Severity::Unknown => format!("{} {}", clock::count(*n), severity.name()),
+        _ => clock::count_of(*n, severity.name()),
+    });
+    format!(" ({})", words.collect::<Vec<_>>().join(", "))
 }
 
 fn full_stop_off(text: &str) -> &str {
@@ -199,6 +224,27 @@ fn incidents(page: &mut Page, report: &Report, places: &Places<'_>) {
             order.len(),
             clock::count(total as u64)
         ));
+    }
+}
+
+/// The hosts beside one another, and what they say together.
+fn hosts(page: &mut Page, report: &Report) {
+    let Some(grid) = grids::hosts(report) else { return };
+    page.heading(grid.name);
+    if let Some(joint) = &report.joint {
+        page.indented(2, &format!("Together: {}.", joint.verdict));
+    }
+    tables::grid(page, 2, &grid);
+    for text in grids::clocks(report) {
+        page.indented(2, &text);
+    }
+}
+
+fn availability(page: &mut Page, report: &Report) {
+    let told = report.incidents.is_empty() || report.incidents.len() >= MANY;
+    if let Some(a) = report.availability.as_ref().filter(|_| !told) {
+        page.heading("Availability");
+        page.indented(2, &grids::availability(a, &report.incidents));
     }
 }
 

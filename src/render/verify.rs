@@ -112,7 +112,9 @@ fn headline(v: &Verification, name: &str) -> String {
 
 fn result(v: &Verification) -> String {
     if v.claims.is_empty() && v.contradictions.is_empty() {
-        return "No dated claim was found in the notes.".into();
+        return "No dated claim was understood: nothing in the notes was checked. Times are read in English, like \
+                18:00, 6:13 PM or 2020-04-25T18:13:05Z, and with words like 'outage began' or 'back to normal'."
+            .into();
     }
     let mut text = format!(
         "{}: {} confirmed, {} contradicted, {} undecidable",

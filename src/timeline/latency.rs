@@ -28,6 +28,22 @@ pub fn bucket_floor(bucket: usize) -> u32 {
 /// Latencies by [`bucket`].
 pub type Latencies = [u32; BUCKETS];
 
+/// A quantile in seconds from a histogram, interpolated inside its bucket; `None` of an empty one.
+pub fn quantile(latencies: &Latencies, q: f64) -> Option<f64> {
+    let total: u64 = latencies.iter().map(|n| u64::from(*n)).sum();
+    let mut left = q * total as f64;
+    for (i, &n) in latencies.iter().enumerate().filter(|(_, n)| **n > 0) {
+        let n = f64::from(n);
+        if left <= n {
+            let low = f64::from(bucket_floor(i));
+            let high = f64::from(bucket_floor(i + 1)).max(low + 1.0);
+            return Some((low + (high - low) * left / n) / 1000.0);
+        }
+        left -= n;
+    }
+    None
+}
+
 impl Timeline {
     /// Visits the latencies of every second inside `window` that has any, in order.
     pub fn each_latency(&self, window: Window, mut visit: impl FnMut(Second, &Latencies)) {

@@ -18,7 +18,7 @@ pub use collected::Collected;
 pub(crate) use collected::only_ok;
 pub use counts::{Classes, Moment, Outcome, Sums};
 pub(crate) use latency::Timings;
-pub use latency::{BUCKETS, Latencies, bucket, bucket_floor};
+pub use latency::{BUCKETS, Latencies, bucket, bucket_floor, quantile};
 
 use crate::time::{Second, Window};
 use counts::{CountStream, FailedStream};

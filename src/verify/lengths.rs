@@ -11,24 +11,28 @@ struct Patterns {
     length_clock: Regex,
     after: Regex,
     military: Regex,
+    later: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
     length: regex(
         r"(?ix)(?:\b|(?:^|[^\w.,:])[~≈]?)
         (?:\d+(?:[.,]\d+)?(?:\s?-?\s?(?:hours?|hrs?|hr|minutes?|mins?|seconds?|secs?|days?|weeks?)|\s?h|[msd])
-          |(?:half\s+an|an?\s+half|a\s+quarter\s+of\s+an|an|a|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|forty|fifty|ninety)[\s-](?:hours?|minutes?|seconds?|days?|weeks?))
+          |(?:half\s+an|an?\s+half|a\s+quarter\s+of\s+an|an|a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty-five|twenty|thirty-five|thirty|forty-five|forty|fifty|ninety)[\s-](?:hours?|minutes?|seconds?|days?|weeks?))
         (?:(?:\s*,?\s*(?:and\s+)?)\d+(?:\s?-?\s?(?:hours?|hrs?|hr|minutes?|mins?|seconds?|secs?)|\s?h|[ms])\b)*
         (?:\s+and\s+a\s+half)?
         (?:\b|$)",
     ),
     length_part: regex(
         r"(?ix)(\d+(?:[.,]\d+)?)\s?-?\s?(hours?|hrs?|minutes?|mins?|seconds?|secs?|days?|weeks?|[hmsd])
-        |\b(half\s+an|an?\s+half|a\s+quarter\s+of\s+an|an|a|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|forty|fifty|ninety)[\s-](hours?|minutes?|seconds?|days?|weeks?)",
+        |\b(half\s+an|an?\s+half|a\s+quarter\s+of\s+an|an|a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty-five|twenty|thirty-five|thirty|forty-five|forty|fifty|ninety)[\s-](hours?|minutes?|seconds?|days?|weeks?)",
     ),
     length_clock: regex(r"\b(\d{1,3}):(\d{2})(?::(\d{2}))?\b"),
     after: regex(
         r"\b[Tt]\s?([+-])\s?(?:(\d{1,3}):(\d{2})(?::(\d{2}))?|(\d+\s?(?i:[hms]|min|sec|hrs?|minutes?|hours?|seconds?)\b(?:\s?\d+\s?(?i:[ms]|min|sec)\b)*|\d+\s?[hm]\d+\s?[ms]\b(?:\d+s\b)?)|(\d+)\b)",
+    ),
+    later: regex(
+        r"(?i)^\s+(?:(later|after (?:that|this)|afterwards?|thereafter)|(earlier|before (?:that|this)))\b",
     ),
     military: regex(r"\b(?:[01]\d|2[0-3])[0-5]\d\s?(?i:hrs?|hours|h)\b"),
 });
@@ -70,8 +74,15 @@ pub(super) fn find(found: &mut Found<'_>) {
             // `1800 hrs` and `18:30 h` are times of day.
             continue;
         }
-        if let Some(length) = read_length(p, all.as_str()) {
-            found.push(all.start() + lead, all.end(), Said::Length(length));
+        let Some(length) = read_length(p, all.as_str()) else { continue };
+        let start = all.start() + lead;
+        match p.later.captures(&found.text[all.end()..]) {
+            Some(c) => {
+                let sign = if c.get(2).is_some() { -1 } else { 1 };
+                let end = all.end() + c.get(0).map_or(0, |m| m.end());
+                found.push(start, end, Said::Later(Length { millis: sign * length.millis, ..length }));
+            }
+            None => found.push(start, all.end(), Said::Length(length)),
         }
     }
     // `Duration: 1:09` would else be ten in the morning.
@@ -141,10 +152,15 @@ fn amount_of(text: &str) -> Option<(f64, bool)> {
         "eight" => (8.0, false),
         "nine" => (9.0, false),
         "ten" => (10.0, false),
+        "eleven" => (11.0, false),
+        "twelve" => (12.0, false),
         "fifteen" => (15.0, false),
         "twenty" => (20.0, false),
+        "twenty-five" => (25.0, false),
         "thirty" => (30.0, false),
+        "thirty-five" => (35.0, false),
         "forty" => (40.0, false),
+        "forty-five" => (45.0, false),
         "fifty" => (50.0, false),
         "ninety" => (90.0, false),
         _ => return None,

@@ -85,6 +85,8 @@ pub enum Kind {
     Share,
     /// So many requests failed.
     Count,
+    /// So many clients or users met it.
+    Clients,
     /// Requests were answered with this status.
     Status,
     /// The incident lasted so long.
@@ -115,6 +117,7 @@ impl Kind {
             Self::Other => "other",
             Self::Share => "share",
             Self::Count => "count",
+            Self::Clients => "clients",
             Self::Status => "status",
             Self::Duration => "duration",
             Self::TimeToDetect => "time_to_detect",
@@ -212,6 +215,15 @@ pub enum Value {
         slack: u64,
         /// Of one status only.
         status: Option<u16>,
+    },
+    /// A number of clients, right within `slack`.
+    Clients {
+        /// The number.
+        count: u64,
+        /// Either way.
+        slack: u64,
+        /// It counts people (users, customers) and not addresses.
+        people: bool,
     },
     /// A status, or with `class` all that begin with its digit.
     Status {

@@ -44,6 +44,7 @@ pub(super) fn read(notes: &str, facts: &Facts<'_>) -> Read {
         })
         .collect();
     count_from_zero(&mut blocks);
+    count_on(&mut blocks);
     let mut context = Context::new(&blocks, facts);
     let mut reader = Reader { claims: Vec::new(), spans: Vec::new(), undated: 0 };
     let mut remarks = Vec::new();
@@ -89,6 +90,33 @@ fn count_from_zero(blocks: &mut [(Block, Vec<Mention>)]) {
             let unit = if length.unit.millis() > zero.unit.millis() { length.unit } else { zero.unit };
             let unit = if unit == times::Unit::Hour { times::Unit::Minute } else { unit };
             mention.what = Said::Clock(times::ClockText { millis, unit, ..zero });
+        }
+    }
+}
+
+/// Makes times of day of what is counted from the time before it: `18:00 ...`, then `five minutes later ...`.
+fn count_on(blocks: &mut [(Block, Vec<Mention>)]) {
+    let mut last: Option<times::ClockText> = None;
+    for (block, mentions) in blocks.iter_mut().filter(|(block, _)| block.topic != Topic::Actions) {
+        for at in 0..mentions.len() {
+            match (mentions[at].what.clone(), last) {
+                (Said::Clock(clock), _) => {
+                    let zone = clock.zone.or_else(|| zone_behind(block, mentions, at));
+                    last = Some(times::ClockText { zone, ..clock });
+                }
+                (Said::Later(length), Some(before)) => {
+                    let millis = (before.millis + length.millis).rem_euclid(DAY);
+                    // A sum is as fine as the coarser of its parts; days later it may have been any time.
+                    let coarser = length.unit.millis() > before.unit.millis();
+                    let unit = if coarser { length.unit } else { before.unit };
+                    if unit != times::Unit::Day {
+                        let clock = times::ClockText { millis, unit, ..before };
+                        mentions[at].what = Said::Clock(clock);
+                        last = Some(clock);
+                    }
+                }
+                _ => {}
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ impl Court<'_> {
         match claim.value {
             Value::Share { share, slack } => share_of(incident, share, slack),
             Value::Count { count, slack, status } => count_of(incident, count, slack, status),
+            Value::Clients { count, slack, people } => clients_of(incident, count, slack, people),
             Value::Status { status, class } => status_of(incident, status, class),
             Value::Length { millis, slack } => self.length(claim.kind, incident, millis, slack),
             Value::None => undecidable("nothing is claimed".into()),
@@ -142,6 +143,30 @@ fn count_of(incident: &Incident, count: u64, slack: u64, status: Option<u16>) ->
         incident: Some(incident),
     }
     .into()
+}
+
+/// Addresses that met a failure are counted (estimated above a few dozen); people are not.
+fn clients_of(incident: &Incident, count: u64, slack: u64, people: bool) -> Judgement {
+    let impact = &incident.impact;
+    let bad = impact.failed.saturating_add(impact.lost_estimate.unwrap_or(0)).max(impact.slow.unwrap_or(0));
+    let evidence = incident.evidence.first();
+    let told = |verdict, reason| {
+        Ruling { verdict, reason, difference: None, evidence, incident: Some(incident) }.into()
+    };
+    if bad > 0 && count.saturating_sub(slack) > bad {
+        let requests = clock::count_of(bad, "request");
+        return told(Verdict::Contradicted, format!("no more than {requests} went wrong by the logs"));
+    }
+    let Some(found) = impact.clients.filter(|n| *n > 0) else {
+        return undecidable("the logs do not tell which clients met a failure".into());
+    };
+    let met = format!("by the logs {} addresses of clients met a failure", clock::count(found));
+    if people {
+        return undecidable(format!("the logs know addresses and not people; {met}"));
+    }
+    // Their number is an estimate to a few percent.
+    let close = found.abs_diff(count) <= slack.max(found / 10);
+    told(verdict(close), met)
 }
 
 fn status_of(incident: &Incident, status: u16, class: bool) -> Judgement {

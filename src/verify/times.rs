@@ -32,6 +32,8 @@ pub(super) enum Said {
     Clock(ClockText),
     /// A length of time.
     Length(Length),
+    /// A time counted from the one before it: `five minutes later`.
+    Later(Length),
     /// A time counted from a zero that the notes give elsewhere: `T+5m`.
     After(Length),
 }

@@ -22,6 +22,10 @@ struct Patterns {
     lasted: Regex,
     lasted_after: Regex,
     not_lasted: Regex,
+    next: Regex,
+    peak: Regex,
+    clients: Regex,
+    met: Regex,
     detect: Regex,
     repair: Regex,
 }
@@ -59,6 +63,19 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
     not_lasted: regex(
         r"(?i)\b(?:after|within|every|each|in the (?:last|next)|last|next|timeouts?|interval|ttl|later|earlier|ago|until|took|takes?|detect\w*|notic\w*|repair\w*|resolv\w*|recover\w*|mitigat\w*|fix\w*|mtt[dr]|tt[dr]|alert\w*|respond\w*)\b\s*(?:\S+\s*){0,3}$",
     ),
+    next: regex(
+        r"(?i)\b(?:for|over|during|throughout) (?:the )?(?:next|following|first|entire|whole|full|total)\s+(?:about\s+|around\s+|roughly\s+|~)?$",
+    ),
+    peak: regex(
+        r"(?i)\b(?:peak\w*|spik\w+|reach\w*|up to|as (?:high|many) as|at most|rose|climb\w*|jump\w*|max\w*|at (?:the|its) worst)\b",
+    ),
+    clients: regex(
+        r"(?ix)(?:^|[^\w.:/])(\d{1,3}(?:[,.\u{2009}\ ]\d{3})+|\d+)(k)?\s+
+        (?:(?:[a-z][\w-]*\s+){0,2}?)((?:ip\ ?)?addresses|ips|clients?|users?|customers?|visitors?|people|shoppers?)\b",
+    ),
+    met: regex(
+        r"(?i)\b(?:affect\w*|impact\w*|hit|saw|seeing|got|received?|experienc\w+|unable|could not|couldn't|fail\w*|error\w*|lost|without service|5\d\ds?)\b",
+    ),
     detect: regex(
         r"(?i)\b(?:time[ -]to[ -]detect(?:ion)?|mttd|ttd|detection (?:time|gap|delay)|(?:detected|noticed)(?: \S+){0,2} (?:after|within))\b[\s:|=(]*(?:was|is|of|about|around|~|≈|\s)*$",
     ),
@@ -80,7 +97,16 @@ pub(super) fn of_sentence(
     if !entry {
         out.extend(share(sentence).map(|value| (Kind::Share, value)));
     }
-    out.extend(count(sentence).map(|value| (Kind::Count, value)));
+    let clients = clients(sentence);
+    // `300 customers saw errors` counts customers.
+    let told = match clients {
+        Some(Value::Clients { count, .. }) => Some(count),
+        _ => None,
+    };
+    let counted =
+        count(sentence).filter(|v| !matches!(v, Value::Count { count, .. } if told == Some(*count)));
+    out.extend(counted.map(|value| (Kind::Count, value)));
+    out.extend(clients.map(|value| (Kind::Clients, value)));
     out.extend(status(sentence).map(|value| (Kind::Status, value)));
     for mention in mentions.iter().filter(|m| range.start <= m.start && m.end <= range.end) {
         if let Said::Length(length) = mention.what {
@@ -94,7 +120,8 @@ pub(super) fn of_sentence(
 
 fn share(sentence: &str) -> Option<Value> {
     let p = &*PATTERNS;
-    if !p.failed.is_match(sentence) || p.good.is_match(sentence) {
+    // A peak is that of an instant, and who writes it does not say of how long a one.
+    if !p.failed.is_match(sentence) || p.good.is_match(sentence) || p.peak.is_match(sentence) {
         return None;
     }
     if let Some(c) = p.percent.captures(sentence) {
@@ -150,6 +177,27 @@ fn count(sentence: &str) -> Option<Value> {
     Some(Value::Count { count, slack, status })
 }
 
+fn clients(sentence: &str) -> Option<Value> {
+    let p = &*PATTERNS;
+    let c = p.clients.captures(sentence)?;
+    let (digits, who) = (c.get(1)?, c.get(3)?.as_str().to_ascii_lowercase());
+    let rest = &sentence[c.get(0)?.end()..];
+    let unit = sentence[digits.end()..].trim_start().to_ascii_lowercase();
+    if ["%", "per", "min", "sec", "hour", "hrs", "day", "week", "ms"].iter().any(|u| unit.starts_with(u)) {
+        return None;
+    }
+    if !p.met.is_match(sentence) || p.rate.is_match(rest) || p.peak.is_match(&sentence[..digits.start()]) {
+        return None;
+    }
+    let plain: String = digits.as_str().chars().filter(char::is_ascii_digit).collect();
+    let thousand = if c.get(2).is_some() { 1000 } else { 1 };
+    let count = plain.parse::<u64>().ok()?.checked_mul(thousand)?;
+    let about = p.about.is_match(&sentence[..digits.start()]);
+    let slack = if about { (count / 10).max(1) } else { thousand / 2 };
+    let people = !(who.starts_with("client") || who.starts_with("ip") || who == "addresses");
+    Some(Value::Clients { count, slack, people })
+}
+
 fn status(sentence: &str) -> Option<Value> {
     let c = PATTERNS.status.captures(sentence)?;
     if let Some(class) = c.get(2) {
@@ -178,6 +226,11 @@ fn duration(before: &str, after: &str, length: Length) -> Option<(Kind, Value)> 
     }
     if p.repair.is_match(before) {
         return Some((Kind::TimeToRepair, value));
+    }
+    // `for the next two hours requests failed` begins where the sentence before it ended.
+    let failed = || p.failed.is_match(before) || p.failed.is_match(after);
+    if p.next.is_match(before) && failed() && !p.good.is_match(after) {
+        return Some((Kind::Duration, value));
     }
     let lasted =
         p.lasted_after.is_match(after) || (p.lasted.is_match(before) && !p.not_lasted.is_match(before));
@@ -229,21 +282,38 @@ mod tests {
     }
 
     #[test]
+    fn clients_and_people_are_told_apart() {
+        let clients = |count, slack, people| [(Kind::Clients, Value::Clients { count, slack, people })];
+        assert_eq!(values("About 300 customers saw errors"), clients(300, 30, true));
+        assert_eq!(values("160 client IPs were affected"), clients(160, 0, false));
+        assert_eq!(values("1,200 users could not log in"), clients(1200, 0, true));
+        assert_eq!(values("we have 40 users a minute and some failed"), []);
+        assert_eq!(values("2 people joined the call"), []);
+        assert_eq!(values("the error rate peaked at 85 % of requests"), []);
+    }
+
+    #[test]
     fn lengths_of_the_outage_and_no_others() {
         let length = |minutes: i64, slack: i64| Value::Length { millis: minutes * 60_000, slack };
         for (text, want) in [
             ("It lasted 4 minutes", (Kind::Duration, length(4, 59_999))),
             ("Duration: 1h 9m", (Kind::Duration, length(69, 59_999))),
             ("all modules were down for a period of 1 hour aprox", (Kind::Duration, length(60, 3_600_000))),
+            ("For the next two hours all of it failed", (Kind::Duration, length(120, 1_800_000 - 1))),
+            ("over the following 40 minutes users saw errors", (Kind::Duration, length(40, 59_999))),
             ("a 12-minute outage", (Kind::Duration, length(12, 59_999))),
             ("Time to detect: 5 min", (Kind::TimeToDetect, length(5, 59_999))),
             ("MTTR 22 minutes", (Kind::TimeToRepair, length(22, 59_999))),
         ] {
             assert_eq!(values(text), [want], "{text}");
         }
-        for text in
-            ["In the last two days", "retry every 5 minutes", "after 10 minutes we called", "a 60s timeout"]
-        {
+        for text in [
+            "For the next two hours we watched",
+            "In the last two days",
+            "retry every 5 minutes",
+            "after 10 minutes we called",
+            "a 60s timeout",
+        ] {
             assert_eq!(values(text), [], "{text}");
         }
     }

@@ -1,8 +1,9 @@
 //! Hand-built reports that the tests of the outputs share: calm, one outage with a trigger, and a bad week.
 
 use downtime::report::{
-    Asked, Cause, Chart, Coverage, CoverageState, ErrorBudget, ErrorZone, Event, Evidence, Finding, Impact,
-    Incident, Input, NotCounted, Objective, Phase, Report, Scope, Severity, Totals, Trigger,
+    Asked, Availability, Cause, Chart, Context, Coverage, CoverageState, ErrorBudget, ErrorZone, Event,
+    Evidence, Finding, HostPart, HostSummary, Impact, Incident, Input, Joint, MadeOf, NotCounted, Objective,
+    Phase, Place, PlaceKind, Report, Scope, Severity, Skew, Stretch, StretchKind, Totals, Trigger,
 };
 use downtime::time::{Millis, parse_iso8601};
 
@@ -64,6 +65,89 @@ pub(crate) fn calm() -> Report {
         options: asked("/var/log/nginx"),
         ..Report::default()
     }
+}
+
+/// What the outage is compared with.
+fn context() -> Context {
+    let stretch = |kind, from, to, requests, p95: Option<f64>| Stretch {
+        kind,
+        start: at(from),
+        end: at(to),
+        requests,
+        failed: requests / 900,
+        good: requests - requests / 50,
+        client_errors: requests / 50 - requests / 900,
+        aborted: 0,
+        server_errors: requests / 900,
+        p50: p95.map(|s| s / 3.0),
+        p95,
+    };
+    let place = |kind, name: &str, requests, failed| Place {
+        kind,
+        name: name.into(),
+        requests,
+        failed,
+        first_failure: (failed > 0).then(|| at("19:10:02")),
+        usual_share: (requests > 20).then_some(0.0004),
+    };
+    let load = "Load was as usual when it began: 1.0 a second in the run-up, 1.0 a second before that.";
+    Context {
+        stretches: vec![
+            stretch(StretchKind::Before, "17:13:05", "18:12:05", 3540, Some(0.24)),
+            stretch(StretchKind::RunUp, "18:12:05", "18:13:05", 61, Some(0.27)),
+            stretch(StretchKind::During, "18:13:05", "19:22:41", 0, None),
+            stretch(StretchKind::After, "19:22:41", "20:22:41", 3611, Some(12.5)),
+        ],
+        remarks: vec![load.into()],
+        places: vec![
+            place(PlaceKind::Vhost, "erp.example.com", 40, 31),
+            place(PlaceKind::Vhost, "www.example.com", 12, 0),
+            place(PlaceKind::Endpoint, "/sales/{id}/a-rather-long-template/of-a-path/that-goes-on", 40, 31),
+            place(PlaceKind::Upstream, "10.0.0.5:8080", 40, 31),
+        ],
+        counted: "failed",
+        sampled: true,
+        hosts: Vec::new(),
+        alike: vec!["20200418-020000-all".into()],
+        made_of: MadeOf::default(),
+    }
+}
+
+/// Two hosts of which one name is hostile, and the part of each in an incident.
+fn hosts() -> (Vec<HostSummary>, Vec<HostPart>) {
+    let host = |name: &str, failed, skew| HostSummary {
+        host: name.into(),
+        requests: 639_105,
+        failed,
+        error_records: 17,
+        first: Some(at("17:00:00")),
+        last: Some(at("21:59:59")),
+        incidents: u64::from(failed > 100),
+        bad_seconds: if failed > 100 { 1799.0 } else { 0.0 },
+        skew,
+    };
+    let how = "37 failed requests stand in both logs".to_owned();
+    let ahead = Skew { against: Some("web1".into()), seconds: Some((41.0, 43.0)), how };
+    let none = "cannot be estimated: the two share no failed request and had no incident together".to_owned();
+    let unknown = Skew { against: Some("web1".into()), seconds: None, how: none };
+    let measure = Skew { how: "the others are compared with it".into(), ..Skew::default() };
+    let part = |name: &str, failed, severity, verdict: &str| HostPart {
+        host: name.into(),
+        requests: 880,
+        failed,
+        first_failure: (failed > 0).then(|| at("21:30:00")),
+        last_failure: (failed > 0).then(|| at("21:59:59")),
+        severity,
+        verdict: verdict.into(),
+    };
+    (
+        vec![host("web1", 1280, measure), host("web2", 12, ahead), host("=web\u{202e}3", 0, unknown)],
+        vec![
+            part("web1", 880, Some(Severity::Outage), "outage"),
+            part("web2", 0, None, "served"),
+            part("=web\u{202e}3", 0, None, "no access log then"),
+        ],
+    )
 }
 
 /// A refused configuration, a restart that could not start, and an hour of silence with proof.
@@ -155,6 +239,7 @@ pub(crate) fn outage() -> Report {
                 Objective { target: 0.999, budget_minutes: 43.2, spent_share: 69.6 / 43.2 },
             ],
         }),
+        context: context(),
     };
     let mut error_log = input("/var/log/nginx/error.log", "error", 31);
     error_log.error_zone = Some(ErrorZone { offset: -300, how: "failures in both logs coincide".into() });
@@ -250,6 +335,8 @@ pub(crate) fn several() -> Report {
         ..base.clone()
     };
     let silence = Incident {
+        context: Context::default(),
+        error_budget: None,
         id: "20200425-200000-all".into(),
         severity: Severity::Unknown,
         title: "no line for 20 minutes and none says why".into(),
@@ -289,6 +376,8 @@ pub(crate) fn several() -> Report {
         evidence: Vec::new(),
         ..base
     };
+    let (summaries, parts) = hosts();
+    let open = Incident { context: Context { hosts: parts, ..Context::default() }, ..open };
     let mut one = input("web1/access.log", "access", 90_211);
     one.host = Some("web1".into());
     one.notes = vec!["grew while it was read; read up to byte 17,140,090".into()];
@@ -328,7 +417,19 @@ pub(crate) fn several() -> Report {
             },
             NotCounted { path: hostile.into(), reason: "cut".into(), lines: 1, bytes: 17, example: None },
         ],
-        availability: None,
+        availability: Some(Availability {
+            requests: 0.998_989,
+            time: 0.95,
+            covered_seconds: 36_000.0,
+            bad_seconds: 1799.0,
+            unknown_seconds: 1200.0,
+        }),
+        hosts: summaries,
+        joint: Some(Joint {
+            verdict: "web1 was hit; web2 and =web\u{202e}3 had no outage or degradation".into(),
+            all_bad_seconds: 0.0,
+            any_bad_seconds: 1799.0,
+        }),
         totals: Totals {
             lines: 1_290_242,
             bytes: 245_145_980,

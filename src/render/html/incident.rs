@@ -1,10 +1,10 @@
 //! One incident's section.
 
-use super::{ROWS, anchor, chart, quotes, shown, table};
+use super::{ROWS, anchor, chart, grid, quotes, shown, table};
 use crate::clock::Clock;
 use crate::render::text::places::Places;
 use crate::render::text::{between, duration, impact_words};
-use crate::render::{brief, command};
+use crate::render::{brief, command, grids};
 use crate::report::{Cause, Event, Incident, Report};
 use maud::{Markup, html};
 
@@ -36,6 +36,7 @@ pub(super) fn section(report: &Report, at: usize, places: &Places<'_>) -> Markup
             }
             (phases(i, clock))
             (timeline(i, places))
+            (context(i, clock))
             @if !i.evidence.is_empty() {
                 h3 { "First and last lines" }
                 (quotes(&i.evidence, places))
@@ -44,6 +45,21 @@ pub(super) fn section(report: &Report, at: usize, places: &Places<'_>) -> Markup
             h3 { "All its lines" }
             pre { (shown(&command::lines(report, &i.id))) }
         }
+    }
+}
+
+/// What it is compared with: other places, other times, other hosts, other incidents.
+fn context(i: &Incident, clock: Clock) -> Markup {
+    html! {
+        @if let Some(table) = grids::places(i, clock) {
+            h3 { (table.name) }
+            (grid(&table))
+            @if let Some(note) = grids::places_note(i) { p class="quiet" { (note) } }
+        }
+        @if let Some(table) = grids::hosts_of(i, clock) { h3 { (table.name) } (grid(&table)) }
+        @if let Some(table) = grids::around(i) { h3 { (table.name) } (grid(&table)) }
+        @for remark in &i.context.remarks { p class="quiet" { (shown(remark)) } }
+        @if let Some(text) = grids::alike(i) { p { "Has it happened before: " (shown(&text)) "." } }
     }
 }
 
@@ -134,17 +150,11 @@ fn budget(i: &Incident) -> Markup {
         }, html! {
             @for o in &budget.objectives {
                 tr {
-                    td class="n" { (clock_percent(o.target)) }
+                    td class="n" { (grids::target(o.target)) }
                     td class="n" { (format!("{:.2} min", o.budget_minutes)) }
                     td class="n" { (format!("{:.1} %", o.spent_share * 100.0)) }
                 }
             }
         }))
     }
-}
-
-/// `99.95 %`.
-fn clock_percent(target: f64) -> String {
-    let text = format!("{:.2}", target * 100.0);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }

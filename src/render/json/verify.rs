@@ -158,7 +158,7 @@ impl<'a> Claim<'a> {
         let value = match claim.value {
             Value::None => None,
             Value::Share { share, .. } => Some(number(share)),
-            Value::Count { count, .. } => Some(count as f64),
+            Value::Count { count, .. } | Value::Clients { count, .. } => Some(count as f64),
             Value::Status { status, .. } => Some(f64::from(status)),
             Value::Length { millis, .. } => Some(seconds(millis)),
         };

@@ -1,5 +1,6 @@
 //! The JSON documents field by field, in the order of the contract: views that borrow the Report.
 
+use super::context::{Context, HostSummary, Joint};
 use crate::clock::Clock;
 use crate::report;
 use serde::Serialize;
@@ -41,6 +42,8 @@ pub(super) struct Report<'a> {
     chart: Option<Chart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     availability: Option<Availability>,
+    hosts: Vec<HostSummary<'a>>,
+    joint: Option<Joint<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     news: Option<Vec<News<'a>>>,
 }
@@ -82,6 +85,12 @@ impl<'a> Report<'a> {
                 covered_seconds: number(a.covered_seconds),
                 bad_seconds: number(a.bad_seconds),
                 unknown_seconds: number(a.unknown_seconds),
+            }),
+            hosts: r.hosts.iter().map(|h| HostSummary::of(h, clock)).collect(),
+            joint: r.joint.as_ref().map(|j| Joint {
+                verdict: &j.verdict,
+                all_bad_seconds: number(j.all_bad_seconds),
+                any_bad_seconds: number(j.any_bad_seconds),
             }),
             news: r
                 .news
@@ -249,6 +258,7 @@ struct Incident<'a> {
     evidence: Vec<Evidence<'a>>,
     chart: Option<Chart>,
     error_budget: Option<ErrorBudget>,
+    context: Context<'a>,
 }
 
 impl<'a> Incident<'a> {
@@ -315,6 +325,7 @@ impl<'a> Incident<'a> {
             evidence: evidence(&i.evidence),
             chart: i.chart.as_ref().map(|c| Chart::of(c, clock)),
             error_budget: i.error_budget.as_ref().map(ErrorBudget::of),
+            context: Context::of(&i.context, clock),
         }
     }
 }

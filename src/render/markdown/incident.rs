@@ -1,11 +1,11 @@
 //! One incident's part of the draft.
 
 use super::mark::{block, code, prose};
-use super::{heads, line, row};
+use super::{grid, heads, line, row};
 use crate::clock::{self, Clock};
 use crate::render::text::places::Places;
 use crate::render::text::{between, duration, impact_words, sentence};
-use crate::render::{brief, command};
+use crate::render::{brief, command, grids};
 use crate::report::{Event, Evidence, Incident, Report};
 use std::borrow::Cow;
 
@@ -47,14 +47,11 @@ pub(super) fn part(page: &mut String, report: &Report, at: usize, places: &Place
     causes(page, i, places);
     line(page, &format!("{hash} Timeline\n"));
     timeline(page, i, places);
+    context(page, i, hash, places.clock);
     line(page, &format!("{hash} Detection\n"));
-    line(
-        page,
-        "How it was noticed, by whom, and when. Logs do not tell that; what they tell is since when it could be.\n",
-    );
-    heads(page, &["could be noticed from", "noticed", "gap"]);
-    row(page, &[&places.clock.full(i.start), "", ""]);
-    line(page, &format!("\n{hash} Recovery\n"));
+    let from = format!("{} {}", places.clock.full(i.start), places.clock.zone());
+    line(page, &format!("The logs show it from {from} on. How it was noticed, by whom, and when:\n"));
+    line(page, &format!("{hash} Recovery\n"));
     recovery(page, i, places);
     budget(page, i, hash);
     line(page, &format!("{hash} Lines\n"));
@@ -100,6 +97,28 @@ fn causes(page: &mut String, i: &Incident, places: &Places<'_>) {
         let also = if at == 0 { "" } else { "Also: " };
         line(page, &format!("{also}{} ({}, {}).\n", prose(&c.summary), code(&c.category), c.confidence));
         quotes(page, &c.evidence, places);
+    }
+}
+
+/// What it is compared with: other places, other times, other hosts, other incidents.
+fn context(page: &mut String, i: &Incident, hash: &str, clock: Clock) {
+    let tables = [
+        grids::places(i, clock).map(|g| (g, grids::places_note(i).into_iter().collect())),
+        grids::hosts_of(i, clock).map(|g| (g, Vec::new())),
+        grids::around(i).map(|g| (g, i.context.remarks.clone())),
+    ];
+    for (table, notes) in tables.into_iter().flatten() {
+        line(page, &format!("{hash} {}\n", table.name));
+        grid(page, &table);
+        for note in &notes {
+            line(page, &format!("- {}", prose(note)));
+        }
+        if !notes.is_empty() {
+            page.push('\n');
+        }
+    }
+    if let Some(text) = grids::alike(i) {
+        line(page, &format!("Has it happened before: {}.\n", prose(&text)));
     }
 }
 
@@ -170,8 +189,7 @@ fn budget(page: &mut String, i: &Incident, hash: &str) {
     let days = format!("budget of {} days", budget.window_days);
     heads(page, &["objective", &days, "spent by this"]);
     for o in &budget.objectives {
-        let target = format!("{:.2}", o.target * 100.0);
-        let target = format!("{} %", target.trim_end_matches('0').trim_end_matches('.'));
+        let target = grids::target(o.target);
         let minutes = format!("{:.2} min", o.budget_minutes);
         row(page, &[&target, &minutes, &format!("{:.1} %", o.spent_share * 100.0)]);
     }

@@ -2,7 +2,9 @@
 
 use super::page::{Page, Paint};
 use super::places::Places;
+use super::tables;
 use crate::clock::{self, Clock};
+use crate::render::grids::{self, Grid};
 use crate::render::{brief, command, safe};
 use crate::report::{Cause, Event, Evidence, Incident, Report, Severity};
 use crate::time::Millis;
@@ -56,10 +58,14 @@ pub(super) fn block(page: &mut Page, report: &Report, at: usize, places: &Places
     page.label("Reason", &i.why);
     impact(page, i);
     page.label("Scope", &brief::scope(i, NAMES));
+    if let Some(budget) = i.error_budget.as_ref().filter(|b| b.spent_minutes >= 0.005) {
+        page.label("Budget", &grids::budget(budget, i.end.is_none()));
+    }
     causes(page, i, places, &mut quoted);
     trigger(page, i, places, &mut quoted);
     phases(page, i, places.clock);
     timeline(page, i, places);
+    context(page, i, places.clock);
     let lines: Vec<_> = i.evidence.iter().filter(|e| !quoted.contains(&(e.path.as_str(), e.line))).collect();
     if !lines.is_empty() {
         page.heading("  Evidence");
@@ -70,6 +76,32 @@ pub(super) fn block(page: &mut Page, report: &Report, at: usize, places: &Places
     }
     page.blank();
     page.command("Its lines", &command::lines(report, &i.id));
+    page.command("In numbers", &command::series(report, i));
+}
+
+/// What it is compared with: other places, other times, other hosts, other incidents.
+fn context(page: &mut Page, i: &Incident, clock: Clock) {
+    let mut table = |grid: &Grid, notes: &[String]| {
+        page.heading(&format!("  {}", grid.name));
+        tables::grid(page, 4, grid);
+        for note in notes {
+            page.indented(4, note);
+        }
+    };
+    if let Some(grid) = grids::places(i, clock) {
+        table(&grid, grids::places_note(i).as_slice());
+    }
+    if let Some(grid) = grids::hosts_of(i, clock) {
+        table(&grid, &[]);
+    }
+    match grids::around(i) {
+        Some(grid) => table(&grid, &i.context.remarks),
+        None => i.context.remarks.iter().for_each(|r| page.indented(4, r)),
+    }
+    if let Some(text) = grids::alike(i) {
+        page.blank();
+        page.label("Before", &text);
+    }
 }
 
 pub(crate) fn between(bounds: (Millis, Millis), at: Millis, clock: Clock) -> String {
@@ -193,7 +225,10 @@ fn causes<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mu
 
 /// What set it off; where its line stands above, its place is enough.
 fn trigger<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mut Quoted<'a>) {
-    let Some(trigger) = &i.trigger else { return };
+    let Some(trigger) = &i.trigger else {
+        page.label("Trigger", "nothing in the logs says what set it off");
+        return;
+    };
     let new: Vec<&Evidence> =
         trigger.evidence.iter().filter(|e| !quoted.contains(&(e.path.as_str(), e.line))).collect();
     let text = format!("{}, {}", places.clock.beside(trigger.time, i.start), trigger.summary);

@@ -3,6 +3,7 @@
 use super::page::Page;
 use super::places::Places;
 use crate::clock::{self, Clock};
+use crate::render::grids::Grid;
 use crate::render::safe;
 use crate::report::{ErrorZone, Input, Report};
 use std::collections::BTreeMap;
@@ -16,6 +17,10 @@ const ROWS: usize = 30;
 const PATH: usize = 12;
 /// The reason why lines were not counted.
 const REASON: usize = 36;
+/// The same for the name of a place or host.
+const NAME: usize = 8;
+/// Longest cell of a log.
+const LONGEST: usize = 60;
 /// A format's name, and what is left of it where paths are long.
 const FORMAT: usize = 24;
 const FORMAT_NARROW: [usize; 2] = [16, 12];
@@ -30,9 +35,37 @@ fn lines(rows: Vec<Vec<String>>, right: &[usize]) -> String {
     table.to_string()
 }
 
-fn print(page: &mut Page, table: &str) {
+fn print(page: &mut Page, indent: usize, table: &str) {
+    let indent = " ".repeat(indent);
     for line in table.lines() {
-        page.line(&format!("  {}", line.trim_end()));
+        page.line(&format!("{indent}{}", line.trim_end()));
+    }
+}
+
+/// A table that other outputs have too; its long column gets what the others leave.
+pub(super) fn grid(page: &mut Page, indent: usize, grid: &Grid) {
+    let heads = grid.heads.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>();
+    let cells = |row: &Vec<String>| row.iter().map(|c| safe::cut(c, LONGEST)).collect::<Vec<_>>();
+    let mut rows: Vec<Vec<String>> = std::iter::once(heads).chain(grid.rows.iter().map(cells)).collect();
+    for row in &mut rows {
+        row.swap(0, grid.long);
+    }
+    let room = page.columns().saturating_sub(others(&rows) + indent + 2).max(NAME);
+    for row in &mut rows {
+        row[0] = safe::cut_front(&row[0], room);
+        row.swap(0, grid.long);
+    }
+    let table = lines(rows, &grid.numbers);
+    let fits = table.lines().all(|l| safe::columns(l.trim_end()) + indent <= page.columns());
+    if fits {
+        print(page, indent, &table);
+        return;
+    }
+    // No room for columns: a row is a sentence.
+    for row in &grid.rows {
+        let named = grid.heads.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        let words: Vec<_> = named.map(|(head, cell)| format!("{head} {cell}").trim().to_owned()).collect();
+        page.indented(indent, &words.join(", "));
     }
 }
 
@@ -113,7 +146,7 @@ pub(super) fn inputs(page: &mut Page, report: &Report, places: &Places<'_>) {
     for (row, input) in rows.iter_mut().skip(1).zip(&report.inputs) {
         row[0] = safe::cut_front(places.short(&input.path), room);
     }
-    print(page, &lines(rows, &[2 + kind, 3 + kind]));
+    print(page, 2, &lines(rows, &[2 + kind, 3 + kind]));
     if report.inputs.len() > ROWS {
         let rest = &report.inputs[ROWS..];
         let sum = rest.iter().map(|i| i.lines).fold(0, u64::saturating_add);
@@ -184,7 +217,7 @@ pub(super) fn not_counted(page: &mut Page, report: &Report, places: &Places<'_>)
         for (row, n) in rows.iter_mut().skip(1).zip(&counted) {
             row[0] = safe::cut_front(&places.short_list(&n.path), room);
         }
-        print(page, &lines(rows, &[2, 3]));
+        print(page, 2, &lines(rows, &[2, 3]));
     }
     let names: Vec<_> = files.iter().map(|n| safe::cut_front(&places.short_list(&n.path), REASON)).collect();
     let widest = names.iter().map(|name| safe::columns(name)).max().unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::render::safe;
-use crate::report::{Cause, Evidence, Finding, Impact, Input, NotCounted, Scope};
+use crate::report::{Cause, Context, Evidence, Finding, Impact, Input, NotCounted, Scope};
 
 /// An outage of an hour and a quarter, minimal.
 pub(crate) fn incident() -> Incident {
@@ -30,6 +30,7 @@ pub(crate) fn incident() -> Incident {
         evidence: Vec::new(),
         chart: None,
         error_budget: None,
+        context: Context::default(),
     }
 }
 

@@ -11,6 +11,7 @@ fn said(text: &str) -> Vec<String> {
             Said::Clock(c) => format!("C {}", c.millis / 1000),
             Said::Length(l) => format!("L {}", l.millis / 1000),
             Said::After(l) => format!("T {}", l.millis / 1000),
+            Said::Later(l) => format!("A {}", l.millis / 1000),
         })
         .collect()
 }
@@ -140,4 +141,13 @@ fn lengths_in_many_hands() {
         assert_eq!(said(text), [format!("L {seconds}")], "{text}");
     }
     assert_eq!(said("Duration: 18:00 - 18:04"), ["C 64800", "C 65040"]);
+}
+
+#[test]
+fn lengths_that_count_from_the_time_before() {
+    assert_eq!(said("Five minutes later"), ["A 300"]);
+    assert_eq!(said("10 min after that it"), ["A 600"]);
+    assert_eq!(said("forty-five minutes earlier"), ["A -2700"]);
+    assert_eq!(said("10 minutes after the deploy"), ["L 600"]);
+    assert_eq!(said("it took 5 minutes"), ["L 300"]);
 }
