@@ -4,7 +4,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::detect::{self, Signals};
 use crate::error::{Error, Result};
-use crate::format::{AccessFormat, Escape, nginx_conf};
+use crate::format::{AccessFormat, Escape, Exclude, nginx_conf};
 use crate::input::digest;
 use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, Reason, Skipped, discover};
 use crate::input::source::Kind;
@@ -20,6 +20,7 @@ use crate::timeline::{BUCKETS, Class, Latencies, Timeline, bucket_floor};
 use crate::zone::{self, ZonePlan};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The zone in which the stamps of error logs are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,10 @@ pub struct Options {
     pub nginx_conf: Option<PathBuf>,
     /// Where the name of the host stands.
     pub host_from: Option<String>,
+    /// Paths of requests that shall not count, as [`crate::format::Exclude`] reads them.
+    pub exclude: Vec<String>,
+    /// User agents of requests that shall not count.
+    pub exclude_agent: Vec<String>,
     /// Folders of pattern files.
     pub patterns: Vec<PathBuf>,
     /// Threads; 0 takes all cores.
@@ -76,6 +81,8 @@ impl Default for Options {
             log_formats: Vec::new(),
             nginx_conf: None,
             host_from: None,
+            exclude: Vec::new(),
+            exclude_agent: Vec::new(),
             patterns: Vec::new(),
             threads: 0,
             digest: false,
@@ -188,7 +195,14 @@ pub(crate) fn left_out(all: BTreeMap<Reason, Skipped>) -> Vec<NotCounted> {
     out
 }
 
-/// The formats that the user or nginx's configuration names.
+/// What shall not count.
+pub(crate) fn excluded(options: &Options) -> Result<Option<Arc<Exclude>>> {
+    let exclude = Exclude::new(&options.exclude, &options.exclude_agent)?;
+    Ok((!exclude.is_empty()).then(|| Arc::new(exclude)))
+}
+
+/// What is known before a file is looked at: the formats that the user or nginx's configuration names, and what shall not
+/// count.
 pub(crate) fn hints(options: &Options) -> Result<Hints> {
     let mut formats = Vec::new();
     for text in &options.log_formats {
@@ -210,7 +224,7 @@ pub(crate) fn hints(options: &Options) -> Result<Hints> {
             }
         }
     }
-    Ok(Hints { formats })
+    Ok(Hints { formats, exclude: excluded(options)? })
 }
 
 /// The zone that is shown: the one asked for, or that of the first stamp of the first access log that has one.
@@ -393,6 +407,8 @@ fn asked(options: &Options, window: Window, zone: i16) -> Asked {
     out.extend(options.log_formats.iter().map(|f| ("log-format", f.clone())));
     out.extend(options.nginx_conf.iter().map(|p| ("nginx-conf", shown(p))));
     out.extend(options.host_from.iter().map(|h| ("host-from", h.clone())));
+    out.extend(options.exclude.iter().map(|p| ("exclude", p.clone())));
+    out.extend(options.exclude_agent.iter().map(|a| ("exclude-agent", a.clone())));
     out.extend(options.patterns.iter().map(|p| ("patterns", shown(p))));
     out.extend(options.redact.then(|| ("redact", String::new())));
     // Their order changes nothing else in the report either.

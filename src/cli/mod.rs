@@ -306,6 +306,15 @@ pub(crate) struct InputArgs {
     /// Where the name of the host stands, for logs of several hosts
     #[arg(long, value_name = "WHERE", help_heading = "Input")]
     pub(crate) host_from: Option<String>,
+    /// Requests to this path do not count, like /healthz or '/status/*'; may be repeated
+    ///
+    /// For probes of load balancers and orchestrators. * stands for any bytes; the query takes no part. Records of the
+    /// error log that name such a request do not count either. The report says how many there were.
+    #[arg(long, value_name = "PATH", help_heading = "Input")]
+    pub(crate) exclude: Vec<String>,
+    /// Requests of this user agent do not count, like 'kube-probe/*'; may be repeated
+    #[arg(long, value_name = "AGENT", help_heading = "Input")]
+    pub(crate) exclude_agent: Vec<String>,
     /// Folder of own patterns for error messages; may be repeated
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Input")]
     pub(crate) patterns: Vec<PathBuf>,

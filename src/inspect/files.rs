@@ -187,8 +187,31 @@ pub fn not_counted(reads: &[Read], refused: &[Refused]) -> Vec<NotCounted> {
             out.push(NotCounted { path: path.clone(), reason, lines: 0, bytes: 0, example: None });
         }
     }
+    out.extend(excluded(reads));
     out.extend(left(refused));
     out
+}
+
+/// What the user left out, once for all files: an entry for each of a year of rotated logs would say no more.
+fn excluded(reads: &[Read]) -> Vec<NotCounted> {
+    let mut sums: BTreeMap<&str, (Vec<&str>, u64, u64)> = BTreeMap::new();
+    for read in reads {
+        for (name, (lines, bytes)) in &read.scan.excluded {
+            let sum = sums.entry(name).or_default();
+            sum.0.push(&read.reading.source.shown);
+            (sum.1, sum.2) = (sum.1 + lines, sum.2 + bytes);
+        }
+    }
+    let entry = |(name, (mut paths, lines, bytes)): (&str, (Vec<&str>, u64, u64))| {
+        paths.sort_unstable();
+        let path = match paths.as_slice() {
+            [one] => (*one).to_owned(),
+            [first, second] => format!("{first}, {second}"),
+            many => format!("{}, ...", many[0]),
+        };
+        NotCounted { path, reason: format!("excluded: {name}"), lines, bytes, example: None }
+    };
+    sums.into_iter().map(entry).collect()
 }
 
 /// Files that were not read at all. A folder can hold thousands of empty logs of unused vhosts: of one reason some

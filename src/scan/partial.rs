@@ -234,6 +234,8 @@ pub struct FileScan {
     pub duplicate: u64,
     /// Bytes in them.
     pub duplicate_bytes: u64,
+    /// Lines that the user left out, and the bytes in them, by what was named.
+    pub excluded: BTreeMap<Box<str>, (u64, u64)>,
     /// What is wrong with a packed file, from some byte on.
     pub damage: Option<String>,
     /// First instant of an access line, or local instant of an error record.
@@ -272,6 +274,7 @@ impl Default for FileScan {
             oversized: 0,
             duplicate: 0,
             duplicate_bytes: 0,
+            excluded: BTreeMap::new(),
             damage: None,
             first: None,
             last: None,
@@ -310,6 +313,9 @@ impl FileScan {
         self.oversized += other.oversized;
         self.duplicate += other.duplicate;
         self.duplicate_bytes += other.duplicate_bytes;
+        for (name, (lines, bytes)) in other.excluded {
+            self.exclude(&name, lines, bytes);
+        }
         self.damage = self.damage.take().or(other.damage);
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = [self.last, other.last].into_iter().flatten().max();
@@ -319,6 +325,15 @@ impl FileScan {
         };
         self.error_utc |= other.error_utc;
         self.was_cut |= other.was_cut;
+    }
+
+    /// Counts lines that shall not count.
+    pub(crate) fn exclude(&mut self, name: &str, lines: u64, bytes: u64) {
+        if let Some(sum) = self.excluded.get_mut(name) {
+            *sum = (sum.0 + lines, sum.1 + bytes);
+        } else {
+            self.excluded.insert(name.into(), (lines, bytes));
+        }
     }
 
     pub(crate) fn saw_offset(&mut self, offset: i16, first: Second, last: Second) {

@@ -448,6 +448,12 @@ impl<'p> Scanner<'p> {
                 if stamp.sub_second && self.run.inside {
                     self.span(stamp.millis);
                 }
+                if self.run.inside
+                    && let Some(name) = self.plan.excluded(&record)
+                {
+                    self.out.exclude(name, 1, raw.len() as u64 + 1);
+                    return;
+                }
                 // A format without a status says neither that a request went well nor that it failed.
                 let class = record.status.map_or(Class::Odd, Class::of);
                 self.run.counts[class as usize] += 1;

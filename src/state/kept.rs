@@ -1,13 +1,14 @@
 //! What is kept of one log: how it is read, and the sum of its scans.
 
-use crate::format::AccessFormat;
 use crate::format::framing::Framing;
+use crate::format::{AccessFormat, Exclude};
 use crate::input::source::Source;
 use crate::reading::{Reading, Role};
 use crate::scan::{FileScan, Plan};
 use crate::time::Second;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Longest example line that is kept.
 const EXAMPLE: usize = 4096;
@@ -52,12 +53,12 @@ impl Kept {
     }
 
     /// How `source` is read; `None` when a format cannot be read back.
-    pub(super) fn reading(&self, source: Source) -> Option<Reading> {
+    pub(super) fn reading(&self, source: Source, exclude: Option<&Arc<Exclude>>) -> Option<Reading> {
         let formats = self.formats();
         (formats.len() == self.formats.len()).then(|| Reading {
             source,
             role: self.role,
-            plan: Plan::new(formats, self.errors, self.framing),
+            plan: Plan::new(formats, self.errors, self.framing).without(exclude),
             confidence: self.confidence,
             reason: self.reason.clone(),
             example: self.example.clone(),

@@ -19,7 +19,7 @@ mod ledger;
 mod store;
 
 pub use ledger::{Known, Ledger};
-pub use store::MAGIC;
+pub use store::{MAGIC, VERSION};
 
 use crate::analysis::{self, Counts, Options, Outcome, Progress};
 use crate::error::{Error, Result};
@@ -227,12 +227,15 @@ impl Session {
         let given = analysis::hints(options)?;
         let mut jobs: Vec<(Found, Reading)> = Vec::new();
         for found in found {
-            if let Some(reading) = body.get(&found.log).and_then(|kept| kept.reading(found.source.clone())) {
+            if let Some(reading) = body
+                .get(&found.log)
+                .and_then(|kept| kept.reading(found.source.clone(), given.exclude.as_ref()))
+            {
                 jobs.push((found, reading));
                 continue;
             }
-            let hints =
-                Hints { formats: [given.formats.clone(), self.formats_beside(body, &found)].concat() };
+            let formats = [given.formats.clone(), self.formats_beside(body, &found)].concat();
+            let hints = Hints { formats, exclude: given.exclude.clone() };
             match look(found.source.clone(), &hints) {
                 Ok(Ok(reading)) => jobs.push((found, reading)),
                 Ok(Err(why)) => {
@@ -327,8 +330,9 @@ impl Session {
             let Some(kept) = body.get_mut(&log.number) else { continue };
             kept.forget_before(start);
             let source = Source::kept(Path::new(&log.path), log.host.clone(), log.offset);
-            let reading =
-                kept.reading(source).ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;
+            let reading = kept
+                .reading(source, None)
+                .ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;
             readings.push(reading);
             scans.push(kept.scan().clone());
         }
