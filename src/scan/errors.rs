@@ -91,18 +91,21 @@ impl ErrorRun {
         let mut start =
             if base == 0 { 0 } else { memchr::memchr(b'\n', before).map_or(before.len(), |i| i + 1) };
         while let Some(len) = before.get(start..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-            let line = &before[start..start + len];
-            let byte = base + start as u64;
-            match front_of(line) {
-                Some(front) if self.unfinished == 0 => {
-                    self.open = Some(byte);
-                    self.unfinished = if front.unfinished { PATIENCE } else { 0 };
-                }
-                Some(_) => self.goes_on(line),
-                None if self.reaches(byte) => self.goes_on(line),
-                None => {}
-            }
+            self.pass(&before[start..start + len], base + start as u64);
             start += len + 1;
+        }
+    }
+
+    /// Goes past a line that is not to be counted: it opens a record, goes one on, or neither.
+    pub(super) fn pass(&mut self, line: &[u8], byte: u64) {
+        match front_of(line) {
+            Some(front) if self.unfinished == 0 => {
+                self.open = Some(byte);
+                self.unfinished = if front.unfinished { PATIENCE } else { 0 };
+            }
+            Some(_) => self.goes_on(line),
+            None if self.reaches(byte) => self.goes_on(line),
+            None => {}
         }
     }
 
