@@ -9,7 +9,7 @@ use downtime::report::Report;
 use downtime::state::{KEEP, Session};
 use std::fs;
 use std::path::PathBuf;
-use support::{TEN, gzip, options, time_error, time_local};
+use support::{TEN, Traffic, gzip, options, text, time_error, time_local};
 
 struct Site {
     dir: tempfile::TempDir,
@@ -143,4 +143,44 @@ fn a_record_may_go_on_in_the_packed_file() {
     site.put("nginx.log.1.gz", &gzip(&joined(&all)));
     let many = site.run();
     assert_eq!((unparsed(&many), many.totals.requests, many.totals.error_records), (0, 60, 6));
+}
+
+/// Somebody leaves a part of a log beside it: a stretch, the failing lines, or the whole under another head.
+#[test]
+fn an_excerpt_beside_its_log_is_not_counted_again() {
+    let traffic = Traffic { seconds: 3600, outages: vec![1800..1980], ..Traffic::default() };
+    let all = traffic.access();
+    let front = &all[..all.len() / 2];
+    let stretch = &all[1000..4000];
+    let failing: Vec<_> = all.iter().filter(|l| l.1.contains("\" 502 ")).cloned().collect();
+    let behind: Vec<_> = all[5..].to_vec();
+    let requests = all.len() as u64;
+    for (name, excerpt) in [("stretch", stretch), ("failing", &failing), ("most", &behind)] {
+        for first in [false, true] {
+            let site = Site::new();
+            site.put("access.log", &text(front));
+            site.run();
+            if first {
+                site.put("access.log", &text(&all));
+                site.run();
+            }
+            site.put("excerpt.log", &text(excerpt));
+            site.put("access.log", &text(&all));
+            let many = site.run();
+            assert_eq!(many.totals.requests, requests, "{name}, {first}");
+            assert_eq!(many.totals.failed, failing.len() as u64, "{name}, {first}");
+            let left: u64 =
+                many.not_counted.iter().filter(|n| n.reason == "duplicate").map(|n| n.lines).sum();
+            assert_eq!(left, excerpt.len() as u64, "{name}, {first}");
+            assert_eq!(site.run().totals, many.totals, "{name}, {first}");
+        }
+    }
+    // Another log of the same seconds is none.
+    let site = Site::new();
+    site.put("access.log", &text(front));
+    site.run();
+    let other = Traffic { seed: 9, ..traffic.clone() }.access();
+    site.put("other.log", &text(&other));
+    site.put("access.log", &text(&all));
+    assert_eq!(site.run().totals.requests, requests + other.len() as u64);
 }

@@ -5,7 +5,7 @@ use crate::format::{AccessFormat, Exclude};
 use crate::input::source::Source;
 use crate::reading::{Reading, Role};
 use crate::scan::{FileScan, Plan};
-use crate::time::Second;
+use crate::time::{Second, parse_error_time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -86,6 +86,14 @@ impl Kept {
     /// The last second with a line.
     pub(super) fn last(&self) -> Option<Second> {
         self.scan.last.map(|ms| ms.div_euclid(1000)).or(self.scan.error_span.map(|s| s.1))
+    }
+
+    /// About the first second of the log, also when that is not kept any more.
+    pub(super) fn begins(&self) -> Option<Second> {
+        let formats = self.formats();
+        let request = formats.iter().find_map(|f| Some(f.parse(&self.example).ok()?.time?.second()));
+        let kept = self.scan.first.map(|ms| ms.div_euclid(1000)).or(self.scan.error_span.map(|s| s.0));
+        request.or_else(|| parse_error_time(&self.example)).into_iter().chain(kept).min()
     }
 
     /// Whether this can have been written by a run.

@@ -6,6 +6,7 @@
 //!
 //! * [`identity`]: a file is known by its content and not by its name or inode, so that rotation by renaming, by copying
 //!   and cutting, and by packing lose no line and count none twice;
+//! * [`copies`]: lines of a new file that a known log has too;
 //! * [`kept`]: what is kept of a log, and for how long;
 //! * [`ledger`]: which incidents are known, and what of them is news;
 //! * [`store`]: the file: locked, checked, replaced whole.
@@ -13,6 +14,7 @@
 //! [`Session::commit`] comes last, after the news has been printed. A run that is killed in between says it again, and
 //! loses nothing.
 
+mod copies;
 mod identity;
 mod kept;
 mod ledger;
@@ -30,6 +32,7 @@ use crate::reading::{Hints, Read, Reading, Refused, look};
 use crate::report::{News, NotCounted};
 use crate::scan::{FileScan, Job, ScanOptions, scan};
 use crate::time::{Second, Window};
+use copies::{Old, Scanned};
 use identity::{Found, Log, identify};
 use kept::Kept;
 use serde::{Deserialize, Serialize};
@@ -160,7 +163,8 @@ impl Session {
         }
         self.stats.files = sources.len() as u64;
         self.head.runs += 1;
-        let (found, errors) = identify(&mut self.head, sources, &mut self.stats, &mut self.changed);
+        let identity::Identified { found, errors, places } =
+            identify(&mut self.head, sources, &mut self.stats, &mut self.changed);
         failures.extend(errors);
         let mut refused = Vec::new();
         if found.is_empty() && !always && failures.is_empty() {
@@ -169,7 +173,7 @@ impl Session {
         let users = analysis::users_catalogue(options)?;
         let mut body = self.take_body()?;
         progress.stage("reading");
-        let read = self.read(&mut body, found, options, &workers, progress, &mut refused);
+        let read = self.read(&mut body, found, places, options, &workers, progress, &mut refused);
         failures.extend(read?);
         progress.stage("looking for incidents");
         let counts = self.counts(&mut body, refused, analysis::left_out(skipped), failures, options, keep)?;
@@ -218,6 +222,7 @@ impl Session {
         &mut self,
         body: &mut Body,
         found: Vec<Found>,
+        places: BTreeMap<u64, Source>,
         options: &Options,
         workers: &Workers,
         progress: &dyn Progress,
@@ -253,12 +258,27 @@ impl Session {
             let jobs: Vec<Job<'_>> = jobs.iter().map(|(found, reading)| found.job(reading)).collect();
             scan(&jobs, &scan_options, workers, &|n| progress.advance(n))
         };
+        let mut scanned = Vec::new();
         for ((found, reading), result) in jobs.into_iter().zip(scans) {
+            let is_new = self.head.logs.iter().any(|l| l.number == found.log && l.offset == 0);
             match result {
-                // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
-                Ok(scan) if scan.was_cut || !found.is_still_there(&mut self.stats) => {}
-                Ok(scan) => self.add(body, found, reading, scan, &mut failures),
+                Ok(scan) => {
+                    let read = Read { reading, scan, passed_over: 0, length: None, twin: None };
+                    scanned.push(Scanned { found, read, is_new });
+                }
                 Err(error) => failures.push(error),
+            }
+        }
+        let old: Vec<Old<'_>> = places
+            .into_iter()
+            .filter_map(|(number, source)| Some(Old { source, kept: body.get(&number)? }))
+            .collect();
+        failures.extend(copies::leave_out(&mut scanned, &old, &scan_options, workers));
+        drop(old);
+        for Scanned { found, read, .. } in scanned {
+            // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
+            if !read.scan.was_cut && found.is_still_there(&mut self.stats) {
+                self.add(body, found, read.reading, read.scan, &mut failures);
             }
         }
         // What could not be read is a new log again in the next run.
@@ -284,8 +304,10 @@ impl Session {
         // A site with a thousand logs needs no thousand counters.
         let set = if known < 256 || self.head.unparsed.contains_key(&set) { set } else { "other".into() };
         *self.head.unparsed.entry(set).or_default() += scan.unparsed;
-        // What was known already was passed over in a packed file.
-        (scan.duplicate, scan.duplicate_bytes) = (0, 0);
+        if !found.source.is_seekable() {
+            // What was known already was passed over in a packed file.
+            (scan.duplicate, scan.duplicate_bytes) = (0, 0);
+        }
         self.stats.new += found.end - found.start;
         let kept = body.entry(found.log).or_insert_with(|| Kept::new(reading));
         kept.add(scan);
