@@ -1,5 +1,7 @@
 //! The stages in order: from paths to a Report. Each stage lives in its own module; here they are only called.
 
+pub(crate) mod part;
+
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::detect::{self, Signals};
@@ -13,11 +15,13 @@ use crate::lines;
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
 use crate::redact::Redactor;
-use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
+use crate::report::{Coverage, CoverageState, Report, Totals};
 use crate::scan::ScanOptions;
-use crate::time::{Second, Window, zone_name};
+use crate::time::{Second, Window};
 use crate::timeline::{BUCKETS, Class, Latencies, Timeline, bucket_floor};
 use crate::zone::{self, ZonePlan};
+use part::{HostPart, Part};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,7 +141,7 @@ pub struct Outcome {
 struct Gathered {
     readings: Vec<Reading>,
     refused: Vec<Refused>,
-    skipped: Vec<NotCounted>,
+    skipped: BTreeMap<Reason, Skipped>,
     failures: Vec<Error>,
 }
 
@@ -153,8 +157,7 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
     let hints = hints(options)?;
     let Discovered { sources, skipped, errors } = found;
     let looks = workers.map(&sources, |source| reading::look(source.clone(), &hints));
-    let mut out =
-        Gathered { readings: Vec::new(), refused: Vec::new(), skipped: Vec::new(), failures: errors };
+    let mut out = Gathered { readings: Vec::new(), refused: Vec::new(), skipped, failures: errors };
     for look in looks {
         match look {
             Ok(Ok(reading)) => out.readings.push(reading),
@@ -170,29 +173,7 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
             Err(e) => out.failures.push(e),
         }
     }
-    out.skipped = left_out(skipped);
     Ok(out)
-}
-
-/// What was left out of the walk, for the report.
-pub(crate) fn left_out(all: BTreeMap<Reason, Skipped>) -> Vec<NotCounted> {
-    let mut out = Vec::new();
-    for (reason, skipped) in all {
-        let paths: Vec<String> =
-            skipped.examples.iter().take(3).map(|p| crate::input::source::shown(p)).collect();
-        let more = if skipped.count > paths.len() as u64 { ", ..." } else { "" };
-        out.push(NotCounted {
-            path: format!("{}{more}", paths.join(", ")),
-            reason: format!(
-                "{reason}{}",
-                if skipped.count > 1 { format!(" ({} of them)", skipped.count) } else { String::new() }
-            ),
-            lines: 0,
-            bytes: 0,
-            example: None,
-        });
-    }
-    out
 }
 
 /// What shall not count.
@@ -228,14 +209,14 @@ pub(crate) fn hints(options: &Options) -> Result<Hints> {
 }
 
 /// The zone that is shown: the one asked for, or that of the first stamp of the first access log that has one.
-pub(crate) fn shown_zone(options: &Options, readings: &[Reading]) -> i16 {
+pub(crate) fn shown_zone(options: &Options, readings: &[Reading]) -> Option<i16> {
     let of_log = || {
         readings
             .iter()
             .filter(|r| r.role == Role::Access)
             .find_map(|r| r.plan.formats.iter().find_map(|f| f.parse(&r.example).ok()?.time?.offset))
     };
-    options.zone.or_else(of_log).unwrap_or(0)
+    options.zone.or_else(of_log)
 }
 
 fn given_zone(options: &Options, span: Window) -> Result<Option<ZonePlan>> {
@@ -250,9 +231,9 @@ fn given_zone(options: &Options, span: Window) -> Result<Option<ZonePlan>> {
 pub(crate) struct Counts {
     pub(crate) reads: Vec<Read>,
     pub(crate) refused: Vec<Refused>,
-    pub(crate) skipped: Vec<NotCounted>,
+    pub(crate) skipped: BTreeMap<Reason, Skipped>,
     pub(crate) failures: Vec<Error>,
-    pub(crate) zone: i16,
+    pub(crate) zone: Option<i16>,
     pub(crate) window: Window,
 }
 
@@ -261,7 +242,7 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
     progress.stage("looking at the files");
     let Gathered { readings, refused, skipped, mut failures } = gather(options, &workers)?;
     let zone = shown_zone(options, &readings);
-    let window = options.window_in(zone);
+    let window = options.window_in(zone.unwrap_or(0));
     let defaults = ScanOptions::default();
     let chunk_bytes = options.chunk_bytes.map_or(defaults.chunk_bytes, |n| n.max(1) as u64);
     progress.stage("reading");
@@ -325,60 +306,94 @@ fn finish<R>(
     counts: Counts,
     then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
 ) -> Result<(Outcome, R)> {
-    let Counts { reads, refused, skipped, mut failures, mut zone, window } = counts;
-    let catalogue = match users {
-        Some(catalogue) => catalogue,
-        // Records can stand in an access log too: one stream of a container carries both.
-        None if reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin()?,
-        None => Catalogue::none()?,
-    };
-    let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
-    let mut report =
-        Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
-    for host in &hosts {
-        let mut found = detect_host(host, &report);
-        let mut looks = inspect::Looks::default();
-        report.findings.extend(inspect::settle(host, &mut looks, &mut found));
-        report.incidents.extend(inspect::incidents(host, &mut looks, &found.anomalies));
-        report.findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
-    }
-    inspect::join_hosts(&mut report.incidents, hosts.len());
-    report.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
-    report.findings.sort_by(|a, b| (a.time, a.kind).cmp(&(b.time, b.kind)));
-    report.inputs = inspect::inputs(&reads, &hosts);
-    for input in report.inputs.iter_mut().filter(|_| options.digest) {
-        let file =
-            reads.iter().map(|r| &r.reading.source).find(|s| s.kind == Kind::File && s.shown == input.path);
-        input.digest = file.and_then(|s| digest::sha256(&s.path).map_err(|e| failures.push(e)).ok());
-    }
-    report.not_counted = inspect::not_counted(&reads, &refused);
-    report.not_counted.extend(skipped);
-    report.totals = totals(&reads);
-    report.availability = inspect::availability(&report.incidents, &report.coverage, report.totals);
-    let edges = |f: fn(&crate::report::Input) -> Option<i64>| report.inputs.iter().filter_map(f);
-    let (from, to) = (window.start.saturating_mul(1000), window.end.saturating_mul(1000));
-    report.span =
-        edges(|i| i.first).min().zip(edges(|i| i.last).max()).map(|(f, l)| (f.max(from), l.min(to)));
-    if options.zone.is_none() && reads.iter().all(|r| r.reading.role == Role::Error) {
-        zone = 0;
-    }
-    report.zone = zone;
-    report.options = asked(options, window, zone);
-    let charts = inspect::Charts::new(&hosts, zone);
-    report.chart = charts.of_span();
-    for incident in &mut report.incidents {
-        incident.chart = charts.of_incident(incident);
-        incident.error_budget = inspect::error_budget(incident);
-    }
-    let more = then(&report, &reads, &hosts);
+    let catalogue = catalogue(users, &counts.reads)?;
+    let zone = |span| given_zone(options, span);
+    let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
+    let (part, failures) = part_of(options, &counts, &hosts);
+    let mut report = part::assemble(vec![part])?;
+    let more = then(&report, &counts.reads, &hosts);
     if options.redact {
-        redact(&mut report, &reads)?;
+        redact(&mut report, &counts.reads)?;
     }
     let mut timeline = Timeline::default();
     for host in hosts {
         timeline.merge(host.timeline);
     }
-    Ok((Outcome { report, failures, timeline }, more))
+    Ok((Outcome { report, failures: counts.failures.into_iter().chain(failures).collect(), timeline }, more))
+}
+
+fn catalogue(users: Option<Catalogue>, reads: &[Read]) -> Result<Catalogue> {
+    match users {
+        Some(catalogue) => Ok(catalogue),
+        // Records can stand in an access log too: one stream of a container carries both.
+        None if reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin(),
+        None => Catalogue::none(),
+    }
+}
+
+/// Reads, counts, detects and inspects, and gives what the hosts say to `then`, to be put together elsewhere.
+pub(crate) fn part<R>(
+    options: &Options,
+    progress: &dyn Progress,
+    then: impl FnOnce(&Part<'_>) -> Result<R>,
+) -> Result<(R, Vec<Error>)> {
+    let users = users_catalogue(options)?;
+    let counts = count(options, progress)?;
+    progress.stage("looking for incidents");
+    let catalogue = catalogue(users, &counts.reads)?;
+    let zone = |span| given_zone(options, span);
+    let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
+    let (part, failures) = part_of(options, &counts, &hosts);
+    let done = then(&part)?;
+    Ok((done, counts.failures.into_iter().chain(failures).collect()))
+}
+
+/// What the hosts say, and which files could not be hashed.
+fn part_of<'a>(options: &Options, counts: &Counts, hosts: &'a [Host<'_>]) -> (Part<'a>, Vec<Error>) {
+    let Counts { reads, refused, skipped, failures, zone, window } = counts;
+    let coverage = inspect::coverage(reads, refused, hosts, *window);
+    let mut inputs = inspect::inputs(reads, hosts);
+    let mut failed = Vec::new();
+    for input in inputs.iter_mut().filter(|_| options.digest) {
+        let file =
+            reads.iter().map(|r| &r.reading.source).find(|s| s.kind == Kind::File && s.shown == input.path);
+        input.digest = file.and_then(|s| digest::sha256(&s.path).map_err(|e| failed.push(e)).ok());
+    }
+    let only_errors = reads.iter().all(|r| r.reading.role == Role::Error);
+    let shown = if only_errors && options.zone.is_none() { 0 } else { zone.unwrap_or(0) };
+    let part = Part {
+        hosts: hosts.iter().map(|host| host_part(host, &coverage)).collect(),
+        inputs,
+        left_out: inspect::left_out(reads, refused),
+        skipped: part::skipped(skipped),
+        totals: totals(reads),
+        zone: *zone,
+        zone_asked: options.zone.is_some(),
+        only_errors,
+        window: (window.start, window.end),
+        paths: part::paths(options),
+        asked: part::asked(options, *window, shown),
+        failures: failures.iter().chain(&failed).map(ToString::to_string).collect(),
+    };
+    (part, failed)
+}
+
+/// What one host says.
+fn host_part<'a>(host: &'a Host<'_>, coverage: &[Coverage]) -> HostPart<'a> {
+    let coverage: Vec<Coverage> = coverage.iter().filter(|c| c.host == host.name).cloned().collect();
+    let mut found = detect_host(host, &coverage);
+    let mut looks = inspect::Looks::default();
+    let mut findings = inspect::settle(host, &mut looks, &mut found);
+    let incidents = inspect::incidents(host, &mut looks, &found.anomalies);
+    findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
+    HostPart {
+        name: host.name.clone(),
+        timeline: Cow::Borrowed(&host.timeline),
+        errors: host.error_ticks(),
+        incidents,
+        findings,
+        coverage,
+    }
 }
 
 /// Hides clients and query strings, under a key made of the inputs.
@@ -391,34 +406,8 @@ fn redact(report: &mut Report, reads: &[Read]) -> Result<()> {
     Ok(())
 }
 
-/// What was asked for, in the form in which it can be asked again: the clock is out of it, and so is what changes
-/// no byte of the report (threads, chunks).
-fn asked(options: &Options, window: Window, zone: i16) -> Asked {
-    let shown = |path: &PathBuf| crate::input::source::shown(path);
-    let time = |second: Second| Clock::new(zone).rfc3339_short(second.saturating_mul(1000));
-    let mut out = Vec::new();
-    out.extend((window.start != i64::MIN).then(|| ("since", time(window.start))));
-    out.extend((window.end != i64::MAX).then(|| ("until", time(window.end))));
-    out.extend(options.zone.map(|z| ("tz", zone_name(z))));
-    out.extend(options.error_zone.as_ref().map(|z| match z {
-        ErrorZoneChoice::Fixed(offset) => ("error-tz", zone_name(*offset)),
-        ErrorZoneChoice::Named(name) => ("error-tz", name.clone()),
-    }));
-    out.extend(options.log_formats.iter().map(|f| ("log-format", f.clone())));
-    out.extend(options.nginx_conf.iter().map(|p| ("nginx-conf", shown(p))));
-    out.extend(options.host_from.iter().map(|h| ("host-from", h.clone())));
-    out.extend(options.exclude.iter().map(|p| ("exclude", p.clone())));
-    out.extend(options.exclude_agent.iter().map(|a| ("exclude-agent", a.clone())));
-    out.extend(options.patterns.iter().map(|p| ("patterns", shown(p))));
-    out.extend(options.redact.then(|| ("redact", String::new())));
-    // Their order changes nothing else in the report either.
-    let mut paths: Vec<String> = options.paths.iter().map(shown).collect();
-    paths.sort();
-    Asked { paths, options: out }
-}
-
-fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
-    let mine = report.coverage.iter().filter(|c| c.host == host.name && c.state == CoverageState::Covered);
+fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
+    let mine = coverage.iter().filter(|c| c.state == CoverageState::Covered);
     let covered: Vec<Window> =
         mine.map(|c| Window { start: c.start.div_euclid(1000), end: c.end.div_euclid(1000) }).collect();
     let errors = host.error_ticks();
@@ -499,6 +488,7 @@ pub struct SeriesRow {
 /// Counts per step of `step_seconds`.
 pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
     let Counts { reads, failures, zone, .. } = count(options, progress)?;
+    let zone = zone.unwrap_or(0);
     let mut timeline = Timeline::default();
     for read in reads {
         timeline.merge(read.scan.timeline);

@@ -1,6 +1,7 @@
 //! What lies across two runs of `--state`, or beside a log that is known: counted once, whole, and never lost.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::single_range_in_vec_init, reason = "one stretch of failures is a list of one")]
 
 mod support;
 

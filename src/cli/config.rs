@@ -45,9 +45,16 @@ pub(crate) fn apply(cli: &mut Cli) -> Result<()> {
         Some(Command::Verify(args)) => &mut args.input,
         Some(Command::Formats(args)) => &mut args.input,
         Some(Command::Check(args)) => &mut args.input,
+        Some(Command::Scan(args)) => &mut args.input,
         Some(Command::Config { input }) => input,
         // These read no logs.
-        Some(Command::Explain(_) | Command::Patterns(_) | Command::Completions { .. } | Command::Man) => {
+        Some(
+            Command::Explain(_)
+            | Command::Merge(_)
+            | Command::Patterns(_)
+            | Command::Completions { .. }
+            | Command::Man,
+        ) => {
             return Ok(());
         }
     };

@@ -25,15 +25,15 @@ pub use store::{MAGIC, VERSION};
 
 use crate::analysis::{self, Counts, Options, Outcome, Progress};
 use crate::error::{Error, Result};
-use crate::input::discover::Discovered;
+use crate::input::discover::{Discovered, Reason, Skipped};
 use crate::input::source::{Kind, Source};
 use crate::parallel::Workers;
 use crate::reading::{Hints, Read, Reading, Refused, look};
-use crate::report::{News, NotCounted};
+use crate::report::News;
 use crate::scan::{FileScan, Job, ScanOptions, scan};
 use crate::time::{Second, Window};
 use copies::{Old, Scanned};
-use identity::{Found, Log, identify};
+use identity::{Found, Identified, Log, identify};
 use kept::Kept;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -163,20 +163,19 @@ impl Session {
         }
         self.stats.files = sources.len() as u64;
         self.head.runs += 1;
-        let identity::Identified { found, errors, places } =
-            identify(&mut self.head, sources, &mut self.stats, &mut self.changed);
-        failures.extend(errors);
+        let mut known = identify(&mut self.head, sources, &mut self.stats, &mut self.changed);
+        failures.append(&mut known.errors);
         let mut refused = Vec::new();
-        if found.is_empty() && !always && failures.is_empty() {
+        if known.found.is_empty() && !always && failures.is_empty() {
             return Ok(None);
         }
         let users = analysis::users_catalogue(options)?;
         let mut body = self.take_body()?;
         progress.stage("reading");
-        let read = self.read(&mut body, found, places, options, &workers, progress, &mut refused);
+        let read = self.read(&mut body, known, options, &workers, progress, &mut refused);
         failures.extend(read?);
         progress.stage("looking for incidents");
-        let counts = self.counts(&mut body, refused, analysis::left_out(skipped), failures, options, keep)?;
+        let counts = self.counts(&mut body, refused, skipped, failures, options, keep)?;
         let mut outcome = analysis::conclude(options, users, counts)?;
         let last = outcome.report.span.map(|(_, last)| last.div_euclid(1000));
         self.head.last = self.head.last.max(last);
@@ -221,8 +220,7 @@ impl Session {
     fn read(
         &mut self,
         body: &mut Body,
-        found: Vec<Found>,
-        places: BTreeMap<u64, Source>,
+        known: Identified,
         options: &Options,
         workers: &Workers,
         progress: &dyn Progress,
@@ -231,7 +229,7 @@ impl Session {
         let mut failures = Vec::new();
         let given = analysis::hints(options)?;
         let mut jobs: Vec<(Found, Reading)> = Vec::new();
-        for found in found {
+        for found in known.found {
             if let Some(reading) = body
                 .get(&found.log)
                 .and_then(|kept| kept.reading(found.source.clone(), given.exclude.as_ref()))
@@ -269,7 +267,8 @@ impl Session {
                 Err(error) => failures.push(error),
             }
         }
-        let old: Vec<Old<'_>> = places
+        let old: Vec<Old<'_>> = known
+            .places
             .into_iter()
             .filter_map(|(number, source)| Some(Old { source, kept: body.get(&number)? }))
             .collect();
@@ -340,7 +339,7 @@ impl Session {
         &self,
         body: &mut Body,
         refused: Vec<Refused>,
-        skipped: Vec<NotCounted>,
+        skipped: BTreeMap<Reason, Skipped>,
         failures: Vec<Error>,
         options: &Options,
         keep: i64,
