@@ -114,7 +114,7 @@ pub enum NewsKind {
     New,
     /// It was not known, and is over.
     NewAndOver,
-    /// It was told an hour ago and goes on, or it was told to be over and came back.
+    /// It was told to be over and came back; or it was told an hour ago and goes on, where that was asked for.
     Continues,
     /// It is over.
     Ended,

@@ -102,6 +102,7 @@ pub struct Session {
     head: Head,
     body: Option<Body>,
     changed: bool,
+    remind: bool,
     stats: Stats,
 }
 
@@ -113,7 +114,12 @@ impl Session {
     pub fn open(file: &Path) -> Result<Option<Self>> {
         let Some((store, head)) = store::Store::open(file)? else { return Ok(None) };
         let stats = Stats { state: store.head_bytes(), ..Stats::default() };
-        Ok(Some(Self { store, head, body: None, changed: false, stats }))
+        Ok(Some(Self { store, head, body: None, changed: false, remind: false, stats }))
+    }
+
+    /// Tells an incident once more when it goes on for an hour.
+    pub fn remind(&mut self, remind: bool) {
+        self.remind = remind;
     }
 
     /// What was read.
@@ -179,7 +185,7 @@ impl Session {
         let mut outcome = analysis::conclude(options, users, counts)?;
         let last = outcome.report.span.map(|(_, last)| last.div_euclid(1000));
         self.head.last = self.head.last.max(last);
-        let news = self.head.ledger.settle(&mut outcome.report);
+        let news = self.head.ledger.settle(&mut outcome.report, self.remind);
         self.changed |= !news.is_empty();
         self.forget(&mut body, keep);
         self.body = Some(body);
