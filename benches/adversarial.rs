@@ -9,7 +9,15 @@ mod hostile;
 
 use downtime::analysis::{self, Options};
 use std::path::Path;
-use std::time::Instant;
+
+/// Seconds of processor time that this process took so far; other work on the machine takes no part in it.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let behind_name = stat.rsplit_once(')').unwrap().1;
+    let ticks = behind_name.split_whitespace().skip(11).take(2).map(|t| t.parse::<f64>().unwrap());
+    // Linux counts these in hundredths, whatever its own ticks are.
+    ticks.sum::<f64>() / 100.0
+}
 
 /// Seconds of the fastest of some runs over `bytes` as a file.
 fn seconds(folder: &Path, bytes: &[u8]) -> f64 {
@@ -17,9 +25,9 @@ fn seconds(folder: &Path, bytes: &[u8]) -> f64 {
     std::fs::write(&file, bytes).unwrap();
     let options = Options { paths: vec![file], threads: 1, ..Options::default() };
     let once = || {
-        let begun = Instant::now();
+        let begun = processor();
         std::hint::black_box(analysis::run(&options, &()).unwrap());
-        begun.elapsed().as_secs_f64()
+        processor() - begun
     };
     (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
 }

@@ -6,7 +6,7 @@
 mod support;
 
 use downtime::analysis;
-use downtime::report::Report;
+use downtime::report::{Report, Severity};
 use downtime::state::{KEEP, Session};
 use std::fs;
 use std::path::PathBuf;
@@ -184,4 +184,41 @@ fn an_excerpt_beside_its_log_is_not_counted_again() {
     site.put("other.log", &text(&other));
     site.put("access.log", &text(&all));
     assert_eq!(site.run().totals.requests, requests + other.len() as u64);
+}
+
+/// nginx was killed and started again, and only the serials of its error log say so; the runs cut the silence.
+#[test]
+fn a_restart_that_only_serials_tell_is_known_to_runs_that_go_on() {
+    let made = Traffic { seconds: 2400, rate: 6, ..Traffic::default() };
+    let silent = TEN + 1200..TEN + 1280;
+    let access: Vec<_> = made.access().into_iter().filter(|l| !silent.contains(&l.0)).collect();
+    let noise = |second: i64, pid: u32, serial: i64| {
+        let stamp = time_error(TEN + second, 0);
+        let line = format!(
+            "{stamp} [error] {pid}#{pid}: *{serial} open() \"/var/www/favicon.ico\" failed (2: No such file or directory), \
+             client: 198.51.100.7, server: a, request: \"GET /favicon.ico HTTP/1.1\", host: \"a\""
+        );
+        (TEN + second, line)
+    };
+    let before = (0..20).map(|i| noise(60 * i + 3, 71, 1000 + 400 * i));
+    let errors = |first: i64| -> Vec<_> {
+        before.clone().chain((0..15).map(|i| noise(1295 + 60 * i, 94, first + 400 * i))).collect()
+    };
+    let upto = |lines: &[(i64, String)], end: i64| text(&lines[..lines.partition_point(|l| l.0 < TEN + end)]);
+    for (first, severity) in [(37, Severity::Outage), (9000, Severity::Unknown)] {
+        let (site, errors) = (Site::new(), errors(first));
+        for end in [1000, 1230, 1285, 1300, 2400] {
+            site.put("access.log", &upto(&access, end));
+            site.put("error.log", &upto(&errors, end));
+            site.run();
+        }
+        let (many, once) = (site.run(), site.at_once());
+        assert_eq!((many.incidents.len(), once.incidents.len()), (1, 1));
+        let (many, once) = (&many.incidents[0], &once.incidents[0]);
+        assert_eq!((many.severity, once.severity), (severity, severity));
+        if severity == Severity::Outage {
+            assert_eq!(many.cause, once.cause);
+            assert_eq!(many.cause.as_ref().unwrap().category, "process.down");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 /// What a hostile log is like.
-pub const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 17] = [
     "one line",
     "quotes",
     "backslashes",
@@ -25,12 +25,12 @@ pub const KINDS: [&str; 17] = [
 ];
 
 /// Lines of ordinary traffic in the form that `kind` goes on with, `bytes` long: what the hostile ones are held against.
-pub fn ordinary(kind: &str, bytes: usize) -> Vec<u8> {
+pub(crate) fn ordinary(kind: &str, bytes: usize) -> Vec<u8> {
     fill(bytes, |out, n| line(kind, out, n, n / 20, if n % 100 == 7 { 502 } else { 200 }, n % 500, n % 300))
 }
 
 /// A log of `bytes` bytes, a thirty-second of it ordinary.
-pub fn hostile(kind: &str, bytes: usize) -> Vec<u8> {
+pub(crate) fn hostile(kind: &str, bytes: usize) -> Vec<u8> {
     let front = ordinary(kind, bytes / 32);
     let rest = bytes - front.len();
     let run = |b: &str| b.repeat(rest / b.len());

@@ -38,6 +38,7 @@ impl FileScan {
         let old = second.saturating_sub(ZONES);
         self.seen_access.forget(|(_, _, at)| *at < old);
         self.seen_error.forget(|(_, _, at)| *at < old);
+        self.falls.retain(|f| f.after.second >= old);
         let clip = |at: Option<i64>| at.map(|at| at.max(second.saturating_mul(1000)));
         self.first =
             clip(self.first).filter(|first| self.last.is_some_and(|last| *first <= last)).or(self.last);
@@ -79,6 +80,8 @@ impl FileScan {
                 && c.shapes.iter().all(|e| u64::from(e.count) < most)
         });
         counts.iter().all(|n| *n < MOST)
+            && self.falls.len() <= NAMED
+            && self.falls.iter().all(|f| sample(&f.before) && sample(&f.after))
             && self.excluded.len() <= NAMED
             && self.excluded.iter().all(|(_, (lines, bytes))| *lines < MOST && *bytes < MOST)
             && self.timeline.is_sound()

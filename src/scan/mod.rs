@@ -32,7 +32,7 @@ pub(crate) use bounded::hash;
 pub use drive::{Job, ScanOptions, scan};
 pub use endpoint::last_peer;
 pub(crate) use endpoint::template;
-pub use partial::{Block, Dimension, FileScan, Sample};
+pub use partial::{Block, Dimension, FileScan, Sample, SerialFall};
 pub use plan::Plan;
 pub(crate) use plan::STAMPS_APART;
 pub use scanner::has_failed;

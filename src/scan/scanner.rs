@@ -482,6 +482,13 @@ impl<'p> Scanner<'p> {
         // Blocks that were never written (power loss, a sparse copy) read as zeros.
         let zeros = payload.iter().take_while(|b| **b == 0).count();
         let payload = &payload[zeros..];
+        if payload.is_empty() {
+            // No format reads it, so none is tried: a log of nothing but newlines has a line each byte.
+            if self.plan.errors && self.errors.reaches(byte) {
+                self.continuation(payload);
+            }
+            return;
+        }
         if self.plan.errors && self.error_line(payload, raw, byte, line_no) {
             return;
         }
@@ -520,9 +527,6 @@ impl<'p> Scanner<'p> {
         }
         if self.plan.errors && self.errors.reaches(byte) {
             self.continuation(payload);
-            return;
-        }
-        if payload.is_empty() {
             return;
         }
         self.out.unparsed += 1;

@@ -1,5 +1,7 @@
 //! What is kept of one log: how it is read, and the sum of its scans.
 
+use super::serials::{self, Serial};
+use crate::error::Result;
 use crate::format::framing::Framing;
 use crate::format::{AccessFormat, Exclude};
 use crate::input::source::Source;
@@ -8,6 +10,7 @@ use crate::scan::{FileScan, Plan};
 use crate::time::{Second, parse_error_time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Longest example line that is kept.
@@ -27,11 +30,13 @@ pub(super) struct Kept {
     vhosts: BTreeSet<String>,
     peers: BTreeSet<String>,
     scan: FileScan,
+    /// The last record with a connection serial.
+    serial: Option<Serial>,
 }
 
 impl Kept {
-    pub(super) fn new(reading: Reading) -> Self {
-        let mut example = reading.example;
+    pub(super) fn new(reading: &Reading) -> Self {
+        let mut example = reading.example.clone();
         example.truncate(EXAMPLE);
         Self {
             role: reading.role,
@@ -39,11 +44,12 @@ impl Kept {
             errors: reading.plan.errors,
             framing: reading.plan.framing,
             confidence: reading.confidence,
-            reason: reading.reason,
+            reason: reading.reason.clone(),
             example,
-            vhosts: reading.vhosts,
-            peers: reading.peers,
+            vhosts: reading.vhosts.clone(),
+            peers: reading.peers.clone(),
             scan: FileScan::default(),
+            serial: None,
         }
     }
 
@@ -65,6 +71,15 @@ impl Kept {
             vhosts: self.vhosts.clone(),
             peers: self.peers.clone(),
         })
+    }
+
+    /// Looks through the new lines of an error log for what a later silence may have been; before they are added.
+    pub(super) fn listen(&mut self, reading: &Reading, range: Range<u64>) -> Result<()> {
+        if reading.plan.errors && reading.source.is_seekable() {
+            let falls = serials::falls(reading, range, self.scan.lines, &mut self.serial)?;
+            serials::keep(&mut self.scan.falls, falls);
+        }
+        Ok(())
     }
 
     /// Adds the scan of the bytes behind those that were scanned before.

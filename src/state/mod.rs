@@ -9,6 +9,7 @@
 //! * [`copies`]: lines of a new file that a known log has too;
 //! * [`kept`]: what is kept of a log, and for how long;
 //! * [`ledger`]: which incidents are known, and what of them is news;
+//! * [`serials`]: where connection serials fell back, for restarts that nothing else tells;
 //! * [`store`]: the file: locked, checked, replaced whole.
 //!
 //! [`Session::commit`] comes last, after the news has been printed. A run that is killed in between says it again, and
@@ -18,6 +19,7 @@ mod copies;
 mod identity;
 mod kept;
 mod ledger;
+mod serials;
 mod store;
 
 pub use ledger::{Known, Ledger};
@@ -283,7 +285,7 @@ impl Session {
         for Scanned { found, read, .. } in scanned {
             // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
             if !read.scan.was_cut && found.is_still_there(&mut self.stats) {
-                self.add(body, found, read.reading, read.scan, &mut failures);
+                self.add(body, found, &read.reading, read.scan, &mut failures);
             }
         }
         // What could not be read is a new log again in the next run.
@@ -296,7 +298,7 @@ impl Session {
         &mut self,
         body: &mut Body,
         found: Found,
-        reading: Reading,
+        reading: &Reading,
         mut scan: FileScan,
         failures: &mut Vec<Error>,
     ) {
@@ -315,6 +317,9 @@ impl Session {
         }
         self.stats.new += found.end - found.start;
         let kept = body.entry(found.log).or_insert_with(|| Kept::new(reading));
+        if let Err(error) = kept.listen(reading, found.start..found.end) {
+            failures.push(error);
+        }
         kept.add(scan);
         found.settle(log);
         self.changed = true;
