@@ -5,11 +5,13 @@
 mod formats;
 mod series;
 
+pub(crate) mod part;
+
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::detect::{self, Signals};
 use crate::error::{Error, Result};
-use crate::format::{AccessFormat, Escape, nginx_conf};
+use crate::format::{AccessFormat, Escape, Exclude, nginx_conf};
 use crate::input::digest;
 use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, Reason, Skipped, discover};
 use crate::input::source::Kind;
@@ -18,15 +20,18 @@ use crate::lines;
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Read, Reading, Refused, Role};
 use crate::redact::{self, Redactor};
-use crate::report::{Asked, CoverageState, NotCounted, Report, Totals};
+use crate::report::{Coverage, CoverageState, Report, Totals};
 use crate::scan::ScanOptions;
-use crate::time::{Second, Window, zone_name};
+use crate::time::{Second, Window};
 use crate::timeline::Timeline;
 use crate::zone::{self, ZonePlan};
 pub use formats::{FormatReport, formats};
+use part::{HostPart, Part};
 pub use series::{Series, SeriesRow, series};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The zone in which the stamps of error logs are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,10 @@ pub struct Options {
     pub nginx_conf: Option<PathBuf>,
     /// Where the name of the host stands.
     pub host_from: Option<String>,
+    /// Paths of requests that shall not count, as [`crate::format::Exclude`] reads them.
+    pub exclude: Vec<String>,
+    /// User agents of requests that shall not count.
+    pub exclude_agent: Vec<String>,
     /// Folders of pattern files.
     pub patterns: Vec<PathBuf>,
     /// Threads; 0 takes all cores.
@@ -86,6 +95,8 @@ impl Default for Options {
             log_formats: Vec::new(),
             nginx_conf: None,
             host_from: None,
+            exclude: Vec::new(),
+            exclude_agent: Vec::new(),
             patterns: Vec::new(),
             threads: 0,
             digest: false,
@@ -141,7 +152,7 @@ pub struct Outcome {
 struct Gathered {
     readings: Vec<Reading>,
     refused: Vec<Refused>,
-    skipped: Vec<NotCounted>,
+    skipped: BTreeMap<Reason, Skipped>,
     failures: Vec<Error>,
 }
 
@@ -158,8 +169,7 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
     let hints = hints(options)?;
     let Discovered { sources, skipped, errors } = found;
     let looks = workers.map(&sources, |source| reading::look(source.clone(), &hints));
-    let mut out =
-        Gathered { readings: Vec::new(), refused: Vec::new(), skipped: Vec::new(), failures: errors };
+    let mut out = Gathered { readings: Vec::new(), refused: Vec::new(), skipped, failures: errors };
     for look in looks {
         match look {
             Ok(Ok(reading)) => out.readings.push(reading),
@@ -175,32 +185,17 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
             Err(e) => out.failures.push(e),
         }
     }
-    out.skipped = left_out(skipped);
     Ok(out)
 }
 
-/// What was left out of the walk, for the report.
-pub(crate) fn left_out(all: BTreeMap<Reason, Skipped>) -> Vec<NotCounted> {
-    let mut out = Vec::new();
-    for (reason, skipped) in all {
-        let paths: Vec<String> =
-            skipped.examples.iter().take(3).map(|p| crate::input::source::shown(p)).collect();
-        let more = if skipped.count > paths.len() as u64 { ", ..." } else { "" };
-        out.push(NotCounted {
-            path: format!("{}{more}", paths.join(", ")),
-            reason: format!(
-                "{reason}{}",
-                if skipped.count > 1 { format!(" ({} of them)", skipped.count) } else { String::new() }
-            ),
-            lines: 0,
-            bytes: 0,
-            example: None,
-        });
-    }
-    out
+/// What shall not count.
+pub(crate) fn excluded(options: &Options) -> Result<Option<Arc<Exclude>>> {
+    let exclude = Exclude::new(&options.exclude, &options.exclude_agent)?;
+    Ok((!exclude.is_empty()).then(|| Arc::new(exclude)))
 }
 
-/// The formats that the user or nginx's configuration names.
+/// What is known before a file is looked at: the formats that the user or nginx's configuration names, and what shall not
+/// count.
 pub(crate) fn hints(options: &Options) -> Result<Hints> {
     let mut formats = Vec::new();
     for text in &options.log_formats {
@@ -222,18 +217,18 @@ pub(crate) fn hints(options: &Options) -> Result<Hints> {
             }
         }
     }
-    Ok(Hints { formats })
+    Ok(Hints { formats, exclude: excluded(options)? })
 }
 
 /// The zone that is shown: the one asked for, or that of the first stamp of the first access log that has one.
-pub(crate) fn shown_zone(options: &Options, readings: &[Reading]) -> i16 {
+pub(crate) fn shown_zone(options: &Options, readings: &[Reading]) -> Option<i16> {
     let of_log = || {
         readings
             .iter()
             .filter(|r| r.role == Role::Access)
             .find_map(|r| r.plan.formats.iter().find_map(|f| f.parse(&r.example).ok()?.time?.offset))
     };
-    options.zone.or_else(of_log).unwrap_or(0)
+    options.zone.or_else(of_log)
 }
 
 fn given_zone(options: &Options, span: Window) -> Result<Option<ZonePlan>> {
@@ -248,9 +243,9 @@ fn given_zone(options: &Options, span: Window) -> Result<Option<ZonePlan>> {
 pub(crate) struct Counts {
     pub(crate) reads: Vec<Read>,
     pub(crate) refused: Vec<Refused>,
-    pub(crate) skipped: Vec<NotCounted>,
+    pub(crate) skipped: BTreeMap<Reason, Skipped>,
     pub(crate) failures: Vec<Error>,
-    pub(crate) zone: i16,
+    pub(crate) zone: Option<i16>,
     pub(crate) window: Window,
 }
 
@@ -263,7 +258,7 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
         readings.iter().filter_map(|r| r.source.reader()).for_each(|once| once.feed(redact::content()));
     }
     let zone = shown_zone(options, &readings);
-    let window = options.window_in(zone);
+    let window = options.window_in(zone.unwrap_or(0));
     let defaults = ScanOptions::default();
     let chunk_bytes = options.chunk_bytes.map_or(defaults.chunk_bytes, |n| n.max(1) as u64);
     progress.stage("reading");
@@ -328,71 +323,103 @@ fn finish<R>(
     counts: Counts,
     then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
 ) -> Result<(Outcome, R)> {
-    let Counts { reads, refused, skipped, mut failures, mut zone, window } = counts;
-    let catalogue = match users {
-        Some(catalogue) => catalogue,
-        // Records can stand in an access log too: one stream of a container carries both.
-        None if reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin()?,
-        None => Catalogue::none()?,
-    };
-    let hosts = inspect::hosts(&reads, &catalogue, window, &|span| given_zone(options, span))?;
-    let mut report =
-        Report { coverage: inspect::coverage(&reads, &refused, &hosts, window), ..Report::default() };
-    for host in &hosts {
-        let mut found = detect_host(host, &report);
-        let mut looks = inspect::Looks::default();
-        report.findings.extend(inspect::settle(host, &mut looks, &mut found));
-        report.incidents.extend(inspect::incidents(host, &mut looks, &found.anomalies));
-        report.findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
-    }
-    let single = report.incidents.clone();
-    inspect::join_hosts(&mut report.incidents, hosts.len());
-    report.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
-    report.findings.sort_by(|a, b| (a.time, a.kind).cmp(&(b.time, b.kind)));
-    report.inputs = inspect::inputs(&reads, &hosts);
-    for input in report.inputs.iter_mut().filter(|_| options.digest) {
-        let file =
-            reads.iter().map(|r| &r.reading.source).find(|s| s.kind == Kind::File && s.shown == input.path);
-        input.digest = file.and_then(|s| digest::sha256(&s.path).map_err(|e| failures.push(e)).ok());
-    }
-    report.not_counted = inspect::not_counted(&reads, &refused);
-    report.not_counted.extend(skipped);
-    report.totals = totals(&reads);
-    report.availability = inspect::availability(&report.incidents, &report.coverage, report.totals);
-    let edges = |f: fn(&crate::report::Input) -> Option<i64>| report.inputs.iter().filter_map(f);
-    let (from, to) = (window.start.saturating_mul(1000), window.end.saturating_mul(1000));
-    report.span =
-        edges(|i| i.first).min().zip(edges(|i| i.last).max()).map(|(f, l)| (f.max(from), l.min(to)));
-    if options.zone.is_none() && reads.iter().all(|r| r.reading.role == Role::Error) {
-        zone = 0;
-    }
-    report.zone = zone;
-    report.options = asked(options, window, zone);
-    let charts = inspect::Charts::new(&hosts, zone);
-    report.chart = charts.of_span();
-    report.hosts = inspect::summaries(&hosts, &single, &report.incidents, &report.coverage);
-    report.joint = inspect::joint(&hosts, &single, &report.coverage);
-    for at in 0..report.incidents.len() {
-        let incident = &report.incidents[at];
-        let (stretches, remarks) = inspect::around(&hosts, incident, &report.incidents);
-        let parts = inspect::hosts_of(&hosts, incident, &single);
-        let alike = inspect::alike(incident, &report.incidents[..at]);
-        let incident = &mut report.incidents[at];
-        incident.chart = charts.of_incident(incident);
-        incident.error_budget = inspect::error_budget(incident);
-        let context = &mut incident.context;
-        (context.stretches, context.hosts, context.alike) = (stretches, parts, alike);
-        context.remarks.splice(..0, remarks);
-    }
-    let more = then(&report, &reads, &hosts);
+    let catalogue = catalogue(users, &counts.reads)?;
+    let zone = |span| given_zone(options, span);
+    let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
+    let (part, failures) = part_of(options, &counts, &hosts, hosts.len() > 1);
+    let mut report = part::assemble(vec![part])?;
+    let more = then(&report, &counts.reads, &hosts);
     if options.redact {
-        hide(&mut report, &reads)?;
+        hide(&mut report, &counts.reads)?;
     }
     let mut timeline = Timeline::default();
     for host in hosts {
         timeline.merge(host.timeline);
     }
-    Ok((Outcome { report, failures, timeline }, more))
+    Ok((Outcome { report, failures: counts.failures.into_iter().chain(failures).collect(), timeline }, more))
+}
+
+fn catalogue(users: Option<Catalogue>, reads: &[Read]) -> Result<Catalogue> {
+    match users {
+        Some(catalogue) => Ok(catalogue),
+        // Records can stand in an access log too: one stream of a container carries both.
+        None if reads.iter().any(|r| r.scan.error_records > 0) => Catalogue::builtin(),
+        None => Catalogue::none(),
+    }
+}
+
+/// Reads, counts, detects and inspects, and gives what the hosts say to `then`, to be put together elsewhere.
+pub(crate) fn part<R>(
+    options: &Options,
+    progress: &dyn Progress,
+    then: impl FnOnce(&Part<'_>) -> Result<R>,
+) -> Result<(R, Vec<Error>)> {
+    let users = users_catalogue(options)?;
+    let counts = count(options, progress)?;
+    progress.stage("looking for incidents");
+    let catalogue = catalogue(users, &counts.reads)?;
+    let zone = |span| given_zone(options, span);
+    let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
+    let (part, failures) = part_of(options, &counts, &hosts, true);
+    let done = then(&part)?;
+    Ok((done, counts.failures.into_iter().chain(failures).collect()))
+}
+
+/// What the hosts say, and which files could not be hashed.
+fn part_of<'a>(
+    options: &Options,
+    counts: &Counts,
+    hosts: &'a [Host<'_>],
+    apart: bool,
+) -> (Part<'a>, Vec<Error>) {
+    let Counts { reads, refused, skipped, failures, zone, window } = counts;
+    let coverage = inspect::coverage(reads, refused, hosts, *window);
+    let mut inputs = inspect::inputs(reads, hosts);
+    let mut failed = Vec::new();
+    for input in inputs.iter_mut().filter(|_| options.digest) {
+        let file =
+            reads.iter().map(|r| &r.reading.source).find(|s| s.kind == Kind::File && s.shown == input.path);
+        input.digest = file.and_then(|s| digest::sha256(&s.path).map_err(|e| failed.push(e)).ok());
+    }
+    let only_errors = reads.iter().all(|r| r.reading.role == Role::Error);
+    let shown = if only_errors && options.zone.is_none() { 0 } else { zone.unwrap_or(0) };
+    let part = Part {
+        hosts: hosts.iter().map(|host| host_part(host, &coverage, apart)).collect(),
+        inputs,
+        left_out: inspect::left_out(reads, refused),
+        skipped: part::skipped(skipped),
+        totals: totals(reads),
+        zone: *zone,
+        zone_asked: options.zone.is_some(),
+        only_errors,
+        window: (window.start, window.end),
+        paths: part::paths(options),
+        asked: part::asked(options, *window, shown),
+        failures: failures.iter().chain(&failed).map(ToString::to_string).collect(),
+    };
+    (part, failed)
+}
+
+/// What one host says; `apart` where there are others to compare it with.
+fn host_part<'a>(host: &'a Host<'_>, coverage: &[Coverage], apart: bool) -> HostPart<'a> {
+    let (records, said) = inspect::records(host);
+    let coverage: Vec<Coverage> = coverage.iter().filter(|c| c.host == host.name).cloned().collect();
+    let mut found = detect_host(host, &coverage);
+    let mut looks = inspect::Looks::default();
+    let mut findings = inspect::settle(host, &mut looks, &mut found);
+    let incidents = inspect::incidents(host, &mut looks, &found.anomalies);
+    findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
+    HostPart {
+        name: host.name.clone(),
+        timeline: Cow::Borrowed(&host.timeline),
+        errors: Cow::Borrowed(host.error_ticks()),
+        records,
+        said,
+        sightings: if apart { inspect::sightings(host) } else { Vec::new() },
+        incidents,
+        findings,
+        coverage,
+    }
 }
 
 /// Hides clients and query strings, under a key made of the inputs.
@@ -422,32 +449,8 @@ fn hide(report: &mut Report, reads: &[Read]) -> Result<()> {
     Ok(())
 }
 
-/// What was asked for, in the form in which it can be asked again: the clock is out of it, and so is what changes
-/// no byte of the report (threads, chunks).
-fn asked(options: &Options, window: Window, zone: i16) -> Asked {
-    let shown = |path: &PathBuf| crate::input::source::shown(path);
-    let time = |second: Second| Clock::new(zone).rfc3339_short(second.saturating_mul(1000));
-    let mut out = Vec::new();
-    out.extend((window.start != i64::MIN).then(|| ("since", time(window.start))));
-    out.extend((window.end != i64::MAX).then(|| ("until", time(window.end))));
-    out.extend(options.zone.map(|z| ("tz", zone_name(z))));
-    out.extend(options.error_zone.as_ref().map(|z| match z {
-        ErrorZoneChoice::Fixed(offset) => ("error-tz", zone_name(*offset)),
-        ErrorZoneChoice::Named(name) => ("error-tz", name.clone()),
-    }));
-    out.extend(options.log_formats.iter().map(|f| ("log-format", f.clone())));
-    out.extend(options.nginx_conf.iter().map(|p| ("nginx-conf", shown(p))));
-    out.extend(options.host_from.iter().map(|h| ("host-from", h.clone())));
-    out.extend(options.patterns.iter().map(|p| ("patterns", shown(p))));
-    out.extend(options.redact.then(|| ("redact", String::new())));
-    // Their order changes nothing else in the report either.
-    let mut paths: Vec<String> = options.paths.iter().map(shown).collect();
-    paths.sort();
-    Asked { paths, options: out }
-}
-
-fn detect_host(host: &Host<'_>, report: &Report) -> detect::Detection {
-    let mine = report.coverage.iter().filter(|c| c.host == host.name && c.state == CoverageState::Covered);
+fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
+    let mine = coverage.iter().filter(|c| c.state == CoverageState::Covered);
     let covered: Vec<Window> =
         mine.map(|c| Window { start: c.start.div_euclid(1000), end: c.end.div_euclid(1000) }).collect();
     // Asked for every record, so worked out once for every class.

@@ -33,10 +33,11 @@
 //! | rendering | [`render`] | a report in each output format; computes nothing |
 //! | notes | [`verify`] | a written timeline or postmortem held against a report; pure |
 //! | the order of it all | [`analysis`] | calls the stages |
+//! | many hosts | [`parts`] | what some hosts say, as a file; and the report of such files |
 //! | runs that go on | [`state`] | remembers how far each log was read and what the scans yielded; what is news |
 //! | verdict | [`check`] | a report and a window in, what monitoring wants to hear out |
 //!
-//! Arrows point down: a module uses those below it in this order: `check`, `state`, `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
+//! Arrows point down: a module uses those below it in this order: `check`, `state`, `parts`, `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
 //! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
@@ -80,6 +81,7 @@ pub mod input;
 pub mod inspect;
 pub mod lines;
 pub mod parallel;
+pub mod parts;
 pub mod reading;
 pub mod redact;
 pub mod render;

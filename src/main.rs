@@ -36,6 +36,8 @@ fn run(cli: &Cli) -> anyhow::Result<messages::Exit> {
         Some(Command::Patterns(args)) => cli::patterns::patterns(args),
         Some(Command::Verify(args)) => commands::verify(args),
         Some(Command::Check(args)) => check::check(args),
+        Some(Command::Scan(args)) => cli::parts::scan(args),
+        Some(Command::Merge(args)) => cli::parts::merge(args),
         Some(Command::Config { input }) => config::show(input),
         Some(Command::Completions { shell }) => commands::completions(*shell),
         Some(Command::Man) => commands::man(),

@@ -10,7 +10,12 @@ pub use context::{
 };
 
 use crate::time::Millis;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+/// A word of ours: a constant of this program.
+pub type Word = &'static str;
 
 /// What one run found.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,16 +51,17 @@ pub struct Report {
 }
 
 /// What was asked for, as far as it changes the report: with the same inputs and these, a report comes out the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Asked {
     /// The paths as they were given, sorted.
     pub paths: Vec<String>,
     /// Options by their long names, in the form in which they can be given again; times are resolved.
-    pub options: Vec<(&'static str, String)>,
+    #[serde(deserialize_with = "named")]
+    pub options: Vec<(Word, String)>,
 }
 
 /// Counts over a stretch of time, in few enough steps to draw them; `inspect/chart.rs` says how many.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Chart {
     /// Where the first step begins.
     pub start: Millis,
@@ -118,7 +124,7 @@ pub enum NewsKind {
     New,
     /// It was not known, and is over.
     NewAndOver,
-    /// It was told an hour ago and goes on, or it was told to be over and came back.
+    /// It was told to be over and came back; or it was told an hour ago and goes on, where that was asked for.
     Continues,
     /// It is over.
     Ended,
@@ -140,7 +146,7 @@ impl NewsKind {
 }
 
 /// Sums over all inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Lines (error records count once however many lines they span).
     pub lines: u64,
@@ -155,12 +161,13 @@ pub struct Totals {
 }
 
 /// One file as it was read.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Input {
     /// The path as the user gave or would give it.
     pub path: String,
     /// `access` or `error`.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub kind: Word,
     /// The name of the format, or its `log_format` text.
     pub format: String,
     /// How sure the format is, 0 to 1.
@@ -186,7 +193,7 @@ pub struct Input {
 }
 
 /// The zone of a zone-less log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorZone {
     /// Minutes east of UTC (of the first record, when it changes on the way).
     pub offset: i16,
@@ -195,7 +202,7 @@ pub struct ErrorZone {
 }
 
 /// How bad an incident was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// Near-total failure, or silence with proof that nginx was down.
     Outage,
@@ -223,7 +230,7 @@ impl Severity {
 }
 
 /// A stretch of time in which the service failed or slowed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// Stable name, made of start and scope.
     pub id: String,
@@ -272,7 +279,7 @@ pub struct Incident {
 }
 
 /// What an incident costs of the error budgets in use.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBudget {
     /// Days over which a budget is given.
     pub window_days: u32,
@@ -283,7 +290,7 @@ pub struct ErrorBudget {
 }
 
 /// One objective and what is left of its budget.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
     /// Share of requests that should be answered well, 0 to 1.
     pub target: f64,
@@ -301,7 +308,7 @@ impl Incident {
 }
 
 /// Where an incident struck; `all`, or what is named.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Scope {
     /// Hosts, where several are told apart.
     pub hosts: Vec<String>,
@@ -316,7 +323,7 @@ pub struct Scope {
 }
 
 /// How many were hit.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Impact {
     /// Requests inside the incident.
     pub requests: u64,
@@ -339,10 +346,11 @@ pub struct Impact {
 }
 
 /// A part of an incident.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// `failing`, `silent`, `partial`, `recovery`.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub kind: Word,
     /// From.
     pub start: Millis,
     /// To; `None` while it goes on.
@@ -354,12 +362,13 @@ pub struct Phase {
 }
 
 /// Why, in nginx's own words.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
     /// A category of the taxonomy, like `upstream.refused`.
     pub category: String,
     /// `certain`, `likely` or `possible`.
-    pub confidence: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub confidence: Word,
     /// One sentence.
     pub summary: String,
     /// The quoted lines; never empty.
@@ -367,7 +376,7 @@ pub struct Cause {
 }
 
 /// What armed an incident or set it off.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trigger {
     /// When.
     pub time: Millis,
@@ -378,7 +387,7 @@ pub struct Trigger {
 }
 
 /// One event of an incident's timeline.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When.
     pub time: Millis,
@@ -389,7 +398,7 @@ pub struct Event {
 }
 
 /// A line and its place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
     /// The file.
     pub path: String,
@@ -402,10 +411,11 @@ pub struct Evidence {
 }
 
 /// Worth saying, and no incident.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// A short kebab-case word for the kind.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub kind: Word,
     /// When, or from when.
     pub time: Millis,
     /// Until when, for a stretch.
@@ -417,7 +427,7 @@ pub struct Finding {
 }
 
 /// What the files can say about a stretch of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CoverageState {
     /// Files speak for it.
     Covered,
@@ -439,7 +449,7 @@ impl CoverageState {
 }
 
 /// A stretch of time and whether files speak for it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// From.
     pub start: Millis,
@@ -454,7 +464,7 @@ pub struct Coverage {
 }
 
 /// Lines or files that took no part in the counts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotCounted {
     /// The file.
     pub path: String,
@@ -466,4 +476,33 @@ pub struct NotCounted {
     pub bytes: u64,
     /// One of them.
     pub example: Option<Evidence>,
+}
+
+/// Words of ours, such as kinds and confidences, come back from a file as the constants they are.
+fn word<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
+    String::deserialize(from).and_then(kept)
+}
+
+fn named<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(&'static str, String)>, D::Error> {
+    let all = Vec::<(String, String)>::deserialize(from)?;
+    all.into_iter().map(|(name, value)| Ok((kept(name)?, value))).collect()
+}
+
+/// A word that lives as long as the program; there are few of ours, and they are short.
+fn kept<E: serde::de::Error>(word: String) -> Result<&'static str, E> {
+    const LONGEST: usize = 40;
+    const MOST: usize = 1000;
+    static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let ours =
+        word.len() <= LONGEST && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_. ".contains(&b));
+    let mut words = WORDS.lock().map_err(E::custom)?;
+    if let Some(known) = words.get(word.as_str()) {
+        return Ok(known);
+    }
+    if !ours || words.len() >= MOST {
+        return Err(E::custom("no word of a report"));
+    }
+    let word: &'static str = Box::leak(word.into_boxed_str());
+    words.insert(word);
+    Ok(word)
 }

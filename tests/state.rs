@@ -219,18 +219,25 @@ fn seconds(text: &str) -> f64 {
     minutes.parse::<f64>().unwrap() * 60.0 + seconds.trim_end_matches('s').parse::<f64>().unwrap()
 }
 
+/// How many runs are killed: some tens, or what `DOWNTIME_KILLS` says.
+fn kills() -> u64 {
+    std::env::var("DOWNTIME_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
+}
+
 #[test]
 fn runs_that_are_killed_at_any_moment_lose_and_double_nothing() {
     let site = Site::new();
-    let bad = 5_000..5_700;
-    let mut end = 0;
-    for round in 0..60u64 {
-        let next = end + 200;
+    let bad = 2_500..3_200;
+    let (mut end, mut moment, mut whole) = (0, 0u64, 0u64);
+    let (mut finished, mut advanced, mut before) = (0, 0, Vec::new());
+    for round in 0..kills() {
+        let next = end + 100;
         site.append("access.log", &lines(end..next, 1, std::slice::from_ref(&bad)));
         end = next;
-        if round == 30 {
+        if round % 250 == 30 {
             site.rotate();
         }
+        let begun = std::time::Instant::now();
         let mut child = Process::new(assert_cmd::cargo::cargo_bin!("downtime"))
             .arg("--state")
             .arg(&site.state)
@@ -239,11 +246,23 @@ fn runs_that_are_killed_at_any_moment_lose_and_double_nothing() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // From before its first step to after its last, by a step that hits another place each time.
-        std::thread::sleep(std::time::Duration::from_millis(round * 37 % 61));
+        if round % 50 == 0 {
+            // How long one takes that nobody disturbs.
+            assert!(child.wait().unwrap().success());
+            whole = begun.elapsed().as_micros() as u64;
+            continue;
+        }
+        // From before its first step to after its last, at another place each time.
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(std::time::Duration::from_micros((moment >> 33) % (whole * 5 / 4)));
         let _ = child.kill();
-        child.wait().unwrap();
+        finished += u64::from(child.wait().unwrap().success());
+        let now = fs::read(&site.state).unwrap();
+        advanced += u64::from(now != before);
+        before = now;
     }
+    println!("{} runs: {finished} ended by themselves, the state moved on in {advanced}", kills());
+    assert!(finished < kills() && advanced > 0, "nothing was disturbed");
     site.step();
     let mut session = Session::open(&site.state).unwrap().unwrap();
     let kept = session.advance(&site.options(), KEEP, true, &()).unwrap().unwrap().outcome.report;

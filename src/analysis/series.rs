@@ -42,6 +42,7 @@ pub struct SeriesRow {
 /// Counts per step of `step_seconds`.
 pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
     let Counts { reads, failures, zone, .. } = count(options, progress)?;
+    let zone = zone.unwrap_or(0);
     let mut timeline = Timeline::default();
     for read in reads {
         timeline.merge(read.scan.timeline);

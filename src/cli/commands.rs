@@ -18,7 +18,7 @@ use std::fs;
 use std::io::{ErrorKind, IsTerminal, stdout};
 use std::path::Path;
 
-fn keep_inputs<'a>(file: Option<&Path>, inputs: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(crate) fn keep_inputs<'a>(file: Option<&Path>, inputs: impl Iterator<Item = &'a str>) -> Result<()> {
     match overwritten(file, inputs) {
         Some(input) => Err(Error::Usage(format!("-o would overwrite the log {}", input.display())).into()),
         None => Ok(()),
@@ -26,7 +26,7 @@ fn keep_inputs<'a>(file: Option<&Path>, inputs: impl Iterator<Item = &'a str>) -
 }
 
 /// git's way: with `--exit-code`, 1 says "found", so that errors move to 2.
-fn with_exit_code(exit_code: bool, ended: Result<Exit>) -> Result<Exit> {
+pub(crate) fn with_exit_code(exit_code: bool, ended: Result<Exit>) -> Result<Exit> {
     match ended {
         Ok(Exit::Failed) if exit_code => Ok(Exit::Error),
         Err(error) if exit_code => {

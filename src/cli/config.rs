@@ -24,6 +24,8 @@ struct Settings {
     log_format: Vec<String>,
     nginx_conf: Option<PathBuf>,
     host_from: Option<String>,
+    exclude: Vec<String>,
+    exclude_agent: Vec<String>,
     patterns: Vec<PathBuf>,
     threads: Option<u16>,
 }
@@ -43,9 +45,16 @@ pub(crate) fn apply(cli: &mut Cli) -> Result<()> {
         Some(Command::Verify(args)) => &mut args.input,
         Some(Command::Formats(args)) => &mut args.input,
         Some(Command::Check(args)) => &mut args.input,
+        Some(Command::Scan(args)) => &mut args.input,
         Some(Command::Config { input }) => input,
         // These read no logs.
-        Some(Command::Explain(_) | Command::Patterns(_) | Command::Completions { .. } | Command::Man) => {
+        Some(
+            Command::Explain(_)
+            | Command::Merge(_)
+            | Command::Patterns(_)
+            | Command::Completions { .. }
+            | Command::Man,
+        ) => {
             return Ok(());
         }
     };
@@ -105,6 +114,8 @@ fn rows(input: &InputArgs) -> Vec<Row> {
             "none".into(),
         ),
         ("host-from", one(input.host_from.clone()), "auto".into()),
+        ("exclude", list(&input.exclude), "nothing".into()),
+        ("exclude-agent", list(&input.exclude_agent), "nobody".into()),
         ("patterns", paths(&input.patterns), "the built-in ones alone".into()),
         (
             "threads",
@@ -182,6 +193,12 @@ fn environment() -> Result<Vec<Named>> {
     let conf = set("DOWNTIME_NGINX_CONF").map(PathBuf::from);
     push("DOWNTIME_NGINX_CONF", Settings { nginx_conf: conf, ..Settings::default() });
     push("DOWNTIME_HOST_FROM", Settings { host_from: text("DOWNTIME_HOST_FROM")?, ..Settings::default() });
+    // No path of a request holds a blank; the name of a user agent can.
+    let exclude =
+        text("DOWNTIME_EXCLUDE")?.iter().flat_map(|t| t.split_whitespace()).map(str::to_owned).collect();
+    push("DOWNTIME_EXCLUDE", Settings { exclude, ..Settings::default() });
+    let agent = text("DOWNTIME_EXCLUDE_AGENT")?.into_iter().collect();
+    push("DOWNTIME_EXCLUDE_AGENT", Settings { exclude_agent: agent, ..Settings::default() });
     push("DOWNTIME_PATTERNS", Settings { patterns: list("DOWNTIME_PATTERNS"), ..Settings::default() });
     push("DOWNTIME_THREADS", Settings { threads, ..Settings::default() });
     Ok(out)
@@ -207,6 +224,12 @@ fn fill(input: &mut InputArgs, sources: &[Named]) -> Result<Vec<Row>> {
         }
         input.nginx_conf = input.nginx_conf.take().or_else(|| settings.nginx_conf.clone());
         input.host_from = input.host_from.take().or_else(|| settings.host_from.clone());
+        if input.exclude.is_empty() {
+            input.exclude.clone_from(&settings.exclude);
+        }
+        if input.exclude_agent.is_empty() {
+            input.exclude_agent.clone_from(&settings.exclude_agent);
+        }
         if input.patterns.is_empty() {
             input.patterns.clone_from(&settings.patterns);
         }

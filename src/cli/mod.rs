@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod explain;
 pub(crate) mod messages;
 mod output;
+pub(crate) mod parts;
 pub(crate) mod patterns;
 mod progress;
 mod resolve;
@@ -33,6 +34,7 @@ Examples:
   downtime formats /var/log/nginx           which format each file is read as
   downtime explain error.log                what the messages of an error log mean
   downtime verify postmortem.md logs/       a written timeline against the logs
+  downtime scan logs/ -o web1.part          on each host; then: downtime merge *.part
   downtime check --window 15m -w 2 -c 5     for monitoring: one line and a code
 ";
 
@@ -88,8 +90,13 @@ impl Cli {
             }
             Some(Command::Verify(args)) => &args.input,
             Some(Command::Check(args)) => &args.input,
+            Some(Command::Scan(args)) => &args.input,
             Some(
-                Command::Patterns(_) | Command::Config { .. } | Command::Completions { .. } | Command::Man,
+                Command::Merge(_)
+                | Command::Patterns(_)
+                | Command::Config { .. }
+                | Command::Completions { .. }
+                | Command::Man,
             ) => return false,
         };
         resolve::would_wait_for_terminal(input)
@@ -113,6 +120,10 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// For monitoring and cron: one line, and exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Check(Box<check::CheckArgs>),
+    /// What the logs of some hosts say, into a file: for 'merge', on a machine that has not the logs
+    Scan(ScanArgs),
+    /// The report of parts that 'scan' wrote on many hosts, as of one run over everything
+    Merge(MergeArgs),
     /// Which settings hold, and where each was said
     Config {
         #[command(flatten)]
@@ -161,6 +172,38 @@ pub(crate) struct ReportArgs {
     /// Costs more than reading the logs does.
     #[arg(long, help_heading = "Input")]
     pub(crate) digest: bool,
+}
+
+/// `downtime scan`.
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The file to write; it appears whole or not at all
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, required = true, help_heading = "Output")]
+    pub(crate) output: PathBuf,
+    /// Add the SHA-256 of each file, so that the report is evidence later
+    #[arg(long, help_heading = "Input")]
+    pub(crate) digest: bool,
+}
+
+/// `downtime merge`.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Files written by 'downtime scan', of this version and with the same options
+    #[arg(value_name = "PART", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) parts: Vec<PathBuf>,
+    /// Form of the report
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
+    pub(crate) format: ReportFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Print nothing when no incident was found
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Exit with 1 when an incident was found, 0 when not, 2 on an error
+    #[arg(long, help_heading = "Output")]
+    pub(crate) exit_code: bool,
 }
 
 /// `downtime lines`. Standard input is kept in a temporary file, for its lines are read twice.
@@ -308,6 +351,15 @@ pub(crate) struct InputArgs {
     /// Where the name of the host stands, for logs of several hosts
     #[arg(long, value_name = "WHERE", help_heading = "Input")]
     pub(crate) host_from: Option<String>,
+    /// Requests to this path do not count, like /healthz or '/status/*'; may be repeated
+    ///
+    /// For probes of load balancers and orchestrators. * stands for any bytes; the query takes no part. Records of the
+    /// error log that name such a request do not count either. The report says how many there were.
+    #[arg(long, value_name = "PATH", help_heading = "Input")]
+    pub(crate) exclude: Vec<String>,
+    /// Requests of this user agent do not count, like 'kube-probe/*'; may be repeated
+    #[arg(long, value_name = "AGENT", help_heading = "Input")]
+    pub(crate) exclude_agent: Vec<String>,
     /// Folder of own patterns for error messages; may be repeated
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Input")]
     pub(crate) patterns: Vec<PathBuf>,

@@ -40,6 +40,8 @@ pub(crate) fn options(args: &InputArgs, digest: bool, now: Now) -> Result<Option
         log_formats: args.log_format.clone(),
         nginx_conf: args.nginx_conf.clone(),
         host_from: args.host_from.clone(),
+        exclude: args.exclude.clone(),
+        exclude_agent: args.exclude_agent.clone(),
         patterns: pattern_dirs(&args.patterns),
         threads: usize::from(args.threads),
         digest,

@@ -23,12 +23,15 @@ pub(crate) struct StateArgs {
     /// Read only what is new since the last run with this file, and print only what is news
     ///
     /// Logs are known by their content: rotation by renaming, copying or packing loses no line and counts none twice.
-    /// An incident is told when it is new, once more when it goes on for an hour, and when it is over.
+    /// An incident is told when it is new and when it is over, each once.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) state: Option<PathBuf>,
     /// With --state: leave the state as it is, so that the next run says the same again
     #[arg(long, requires = "state")]
     pub(crate) dry_run: bool,
+    /// With --state: tell an incident once more when it goes on for an hour
+    #[arg(long, requires = "state")]
+    pub(crate) remind: bool,
     /// With --state: how much of the logs is kept to compare with [default: 2d]
     #[arg(long, value_name = "TIME", value_parser = keep, requires = "state")]
     pub(crate) keep: Option<i64>,
@@ -117,6 +120,7 @@ pub(crate) fn report(args: &ReportArgs, file: &std::path::Path) -> Result<Exit> 
         messages::note(&format!("another run holds {}; nothing was done", file.display()));
         return Ok(Exit::Done);
     };
+    session.remind(args.state.remind);
     let always = args.output.output.is_some();
     let advance =
         session.advance(&options, args.state.kept(), always, &Shown::start(args.output.progress))?;

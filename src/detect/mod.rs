@@ -35,6 +35,7 @@ pub use edges::{Redated, vanished_successes};
 
 use crate::time::{Second, Window};
 use crate::timeline::Timeline;
+use serde::{Deserialize, Serialize};
 
 /// One second in which at least one access line was written, or in which a request arrived that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,7 +83,7 @@ impl<T: Ticks + ?Sized> Ticks for &T {
 }
 
 /// Error-log records of one class in one second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorTick {
     /// When, in UTC.
     pub second: Second,

@@ -55,6 +55,12 @@ fn frame(line: &[u8]) -> Option<Frame<'_>> {
     Some(Frame { time, level, pid: u32::try_from(pid).ok()?, tid, connection, body })
 }
 
+/// When a record was written, by which process, and its connection serial; `None` without one.
+pub(crate) fn serial(line: &[u8]) -> Option<(Second, u32, u64)> {
+    let frame = if line.get(20) == Some(&b'[') { frame(line) } else { None }?;
+    Some((frame.time, frame.pid, frame.connection?))
+}
+
 fn connection(rest: &[u8]) -> (Option<u64>, &[u8]) {
     let serial = rest.strip_prefix(b"*").and_then(number);
     match serial {

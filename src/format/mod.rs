@@ -7,6 +7,7 @@ pub mod access;
 pub mod builtin;
 pub mod directive;
 pub mod errorlog;
+pub mod exclude;
 pub mod foreign;
 pub mod framing;
 pub mod json;
@@ -17,6 +18,7 @@ pub mod record;
 
 pub use access::{AccessFormat, Mismatch};
 pub use directive::{Escape, Field, Piece};
+pub use exclude::Exclude;
 pub use foreign::Foreign;
 pub use json::JsonKeys;
 pub use learn::{Learned, LogKind, learn};

@@ -5,6 +5,7 @@
 //! A walk costs one `stat` a file and opens none; only what is left after the walk is opened, once, for its magic
 //! bytes.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -51,7 +52,7 @@ impl Default for DiscoverOptions {
 }
 
 /// Why something was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reason {
     /// A second way to a file that is already in the list.
     Twice,

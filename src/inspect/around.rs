@@ -1,7 +1,7 @@
 //! The time around an incident: the same counts before it, in the run-up, during and after, and what the comparison says
 //! of load and speed. Whether load set it off, whether answers were slow first, and whether it is over can be read off it.
 
-use super::host::Host;
+use super::seen::Seen;
 use crate::report::{Incident, Severity, Stretch, StretchKind};
 use crate::stats::poisson_tail_ln;
 use crate::time::{Second, Window};
@@ -22,11 +22,11 @@ const TIMED: u64 = 20;
 
 /// The stretches around an incident and the sentences that compare them, over the hosts it struck. `others` are all
 /// incidents.
-pub fn around(hosts: &[Host<'_>], incident: &Incident, others: &[Incident]) -> (Vec<Stretch>, Vec<String>) {
+pub fn around(hosts: &[Seen<'_>], incident: &Incident, others: &[Incident]) -> (Vec<Stretch>, Vec<String>) {
     let names = &incident.scope.hosts;
-    let mine: Vec<&Host<'_>> = hosts
+    let mine: Vec<&Seen<'_>> = hosts
         .iter()
-        .filter(|h| names.is_empty() || h.name.as_ref().is_none_or(|n| names.contains(n)))
+        .filter(|h| names.is_empty() || h.name.is_none_or(|n| names.iter().any(|name| name == n)))
         .filter(|h| !h.timeline.is_empty())
         .collect();
     let spans = mine.iter().filter_map(|h| h.timeline.span());
@@ -72,7 +72,7 @@ fn windows(
     out
 }
 
-fn requests(hosts: &[&Host<'_>], window: Window) -> u64 {
+fn requests(hosts: &[&Seen<'_>], window: Window) -> u64 {
     let mut n = 0;
     for host in hosts {
         host.timeline.each(window, |m| n += m.counts.iter().map(|c| u64::from(*c)).sum::<u64>());
@@ -80,7 +80,7 @@ fn requests(hosts: &[&Host<'_>], window: Window) -> u64 {
     n
 }
 
-fn stretch(hosts: &[&Host<'_>], kind: StretchKind, window: Window) -> Stretch {
+fn stretch(hosts: &[&Seen<'_>], kind: StretchKind, window: Window) -> Stretch {
     let mut classes = [0u64; crate::timeline::CLASSES];
     let mut failed = 0;
     let mut latencies: Latencies = [0; BUCKETS];

@@ -1,7 +1,6 @@
 //! Counts in few enough steps to draw: over the whole span, and over each incident with some time around it.
 
-use super::host::Host;
-use crate::detect::ErrorTick;
+use super::seen::Seen;
 use crate::report::{Chart, Incident};
 use crate::time::{Second, Window};
 use crate::timeline::Classes;
@@ -17,15 +16,14 @@ const AROUND: i64 = 60;
 /// What charts are drawn from.
 #[derive(Debug)]
 pub struct Charts<'a> {
-    hosts: &'a [Host<'a>],
-    errors: Vec<&'a [ErrorTick]>,
+    hosts: &'a [Seen<'a>],
     zone: i16,
 }
 
 impl<'a> Charts<'a> {
     /// Charts over the logs of `hosts`; their steps begin at round times of the zone.
-    pub fn new(hosts: &'a [Host<'a>], zone: i16) -> Self {
-        Self { hosts, errors: hosts.iter().map(Host::error_ticks).collect(), zone }
+    pub fn new(hosts: &'a [Seen<'a>], zone: i16) -> Self {
+        Self { hosts, zone }
     }
 
     /// The chart of everything.
@@ -37,7 +35,7 @@ impl<'a> Charts<'a> {
     /// The chart of an incident: from its own hosts, with a quarter of its length before and after.
     pub fn of_incident(&self, incident: &Incident) -> Option<Chart> {
         let hosts = &incident.scope.hosts;
-        let mine = |h: &Host<'_>| hosts.is_empty() || h.name.as_ref().is_none_or(|n| hosts.contains(n));
+        let mine = |h: &Seen<'_>| hosts.is_empty() || h.name.is_none_or(|n| hosts.iter().any(|h| h == n));
         let span = self.span(mine)?;
         let start = incident.start.div_euclid(1000);
         let end = incident.end.unwrap_or(incident.end_bounds.1).div_euclid(1000).max(start + 1);
@@ -48,10 +46,10 @@ impl<'a> Charts<'a> {
     }
 
     /// First and last second of the logs of some hosts.
-    fn span(&self, mine: impl Fn(&Host<'_>) -> bool) -> Option<Window> {
+    fn span(&self, mine: impl Fn(&Seen<'_>) -> bool) -> Option<Window> {
         let mut all: Option<Window> = None;
-        for (host, errors) in self.hosts.iter().zip(&self.errors).filter(|(h, _)| mine(h)) {
-            let of_errors = errors.first().zip(errors.last());
+        for host in self.hosts.iter().filter(|h| mine(h)) {
+            let of_errors = host.errors.first().zip(host.errors.last());
             let of_errors = of_errors.map(|(f, l)| Window { start: f.second, end: l.second + 1 });
             for w in host.timeline.span().into_iter().chain(of_errors) {
                 let sum = all.get_or_insert(w);
@@ -61,7 +59,7 @@ impl<'a> Charts<'a> {
         all
     }
 
-    fn chart(&self, window: Window, mine: impl Fn(&Host<'_>) -> bool) -> Chart {
+    fn chart(&self, window: Window, mine: impl Fn(&Seen<'_>) -> bool) -> Chart {
         let step = step(window.end - window.start);
         // Steps begin at round local times, as those of `series` do.
         let shift = i64::from(self.zone) * 60;
@@ -76,7 +74,7 @@ impl<'a> Charts<'a> {
             error_records: none(),
         };
         let at = |second: Second| usize::try_from((second - start).div_euclid(step)).unwrap_or(usize::MAX);
-        for (host, errors) in self.hosts.iter().zip(&self.errors).filter(|(h, _)| mine(h)) {
+        for host in self.hosts.iter().filter(|h| mine(h)) {
             // One division a step and not a second.
             let (mut now, mut end) = (0, Second::MIN);
             host.timeline.each_sum(window, [Classes::ALL, Classes::NONE], |s| {
@@ -89,8 +87,8 @@ impl<'a> Charts<'a> {
                     add(&mut chart.failed, now, u64::from(s.failed));
                 }
             });
-            let from = errors.partition_point(|t| t.second < window.start);
-            for tick in errors[from..].iter().take_while(|t| t.second < window.end) {
+            let from = host.errors.partition_point(|t| t.second < window.start);
+            for tick in host.errors[from..].iter().take_while(|t| t.second < window.end) {
                 add(&mut chart.error_records, at(tick.second), u64::from(tick.count));
             }
         }

@@ -7,6 +7,7 @@ use crate::reading::{Read, Refused, Role};
 use crate::report::{Coverage, CoverageState, ErrorZone, Evidence, Input, NotCounted};
 use crate::scan::Sample;
 use crate::time::{Second, Window};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Files left out for one reason that are named one by one.
@@ -32,10 +33,15 @@ pub fn inputs(reads: &[Read], hosts: &[Host<'_>]) -> Vec<Input> {
             out[i].notes.push("has no $request_time: good answers that are only late cannot be seen".into());
         }
     }
-    out.sort_by(|a, b| {
+    sort_inputs(&mut out);
+    out
+}
+
+/// Puts inputs in the order of their times.
+pub fn sort_inputs(inputs: &mut [Input]) {
+    inputs.sort_by(|a, b| {
         (a.first.is_none(), a.first, a.kind, &a.path).cmp(&(b.first.is_none(), b.first, b.kind, &b.path))
     });
-    out
 }
 
 fn input(read: &Read, hosts: &[Host<'_>], index: usize) -> Input {
@@ -154,9 +160,20 @@ fn holes(reads: &[Read], refused: &[Refused], hosts: &[Host<'_>], host: &Host<'_
     out
 }
 
-/// What took no part in the counts, and why.
-pub fn not_counted(reads: &[Read], refused: &[Refused]) -> Vec<NotCounted> {
-    let mut out = Vec::new();
+/// What took no part in the counts, and why; what several hosts left out adds up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Lines, file by file.
+    lines: Vec<NotCounted>,
+    /// What the user left out: the files, lines and bytes.
+    excluded: BTreeMap<String, (Vec<String>, u64, u64)>,
+    /// Files that were not read at all, by the reason: their paths and sizes.
+    files: BTreeMap<String, Vec<(String, u64)>>,
+}
+
+/// What took no part in the counts.
+pub fn left_out(reads: &[Read], refused: &[Refused]) -> LeftOut {
+    let mut out = LeftOut::default();
     for read in reads {
         let scan = &read.scan;
         let path = &read.reading.source.shown;
@@ -172,7 +189,8 @@ pub fn not_counted(reads: &[Read], refused: &[Refused]) -> Vec<NotCounted> {
                         .map(|t| String::from_utf8_lossy(t).into_owned())
                         .unwrap_or_default(),
                 });
-                out.push(NotCounted { path: path.clone(), reason: reason.into(), lines, bytes, example });
+                let reason = reason.into();
+                out.lines.push(NotCounted { path: path.clone(), reason, lines, bytes, example });
             }
         };
         push("unparsed", scan.unparsed, scan.unparsed_bytes, scan.examples().next());
@@ -184,41 +202,66 @@ pub fn not_counted(reads: &[Read], refused: &[Refused]) -> Vec<NotCounted> {
         }
         if let Some(damage) = &scan.damage {
             let reason = format!("damaged from here on: {damage}");
-            out.push(NotCounted { path: path.clone(), reason, lines: 0, bytes: 0, example: None });
+            out.lines.push(NotCounted { path: path.clone(), reason, lines: 0, bytes: 0, example: None });
+        }
+        for (name, (lines, bytes)) in &scan.excluded {
+            out.exclude(name.to_string(), (vec![path.clone()], *lines, *bytes));
         }
     }
-    out.extend(left(refused));
+    for r in refused {
+        let reason = if r.empty { "empty".to_owned() } else { format!("not an nginx log: {}", r.why) };
+        out.files.entry(reason).or_default().push((r.source.shown.clone(), r.source.size));
+    }
     out
 }
 
-/// Files that were not read at all. A folder can hold thousands of empty logs of unused vhosts: of one reason some
-/// are named one by one, the rest by their number.
-fn left(refused: &[Refused]) -> Vec<NotCounted> {
-    let mut by_reason: BTreeMap<String, Vec<&Refused>> = BTreeMap::new();
-    for r in refused {
-        let reason = if r.empty { "empty".to_owned() } else { format!("not an nginx log: {}", r.why) };
-        by_reason.entry(reason).or_default().push(r);
+impl LeftOut {
+    fn exclude(&mut self, name: String, (paths, lines, bytes): (Vec<String>, u64, u64)) {
+        let sum = self.excluded.entry(name).or_default();
+        sum.0.extend(paths);
+        (sum.1, sum.2) = (sum.1.saturating_add(lines), sum.2.saturating_add(bytes));
     }
-    let mut out = Vec::new();
-    for (reason, mut files) in by_reason {
-        files.sort_by(|a, b| a.source.shown.cmp(&b.source.shown));
-        let rest = if files.len() > EACH { files.split_off(EACH - 1) } else { Vec::new() };
-        out.extend(files.iter().map(|r| NotCounted {
-            path: r.source.shown.clone(),
-            reason: reason.clone(),
-            lines: 0,
-            bytes: r.source.size,
-            example: None,
-        }));
-        if let Some(first) = rest.first() {
-            out.push(NotCounted {
-                path: format!("{}, ...", first.source.shown),
-                reason: format!("{reason} ({} more files)", rest.len()),
-                lines: 0,
-                bytes: rest.iter().map(|r| r.source.size).sum(),
-                example: None,
-            });
+
+    /// Adds what other hosts left out.
+    pub fn merge(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+        for (name, sum) in other.excluded {
+            self.exclude(name, sum);
+        }
+        for (reason, files) in other.files {
+            self.files.entry(reason).or_default().extend(files);
         }
     }
-    out
+
+    /// As the report has it.
+    pub fn entries(self) -> Vec<NotCounted> {
+        let mut out = self.lines;
+        // Once for all files: an entry for each of a year of rotated logs would say no more.
+        for (name, (mut paths, lines, bytes)) in self.excluded {
+            paths.sort_unstable();
+            let path = match paths.as_slice() {
+                [one] => one.clone(),
+                [first, second] => format!("{first}, {second}"),
+                many => format!("{}, ...", many[0]),
+            };
+            out.push(NotCounted { path, reason: format!("excluded: {name}"), lines, bytes, example: None });
+        }
+        // A folder can hold thousands of empty logs of unused vhosts: of one reason some are named one by one, the
+        // rest by their number.
+        for (reason, mut files) in self.files {
+            files.sort_unstable();
+            let rest = if files.len() > EACH { files.split_off(EACH - 1) } else { Vec::new() };
+            let mut push = |path, reason, bytes| {
+                out.push(NotCounted { path, reason, lines: 0, bytes, example: None });
+            };
+            for (path, bytes) in files {
+                push(path, reason.clone(), bytes);
+            }
+            if let Some((first, _)) = rest.first() {
+                let bytes = rest.iter().map(|f| f.1).fold(0, u64::saturating_add);
+                push(format!("{first}, ..."), format!("{reason} ({} more files)", rest.len()), bytes);
+            }
+        }
+        out
+    }
 }

@@ -22,6 +22,8 @@ struct Serial {
     pid: u32,
     file: usize,
     byte: u64,
+    /// Its line as it was kept, of a log that is not read again.
+    kept: Option<Sample>,
 }
 
 /// The serial nearest to one end of a stretch: the last before it, or the first after it.
@@ -44,7 +46,7 @@ fn nearest(host: &Host<'_>, file: usize, second: i64, before: bool) -> Option<Se
             if let Some(record) = read_line(line)
                 && let Some(number) = record.connection
             {
-                found = Some(Serial { number, pid: record.pid, file, byte });
+                found = Some(Serial { number, pid: record.pid, file, byte, kept: None });
             }
         });
         if found.is_some() {
@@ -54,10 +56,31 @@ fn nearest(host: &Host<'_>, file: usize, second: i64, before: bool) -> Option<Se
     None
 }
 
+/// The same of a log that is not read again, from what was written down when its lines went by.
+fn kept(host: &Host<'_>, file: usize, silence: Window) -> Option<[Serial; 2]> {
+    let reach = REACH.into_iter().max().unwrap_or(0);
+    let falls = &host.reads[file].scan.falls;
+    let zone = host.zones.get(&file).filter(|_| !falls.is_empty())?;
+    let fall = falls.iter().find(|fall| {
+        let before = zone.utc(fall.before.second, None);
+        let after = zone.utc(fall.after.second, Some(before));
+        (silence.start.saturating_sub(reach)..=silence.start.saturating_add(1)).contains(&before)
+            && (silence.end.saturating_sub(1)..=silence.end.saturating_add(reach)).contains(&after)
+    })?;
+    let serial = |sample: &Sample, number| {
+        // That the process is another was seen when it was written down.
+        Serial { number, pid: 0, file, byte: sample.byte, kept: Some(sample.clone()) }
+    };
+    Some([serial(&fall.before, fall.numbers.0), serial(&fall.after, fall.numbers.1)])
+}
+
 /// The records on both sides of a silence that show that nginx began anew in it.
 fn seen(host: &Host<'_>, silence: Window) -> Option<[Serial; 2]> {
     for &file in &host.files {
         let read = &host.reads[file];
+        if let Some(pair) = kept(host, file, silence) {
+            return Some(pair);
+        }
         if !read.reading.plan.errors || !read.reading.source.is_seekable() {
             continue;
         }
@@ -102,6 +125,9 @@ pub(super) fn cause(host: &Host<'_>, a: &Anomaly) -> Option<Cause> {
         before.number, after.number
     );
     let line = |s: &Serial| -> Evidence {
+        if let Some(sample) = &s.kept {
+            return host.evidence(s.file, sample);
+        }
         let sample = Sample { second: 0, byte: s.byte, line: 0, text: None };
         let line = reading::line_number(&host.reads[s.file], s.byte);
         Evidence { line, ..host.evidence(s.file, &sample) }

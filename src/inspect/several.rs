@@ -1,8 +1,8 @@
 //! What several hosts say: each over the whole span, each inside an incident, and all together; and which incidents are
 //! alike.
 
-use super::host::Host;
-use super::skew::{name, skew};
+use super::seen::Seen;
+use super::skew::skew;
 use crate::clock;
 use crate::report::{Coverage, CoverageState, HostPart, HostSummary, Incident, Joint, Severity, Skew};
 use crate::time::{Millis, Window};
@@ -26,7 +26,7 @@ fn is_on(i: &Incident, host: &str) -> bool {
 /// Each host over the whole span; empty where several are not told apart. `single` are the incidents before those of
 /// several hosts were joined, `joined` after.
 pub fn summaries(
-    hosts: &[Host<'_>],
+    hosts: &[Seen<'_>],
     single: &[Incident],
     joined: &[Incident],
     coverage: &[Coverage],
@@ -49,22 +49,21 @@ pub fn summaries(
         .iter()
         .enumerate()
         .map(|(at, host)| {
-            let own = name(host);
+            let own = host.shown();
             let (mut requests, mut failed) = (0, 0);
             host.timeline.each(Window::ALL, |m| {
                 requests += m.counts.iter().map(|n| u64::from(*n)).sum::<u64>();
                 failed += u64::from(m.failed);
             });
             let bad = union(single.iter().filter(|i| is_bad(i) && is_on(i, &own)), coverage, &own);
-            let said = (host.said.first(), host.said.last());
             let ms = |s: i64| s.saturating_mul(1000);
             let span = host.timeline.span();
-            let firsts = span.map(|w| ms(w.start)).into_iter().chain(said.0.map(|s| ms(s.second)));
-            let lasts = span.map(|w| ms(w.end - 1)).into_iter().chain(said.1.map(|s| ms(s.second)));
+            let firsts = span.map(|w| ms(w.start)).into_iter().chain(host.said.map(|s| ms(s.0)));
+            let lasts = span.map(|w| ms(w.end - 1)).into_iter().chain(host.said.map(|s| ms(s.1)));
             HostSummary {
                 requests,
                 failed,
-                error_records: host.files.iter().map(|&i| host.reads[i].scan.error_records).sum(),
+                error_records: host.records,
                 first: firsts.min(),
                 last: lasts.max(),
                 incidents: joined.iter().filter(|i| is_on(i, &own)).count() as u64,
@@ -72,7 +71,7 @@ pub fn summaries(
                 skew: if at == 0 {
                     Skew { how: "the others are compared with it".into(), ..Skew::default() }
                 } else {
-                    skew(first, host, &pairs(&name(first), &own))
+                    skew(first, host, &pairs(&first.shown(), &own))
                 },
                 host: own,
             }
@@ -117,8 +116,8 @@ fn length(spans: &Spans) -> f64 {
 }
 
 /// What the hosts say together; `None` of a single one. `single` are the incidents before they were joined.
-pub fn joint(hosts: &[Host<'_>], single: &[Incident], coverage: &[Coverage]) -> Option<Joint> {
-    let names: Vec<String> = hosts.iter().map(name).collect();
+pub fn joint(hosts: &[Seen<'_>], single: &[Incident], coverage: &[Coverage]) -> Option<Joint> {
+    let names: Vec<String> = hosts.iter().map(Seen::shown).collect();
     let of = |host: &String| union(single.iter().filter(|i| is_bad(i) && is_on(i, host)), coverage, host);
     let bad: Vec<Spans> = names.iter().map(of).collect();
     if hosts.len() < 2 {
@@ -155,7 +154,7 @@ fn was(names: &str, n: usize) -> String {
 
 /// Each host's part of an incident; empty where several are not told apart. `single` are the incidents before those of
 /// several hosts were joined.
-pub fn hosts_of(hosts: &[Host<'_>], incident: &Incident, single: &[Incident]) -> Vec<HostPart> {
+pub fn hosts_of(hosts: &[Seen<'_>], incident: &Incident, single: &[Incident]) -> Vec<HostPart> {
     if hosts.len() < 2 {
         return Vec::new();
     }
@@ -165,8 +164,8 @@ pub fn hosts_of(hosts: &[Host<'_>], incident: &Incident, single: &[Incident]) ->
     hosts.iter().map(|host| part(host, incident, window, single)).collect()
 }
 
-fn part(host: &Host<'_>, incident: &Incident, window: Window, single: &[Incident]) -> HostPart {
-    let own = name(host);
+fn part(host: &Seen<'_>, incident: &Incident, window: Window, single: &[Incident]) -> HostPart {
+    let own = host.shown();
     let (mut requests, mut failed) = (0u64, 0u64);
     let (mut first, mut final_one) = (None, None);
     host.timeline.each(window, |m| {

@@ -5,11 +5,10 @@
 //! struck both hosts bounds the difference, if it struck them at once: every start and every end leaves an interval, and
 //! what lies in all of them is possible. Where nothing does, it did not strike them at once, and nothing can be said.
 
-use super::host::Host;
+use super::seen::Seen;
 use crate::clock;
 use crate::report::{Incident, Skew};
 use crate::time::Second;
-use std::collections::HashMap;
 
 /// Clocks further apart than this are taken for a wrong zone, or for another request.
 const APART: Second = 3600;
@@ -22,36 +21,18 @@ const CLOSE: Second = 2;
 const EDGES: usize = 2;
 
 /// How far the clock of `b` is ahead of that of `a`. `shared` are the incidents of both, each as its host saw it.
-pub(super) fn skew(a: &Host<'_>, b: &Host<'_>, shared: &[(&Incident, &Incident)]) -> Skew {
-    let against = Some(name(a));
-    if let Some((seconds, how)) = of_requests(&sightings(a), &sightings(b)) {
+pub(super) fn skew(a: &Seen<'_>, b: &Seen<'_>, shared: &[(&Incident, &Incident)]) -> Skew {
+    let against = Some(a.shown());
+    if let Some((seconds, how)) = of_requests(a.sightings, b.sightings) {
         return Skew { against, seconds: Some(seconds), how };
     }
     let (seconds, how) = of_edges(shared);
     Skew { against, seconds, how }
 }
 
-/// The name of a host; files of no named host stand together.
-pub(super) fn name(host: &Host<'_>) -> String {
-    host.name.clone().unwrap_or_else(|| "-".into())
-}
-
-/// When each failed request was seen; `None` where the same was seen more than once.
-fn sightings(host: &Host<'_>) -> HashMap<u64, Option<Second>> {
-    let mut out: HashMap<u64, Option<Second>> = HashMap::new();
-    for &i in &host.files {
-        for s in host.reads[i].scan.access_sightings() {
-            out.entry(s.key).and_modify(|t| *t = None).or_insert(Some(s.time));
-        }
-    }
-    out
-}
-
-fn of_requests(
-    a: &HashMap<u64, Option<Second>>,
-    b: &HashMap<u64, Option<Second>>,
-) -> Option<((f64, f64), String)> {
-    let pairs = a.iter().filter_map(|(key, at)| Some((*b.get(key)?)? - (*at)?));
+fn of_requests(a: &[(u64, Second)], b: &[(u64, Second)]) -> Option<((f64, f64), String)> {
+    let other = |key: u64| b.binary_search_by_key(&key, |s| s.0).ok().map(|i| b[i].1);
+    let pairs = a.iter().filter_map(|&(key, at)| Some(other(key)? - at));
     let mut apart: Vec<Second> = pairs.filter(|d| d.abs() <= APART).collect();
     apart.sort_unstable();
     let middle = *apart.get(apart.len() / 2)?;
@@ -99,22 +80,17 @@ mod tests {
     use super::*;
     use crate::render::text::tests::incident;
 
-    fn seen(from: impl Iterator<Item = (u64, Second)>) -> HashMap<u64, Option<Second>> {
-        from.map(|(key, at)| (key, Some(at))).collect()
-    }
-
     #[test]
     fn requests_that_both_logs_saw_tell_the_difference() {
-        let a = seen((0..20).map(|n| (n, 1000 + n as i64 * 7)));
-        let b = seen((0..20).map(|n| (n, 1000 + n as i64 * 7 + 43 + i64::from(n == 3))));
+        let a = (0..20).map(|n| (n, 1000 + n as i64 * 7)).collect::<Vec<_>>();
+        let b = (0..20).map(|n| (n, 1000 + n as i64 * 7 + 43 + i64::from(n == 3))).collect::<Vec<_>>();
         let (seconds, how) = of_requests(&a, &b).unwrap();
         assert_eq!(seconds, (42.0, 44.0));
         assert!(how.starts_with("20 failed requests"), "{how}");
         // Chance pairs agree on nothing.
-        let b = seen((0..20).map(|n| (n, 1000 + (n as i64 * 37) % 101)));
+        let b = (0..20).map(|n| (n, 1000 + (n as i64 * 37) % 101)).collect::<Vec<_>>();
         assert_eq!(of_requests(&a, &b), None);
-        let b: HashMap<_, _> = (0..20).map(|n| (n, None)).collect();
-        assert_eq!(of_requests(&a, &b), None);
+        assert_eq!(of_requests(&a, &[]), None);
     }
 
     #[test]

@@ -237,12 +237,14 @@ impl<'a> Reader<'a> {
         if let Some((record, stamp)) = access.and_then(|r| Some((r, r.time?))) {
             let arrival = stamp.millis - i64::from(record.request_time.unwrap_or(0));
             let failed = record.status.is_some_and(|s| has_failed(s, record.request_time));
+            let counts = plan.exclude.as_ref().is_none_or(|e| e.of_request(&record).is_none());
             let wanted = if self.wanted.all {
                 inside(stamp.second())
             } else {
-                failed && inside(arrival.div_euclid(1000))
-                    || (inside(stamp.second()) || inside(arrival.div_euclid(1000)))
-                        && is_made_of(&self.wanted.made_of, &record)
+                counts
+                    && (failed && inside(arrival.div_euclid(1000))
+                        || (inside(stamp.second()) || inside(arrival.div_euclid(1000)))
+                            && is_made_of(&self.wanted.made_of, &record))
             };
             return Some(Last { time: Some(stamp.millis), rank: 1, wanted });
         }
@@ -256,7 +258,8 @@ impl<'a> Reader<'a> {
                 None => second,
             };
             self.previous = Some(second);
-            return Some(Last { time: Some(second * 1000), rank: 0, wanted: inside(second) });
+            let counts = self.wanted.all || !plan.excludes(payload);
+            return Some(Last { time: Some(second * 1000), rank: 0, wanted: counts && inside(second) });
         }
         // A part of a record, or a line that no format fits: the frame may know when it came.
         let framed = unwrapped.as_ref().and_then(|u| u.time)?;

@@ -2,10 +2,11 @@
 
 use crate::error::Result;
 use crate::format::framing::{self, Framing, Joiner};
-use crate::format::{AccessFormat, Field, LogKind, errorlog, learn};
+use crate::format::{AccessFormat, Exclude, Field, LogKind, errorlog, learn};
 use crate::input::source::{Kind, Sample, Source, sample};
 use crate::scan::{Plan, last_peer};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Bytes of a file that are looked at to learn what it is: a few hundred lines spread over it.
 const SAMPLE_BYTES: usize = 96 << 10;
@@ -81,6 +82,8 @@ pub struct Refused {
 pub struct Hints {
     /// Formats given by the user or by nginx's configuration; tried first.
     pub formats: Vec<AccessFormat>,
+    /// What shall not count.
+    pub exclude: Option<Arc<Exclude>>,
 }
 
 /// Looks at a file.
@@ -136,7 +139,7 @@ pub fn look(source: Source, hints: &Hints) -> Result<std::result::Result<Reading
     }
     Ok(Ok(Reading {
         role,
-        plan: Plan::new(formats, errors, framing),
+        plan: Plan::new(formats, errors, framing).without(hints.exclude.as_ref()),
         confidence: if damaged { records as f64 / lines.len() as f64 } else { learned.confidence },
         reason: if damaged {
             format!("{records} of {} lines are records of nginx's error log", lines.len())

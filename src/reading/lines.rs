@@ -44,13 +44,14 @@ pub fn record_at(read: &Read, sample: &Sample) -> Vec<u8> {
 }
 
 /// Visits each line of a file that starts inside `range` of seconds, in the order of the file: byte, line, second.
-/// Error logs are asked in their own local time. Lines without a time are passed over.
+/// Error logs are asked in their own local time. Lines without a time are passed over, and those that shall not count.
 pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
     let plan = &read.reading.plan;
     let mut room = Vec::new();
     each_line(read, range.clone(), &mut |byte, line| {
         if let Some(second) = second_of(plan, line, &mut room)
             && range.contains(&second)
+            && !is_excluded(plan, line, &mut room)
         {
             visit(byte, line, second);
         }
@@ -122,9 +123,16 @@ fn request(
     let record = plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));
     if let Some(record) = record
         && let Some(second) = record.time.map(Stamp::second).filter(|s| range.contains(s))
+        && plan.exclude.as_ref().is_none_or(|e| e.of_request(&record).is_none())
     {
         visit(byte, &record, second);
     }
+}
+
+/// Whether a line as the file has it shall not count.
+fn is_excluded(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> bool {
+    plan.exclude.is_some()
+        && plan.excludes(plan.framing.unwrap(line, room).as_ref().map_or(line, |u| u.payload))
 }
 
 /// Visits the lines of the blocks that hold a line of `range`, with their places.

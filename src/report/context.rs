@@ -1,12 +1,13 @@
 //! What an incident is compared with: the time around it, the places it could have struck, the hosts, the other
 //! incidents; and what several hosts say together.
 
-use super::Severity;
+use super::{Severity, Word, word};
 use crate::time::Millis;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What an incident is compared with.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Context {
     /// The same counts before, in the run-up, during and after, as far as the logs reach.
     pub stretches: Vec<Stretch>,
@@ -15,7 +16,8 @@ pub struct Context {
     /// Virtual hosts, endpoints and upstream peers, each against its own traffic.
     pub places: Vec<Place>,
     /// What the places count as failed: `failed`, `slow`, `gone` or `given up`.
-    pub counted: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub counted: Word,
     /// The places were counted over some of the requests only, read at places spread evenly.
     pub sampled: bool,
     /// The hosts, where several are told apart.
@@ -27,7 +29,7 @@ pub struct Context {
 }
 
 /// What an incident counts as bad beside failed requests and error records.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MadeOf {
     /// Answers that took so many milliseconds or more.
     pub slow_ms: Option<u32>,
@@ -40,7 +42,7 @@ pub struct MadeOf {
 }
 
 /// Which stretch of time around an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StretchKind {
     /// Up to an hour before the run-up, without other incidents.
     Before,
@@ -66,7 +68,7 @@ impl StretchKind {
 
 /// Counts over a stretch of time. Requests are counted when their line was written, failures when they arrived where
 /// the log tells it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Stretch {
     /// Which.
     pub kind: StretchKind,
@@ -105,7 +107,7 @@ impl Stretch {
 }
 
 /// What a [`Place`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PlaceKind {
     /// A virtual host.
     Vhost,
@@ -127,7 +129,7 @@ impl PlaceKind {
 }
 
 /// One place against its own traffic inside the incident.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// What it is.
     pub kind: PlaceKind,
@@ -144,7 +146,7 @@ pub struct Place {
 }
 
 /// One host's part of an incident.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostPart {
     /// Its name.
     pub host: String,
@@ -163,7 +165,7 @@ pub struct HostPart {
 }
 
 /// One host over the whole span.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostSummary {
     /// Its name.
     pub host: String,
@@ -186,7 +188,7 @@ pub struct HostSummary {
 }
 
 /// How far a host's clock is from another's.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Skew {
     /// The host it is compared with; `None` for that host itself.
     pub against: Option<String>,
@@ -197,7 +199,7 @@ pub struct Skew {
 }
 
 /// What several hosts say together.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Joint {
     /// The verdict in a sentence.
     pub verdict: String,

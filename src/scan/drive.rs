@@ -241,7 +241,7 @@ fn skim(scanner: &mut Scanner<'_>, job: &Job<'_>, bytes: &[u8], base: u64, mut l
         if at < skip.start {
             line += scanner.slice(part(&(at..skip.start)), at, line, chunk);
         }
-        line += scanner.pass_over(part(&skip), chunk);
+        line += scanner.pass_over(part(&skip), skip.start, chunk);
         at = skip.end;
     }
     if at < whole.end {
@@ -253,9 +253,17 @@ fn skim(scanner: &mut Scanner<'_>, job: &Job<'_>, bytes: &[u8], base: u64, mut l
 /// Scans an input from front to back, or the lines of a range of a plain file.
 fn scan_stream(scanner: &mut Scanner<'_>, job: &Job<'_>) -> Result<()> {
     if let Some(range) = job.range.clone().filter(|_| job.source.is_seekable()) {
+        // A record or a line in parts may have begun before, in bytes that were read by an earlier run.
+        let mut before = Vec::new();
+        let from = range.start.saturating_sub(LOOK_BACK);
+        open_range(job.source, from..range.start)?
+            .read_to_end(&mut before)
+            .map_err(Error::io(&job.source.path))?;
+        scanner.enter_range(&before, range.start);
         return scan_reader(scanner, job, &mut open_range(job.source, range.clone())?, range.start);
     }
     let mut stream = open_stream(job.source)?;
+    scanner.enter_chunk(&[], 0);
     scan_reader(scanner, job, &mut stream, 0)?;
     if let Some(damage) = stream.damage() {
         scanner.damaged(damage.to_string());
@@ -265,7 +273,6 @@ fn scan_stream(scanner: &mut Scanner<'_>, job: &Job<'_>) -> Result<()> {
 
 /// Scans what a reader gives; its first byte is byte `base` of the input.
 fn scan_reader(scanner: &mut Scanner<'_>, job: &Job<'_>, stream: &mut dyn Read, mut base: u64) -> Result<()> {
-    scanner.enter_chunk(&[], base);
     let mut buffer = vec![0; READ];
     let (mut filled, mut line) = (0, 0);
     // Inside a line that is longer than any of nginx's.

@@ -87,6 +87,23 @@ impl ErrorRun {
         dispatch(Entering { run: self, before, end });
     }
 
+    /// Goes past a line that is not to be counted: it opens a record, goes one on, or neither.
+    pub(super) fn pass(&mut self, line: &[u8], byte: u64) {
+        self.pass_front(front_of(line), line, byte);
+    }
+
+    fn pass_front(&mut self, front: Option<Front>, line: &[u8], byte: u64) {
+        match front {
+            Some(front) if self.unfinished == 0 => {
+                self.open = Some(byte);
+                self.unfinished = if front.unfinished { PATIENCE } else { 0 };
+            }
+            Some(_) => self.goes_on(line),
+            None if self.reaches(byte) => self.goes_on(line),
+            None => {}
+        }
+    }
+
     /// A physical line that belongs to the record before it.
     fn goes_on(&mut self, line: &[u8]) {
         let closed = memmem::find(line, b", client: ").is_some() || line.ends_with(b"\"");
@@ -122,15 +139,7 @@ impl Job for Entering<'_, '_> {
             } else {
                 None
             };
-            match found {
-                Some(front) if run.unfinished == 0 => {
-                    run.open = Some(byte);
-                    run.unfinished = if front.unfinished { PATIENCE } else { 0 };
-                }
-                Some(_) => run.goes_on(line),
-                None if run.reaches(byte) => run.goes_on(line),
-                None => {}
-            }
+            run.pass_front(found, line, byte);
             start += len + 1;
         }
     }
@@ -205,16 +214,8 @@ impl Scanner<'_> {
         byte: u64,
         line: u64,
     ) {
-        if self.errors.unfinished > 0 {
-            self.continuation(payload);
+        if !self.opens(second, front, payload, byte) {
             return;
-        }
-        self.errors.open = Some(byte);
-        if front.unfinished {
-            self.errors.unfinished = PATIENCE;
-        }
-        if second != self.errors.second {
-            self.turn_errors(second);
         }
         self.out.error_records += 1;
         self.count_shape(front.shape, raw, byte, line);
@@ -223,6 +224,33 @@ impl Scanner<'_> {
         {
             self.sight_error(group, payload);
         }
+    }
+
+    /// Begins a record, unless the line belongs to the one before.
+    #[inline(always)]
+    fn opens(&mut self, second: Second, front: Front, payload: &[u8], byte: u64) -> bool {
+        if self.errors.unfinished > 0 {
+            self.continuation(payload);
+            return false;
+        }
+        self.errors.open = Some(byte);
+        if front.unfinished {
+            self.errors.unfinished = PATIENCE;
+        }
+        if second != self.errors.second {
+            self.turn_errors(second);
+        }
+        true
+    }
+
+    /// Begins a record that shall not count, because of the request it names; says whether it is one.
+    fn leaves_out(&mut self, second: Second, front: Front, payload: &[u8], raw: &[u8], byte: u64) -> bool {
+        let plan = self.plan;
+        let Some(name) = plan.exclude.as_ref().and_then(|e| e.of_error(payload)) else { return false };
+        if self.opens(second, front, payload, byte) {
+            self.out.exclude(name, 1, raw.len() as u64 + 1);
+        }
+        true
     }
 
     #[inline]
@@ -347,7 +375,9 @@ impl Scanner<'_> {
         if let Some(second) = parse_error_time(payload)
             && let Some(front) = front_of(payload)
         {
-            self.record(second, front, payload, raw, byte, line);
+            if !self.leaves_out(second, front, payload, raw, byte) {
+                self.record(second, front, payload, raw, byte, line);
+            }
             return true;
         }
         if payload.first() == Some(&b'{')
@@ -369,6 +399,9 @@ impl Scanner<'_> {
         let shape = shape(level, &window, head, errno);
         self.out.error_utc |= record.utc;
         let front = Front { shape, unfinished: false, connected: false };
+        if self.leaves_out(record.time, front, payload, raw, byte) {
+            return;
+        }
         self.record(record.time, front, payload, raw, byte, line);
         if record.level <= Level::Error
             && let (Some(group), Some(client), Some(request)) =

@@ -6,6 +6,8 @@ use crate::time::Second;
 
 /// Counts above this are no log's: sums of them could overflow.
 const MOST: u64 = 1 << 56;
+/// Names of what was excluded that are kept; years of changed minds need no more.
+const NAMED: usize = 4096;
 /// Seconds of the years 0 to 9999.
 const SECONDS: std::ops::RangeInclusive<Second> = -62_167_219_200..=253_402_300_799;
 
@@ -36,6 +38,7 @@ impl FileScan {
         let old = second.saturating_sub(ZONES);
         self.seen_access.forget(|(_, _, at)| *at < old);
         self.seen_error.forget(|(_, _, at)| *at < old);
+        self.falls.retain(|f| f.after.second >= old);
         let clip = |at: Option<i64>| at.map(|at| at.max(second.saturating_mul(1000)));
         self.first =
             clip(self.first).filter(|first| self.last.is_some_and(|last| *first <= last)).or(self.last);
@@ -77,6 +80,10 @@ impl FileScan {
                 && c.shapes.iter().all(|e| u64::from(e.count) < most)
         });
         counts.iter().all(|n| *n < MOST)
+            && self.falls.len() <= NAMED
+            && self.falls.iter().all(|f| sample(&f.before) && sample(&f.after))
+            && self.excluded.len() <= NAMED
+            && self.excluded.iter().all(|(_, (lines, bytes))| *lines < MOST && *bytes < MOST)
             && self.timeline.is_sound()
             && self.failures.is_sound(&fresh.failures, SECONDS)
             && self.errors.is_sound(&fresh.errors, SECONDS)

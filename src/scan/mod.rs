@@ -16,6 +16,7 @@ mod bounded;
 mod drive;
 mod endpoint;
 mod errors;
+mod excluding;
 mod front;
 mod json;
 mod keep;
@@ -32,7 +33,7 @@ pub(crate) use bounded::hash;
 pub use drive::{Job, ScanOptions, scan};
 pub use endpoint::last_peer;
 pub(crate) use endpoint::template;
-pub use partial::{Block, Dimension, FileScan, Sample};
+pub use partial::{Block, Dimension, FileScan, Sample, SerialFall};
 pub use plan::Plan;
 pub(crate) use plan::STAMPS_APART;
 pub use scanner::has_failed;
@@ -44,6 +45,14 @@ use scanner::{Origin, Scanner};
 
 /// Scans the lines of a slice in the way that fits them, and returns how many there are.
 fn lines(scanner: &mut Scanner<'_>, bytes: &[u8], origin: Origin) -> u64 {
+    match &scanner.plan.exclude {
+        None => fast_lines(scanner, bytes, origin),
+        Some(exclude) => excluding::lines(scanner, exclude, bytes, origin),
+    }
+}
+
+/// The same where every line counts.
+fn fast_lines(scanner: &mut Scanner<'_>, bytes: &[u8], origin: Origin) -> u64 {
     match &scanner.plan.fast {
         Fast::Quoted(plan) => lanes::dispatch(access::QuotedLoop { scanner, plan, bytes, origin }),
         Fast::Json(plan) => lanes::dispatch(json::JsonLoop { scanner, plan, bytes, origin }),

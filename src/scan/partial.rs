@@ -196,6 +196,18 @@ pub struct Block {
 /// A key under which one request is seen in both logs: group of seconds, hash of client and request, second.
 pub(crate) type Sighting = (u32, u64, Second);
 
+/// Two records of an error log, one after the other, between which the connection serial (`*N`) fell back under another
+/// process.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SerialFall {
+    /// The record before, in the log's local time, with its text.
+    pub before: Sample,
+    /// The record behind.
+    pub after: Sample,
+    /// Their serials.
+    pub numbers: (u64, u64),
+}
+
 /// What scanning a file, or a part of it, yields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileScan {
@@ -234,6 +246,10 @@ pub struct FileScan {
     pub duplicate: u64,
     /// Bytes in them.
     pub duplicate_bytes: u64,
+    /// Lines that the user left out, and the bytes in them, by what was named.
+    pub excluded: BTreeMap<Box<str>, (u64, u64)>,
+    /// Where serials fell back: only of logs that are kept and not read again, in the order of the log.
+    pub falls: Vec<SerialFall>,
     /// What is wrong with a packed file, from some byte on.
     pub damage: Option<String>,
     /// First instant of an access line, or local instant of an error record.
@@ -272,6 +288,8 @@ impl Default for FileScan {
             oversized: 0,
             duplicate: 0,
             duplicate_bytes: 0,
+            excluded: BTreeMap::new(),
+            falls: Vec::new(),
             damage: None,
             first: None,
             last: None,
@@ -310,6 +328,10 @@ impl FileScan {
         self.oversized += other.oversized;
         self.duplicate += other.duplicate;
         self.duplicate_bytes += other.duplicate_bytes;
+        for (name, (lines, bytes)) in other.excluded {
+            self.exclude(&name, lines, bytes);
+        }
+        self.falls.extend(other.falls);
         self.damage = self.damage.take().or(other.damage);
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = [self.last, other.last].into_iter().flatten().max();
@@ -319,6 +341,15 @@ impl FileScan {
         };
         self.error_utc |= other.error_utc;
         self.was_cut |= other.was_cut;
+    }
+
+    /// Counts lines that shall not count.
+    pub(crate) fn exclude(&mut self, name: &str, lines: u64, bytes: u64) {
+        if let Some(sum) = self.excluded.get_mut(name) {
+            *sum = (sum.0 + lines, sum.1 + bytes);
+        } else {
+            self.excluded.insert(name.into(), (lines, bytes));
+        }
     }
 
     pub(crate) fn saw_offset(&mut self, offset: i16, first: Second, last: Second) {

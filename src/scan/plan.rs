@@ -2,8 +2,9 @@
 //! it for every line that does not fit.
 
 use crate::format::framing::Framing;
-use crate::format::{AccessFormat, Escape, Field, Piece};
+use crate::format::{AccessFormat, AccessRecord, Escape, Exclude, Field, Piece};
 use crate::time::{Second, Stamp, TIME_LOCAL_LEN, parse_iso8601, parse_time_local};
+use std::sync::Arc;
 
 /// How one file is read.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Plan {
     pub errors: bool,
     /// What stands around each line.
     pub framing: Framing,
+    /// What shall not count, if anything.
+    pub exclude: Option<Arc<Exclude>>,
     pub(crate) fast: Fast,
 }
 
@@ -26,7 +29,31 @@ impl Plan {
             None if errors => Fast::ErrorLog,
             None => Fast::None,
         };
-        Self { formats, errors, framing, fast }
+        Self { formats, errors, framing, exclude: None, fast }
+    }
+
+    /// The same, without the requests that shall not count.
+    #[must_use]
+    pub fn without(mut self, exclude: Option<&Arc<Exclude>>) -> Self {
+        self.exclude = exclude.filter(|e| !e.is_empty()).cloned();
+        self
+    }
+
+    /// Whether a line, out of its frame, shall not count: a request, or a record that names one.
+    pub fn excludes(&self, payload: &[u8]) -> bool {
+        let Some(exclude) = self.exclude.as_ref().filter(|e| e.find(payload, 0).is_some()) else {
+            return false;
+        };
+        let timed = |f: &AccessFormat| f.parse(payload).ok().filter(|r| r.time.is_some());
+        match self.formats.iter().find_map(timed) {
+            Some(record) => exclude.of_request(&record).is_some(),
+            None => self.errors && exclude.of_error(payload).is_some(),
+        }
+    }
+
+    /// What a request is left out as.
+    pub(super) fn excluded(&self, record: &AccessRecord<'_>) -> Option<&str> {
+        self.exclude.as_ref()?.of_request(record)
     }
 
     /// The second that a line's stamp names, found as the hot loops find it; `None` where only the exact way can tell.

@@ -193,6 +193,41 @@ impl<'p> Scanner<'p> {
         self.errors.enter(before, at_byte);
     }
 
+    /// The next slice begins at `at_byte` of a file whose lines stand in frames; `before` is what the file holds before
+    /// it, as far as one can reach: what is open there goes on.
+    pub(crate) fn enter_range(&mut self, before: &[u8], at_byte: u64) {
+        let base = at_byte - before.len() as u64;
+        self.errors.enter(&[], base);
+        // The first line has lost its front, unless the file begins with it.
+        let start = if base == 0 { 0 } else { memchr::memchr(b'\n', before).map_or(before.len(), |i| i + 1) };
+        self.read_past(&before[start..], base + start as u64);
+    }
+
+    /// Goes through whole lines that are not to be counted, for what they leave open.
+    fn read_past(&mut self, bytes: &[u8], at_byte: u64) {
+        let mut byte = at_byte;
+        let (mut room, mut joiner) = (std::mem::take(&mut self.room), std::mem::take(&mut self.joiner));
+        for raw in bytes.split_inclusive(|b| *b == b'\n') {
+            let line = raw.strip_suffix(b"\n").unwrap_or(raw);
+            let part = self.plan.framing.unwrap(line, &mut room);
+            let payload = match &part {
+                Some(part) => joiner.push(part).map(|(payload, _)| payload),
+                None => Some(line),
+            };
+            // Requests between the lines of a record do not end it.
+            let request =
+                |p: &[u8]| self.plan.formats.iter().any(|f| f.parse(p).is_ok_and(|r| r.time.is_some()));
+            if let Some(payload) = payload
+                && self.plan.errors
+                && !request(payload)
+            {
+                self.errors.pass(payload, byte);
+            }
+            byte += raw.len() as u64;
+        }
+        (self.room, self.joiner) = (room, joiner);
+    }
+
     /// Scans whole lines and returns their number. The slice must begin at a line's start and end at a line's end
     /// (or the file's).
     pub(crate) fn slice(&mut self, bytes: &[u8], at_byte: u64, at_line: u64, chunk: u64) -> u64 {
@@ -207,7 +242,20 @@ impl<'p> Scanner<'p> {
     }
 
     /// Passes over lines that stand in another file too, and returns their number.
-    pub(crate) fn pass_over(&mut self, bytes: &[u8], chunk: u64) -> u64 {
+    pub(crate) fn pass_over(&mut self, bytes: &[u8], at_byte: u64, chunk: u64) -> u64 {
+        // What is open at their end goes on behind them.
+        let near = bytes.len().saturating_sub(super::errors::REACH as usize);
+        let start = if near == 0 {
+            0
+        } else {
+            memchr::memchr(b'\n', &bytes[near..]).map_or(bytes.len(), |i| near + i + 1)
+        };
+        if self.plan.errors || self.plan.framing != Framing::None {
+            if near > 0 {
+                self.errors.enter(&[], at_byte);
+            }
+            self.read_past(&bytes[start..], at_byte + start as u64);
+        }
         let lines = super::count_newlines(bytes) + u64::from(!bytes.ends_with(b"\n"));
         *self.out.chunk_lines.entry(chunk).or_default() += lines;
         self.out.duplicate += lines;
@@ -434,6 +482,13 @@ impl<'p> Scanner<'p> {
         // Blocks that were never written (power loss, a sparse copy) read as zeros.
         let zeros = payload.iter().take_while(|b| **b == 0).count();
         let payload = &payload[zeros..];
+        if payload.is_empty() {
+            // No format reads it, so none is tried: a log of nothing but newlines has a line each byte.
+            if self.plan.errors && self.errors.reaches(byte) {
+                self.continuation(payload);
+            }
+            return;
+        }
         if self.plan.errors && self.error_line(payload, raw, byte, line_no) {
             return;
         }
@@ -447,6 +502,12 @@ impl<'p> Scanner<'p> {
                 }
                 if stamp.sub_second && self.run.inside {
                     self.span(stamp.millis);
+                }
+                if self.run.inside
+                    && let Some(name) = self.plan.excluded(&record)
+                {
+                    self.out.exclude(name, 1, raw.len() as u64 + 1);
+                    return;
                 }
                 // A format without a status says neither that a request went well nor that it failed.
                 let class = record.status.map_or(Class::Odd, Class::of);
@@ -466,9 +527,6 @@ impl<'p> Scanner<'p> {
         }
         if self.plan.errors && self.errors.reaches(byte) {
             self.continuation(payload);
-            return;
-        }
-        if payload.is_empty() {
             return;
         }
         self.out.unparsed += 1;

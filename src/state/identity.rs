@@ -161,13 +161,23 @@ struct Looked {
     content: Content,
 }
 
+/// What files turned out to be.
+pub(super) struct Identified {
+    /// Those with something new in them.
+    pub(super) found: Vec<Found>,
+    /// What could not be read.
+    pub(super) errors: Vec<Error>,
+    /// Where each log lies as a plain file, by its number.
+    pub(super) places: BTreeMap<u64, Source>,
+}
+
 /// Tells which log each file is and which bytes of it are new. What cannot be read is given back as errors.
 pub(super) fn identify(
     state: &mut Head,
     sources: Vec<Source>,
     stats: &mut Stats,
     changed: &mut bool,
-) -> (Vec<Found>, Vec<Error>) {
+) -> Identified {
     let mut errors = Vec::new();
     let mut looked = Vec::new();
     for source in sources {
@@ -211,7 +221,8 @@ pub(super) fn identify(
             Err(error) => errors.push(error),
         }
     }
-    (out, errors)
+    let places = taken.into_iter().map(|(number, source, _)| (number, source)).collect();
+    Identified { found: out, errors, places }
 }
 
 /// Reads the ends of a file.

@@ -1,13 +1,17 @@
 //! What is kept of one log: how it is read, and the sum of its scans.
 
-use crate::format::AccessFormat;
+use super::serials::{self, Serial};
+use crate::error::Result;
 use crate::format::framing::Framing;
+use crate::format::{AccessFormat, Exclude};
 use crate::input::source::Source;
 use crate::reading::{Reading, Role};
 use crate::scan::{FileScan, Plan};
-use crate::time::Second;
+use crate::time::{Second, parse_error_time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Longest example line that is kept.
 const EXAMPLE: usize = 4096;
@@ -26,11 +30,13 @@ pub(super) struct Kept {
     vhosts: BTreeSet<String>,
     peers: BTreeSet<String>,
     scan: FileScan,
+    /// The last record with a connection serial.
+    serial: Option<Serial>,
 }
 
 impl Kept {
-    pub(super) fn new(reading: Reading) -> Self {
-        let mut example = reading.example;
+    pub(super) fn new(reading: &Reading) -> Self {
+        let mut example = reading.example.clone();
         example.truncate(EXAMPLE);
         Self {
             role: reading.role,
@@ -38,11 +44,12 @@ impl Kept {
             errors: reading.plan.errors,
             framing: reading.plan.framing,
             confidence: reading.confidence,
-            reason: reading.reason,
+            reason: reading.reason.clone(),
             example,
-            vhosts: reading.vhosts,
-            peers: reading.peers,
+            vhosts: reading.vhosts.clone(),
+            peers: reading.peers.clone(),
             scan: FileScan::default(),
+            serial: None,
         }
     }
 
@@ -52,18 +59,27 @@ impl Kept {
     }
 
     /// How `source` is read; `None` when a format cannot be read back.
-    pub(super) fn reading(&self, source: Source) -> Option<Reading> {
+    pub(super) fn reading(&self, source: Source, exclude: Option<&Arc<Exclude>>) -> Option<Reading> {
         let formats = self.formats();
         (formats.len() == self.formats.len()).then(|| Reading {
             source,
             role: self.role,
-            plan: Plan::new(formats, self.errors, self.framing),
+            plan: Plan::new(formats, self.errors, self.framing).without(exclude),
             confidence: self.confidence,
             reason: self.reason.clone(),
             example: self.example.clone(),
             vhosts: self.vhosts.clone(),
             peers: self.peers.clone(),
         })
+    }
+
+    /// Looks through the new lines of an error log for what a later silence may have been; before they are added.
+    pub(super) fn listen(&mut self, reading: &Reading, range: Range<u64>) -> Result<()> {
+        if reading.plan.errors && reading.source.is_seekable() {
+            let falls = serials::falls(reading, range, self.scan.lines, &mut self.serial)?;
+            serials::keep(&mut self.scan.falls, falls);
+        }
+        Ok(())
     }
 
     /// Adds the scan of the bytes behind those that were scanned before.
@@ -85,6 +101,14 @@ impl Kept {
     /// The last second with a line.
     pub(super) fn last(&self) -> Option<Second> {
         self.scan.last.map(|ms| ms.div_euclid(1000)).or(self.scan.error_span.map(|s| s.1))
+    }
+
+    /// About the first second of the log, also when that is not kept any more.
+    pub(super) fn begins(&self) -> Option<Second> {
+        let formats = self.formats();
+        let request = formats.iter().find_map(|f| Some(f.parse(&self.example).ok()?.time?.second()));
+        let kept = self.scan.first.map(|ms| ms.div_euclid(1000)).or(self.scan.error_span.map(|s| s.0));
+        request.or_else(|| parse_error_time(&self.example)).into_iter().chain(kept).min()
     }
 
     /// Whether this can have been written by a run.

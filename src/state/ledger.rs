@@ -1,5 +1,5 @@
-//! Which incidents are known, under which name, and what of them is news: each is told when it is new, when it goes on
-//! for an hour, and when it ended, and each of these once.
+//! Which incidents are known, under which name, and what of them is news: each is told when it is new and when it ended,
+//! and where it was asked for when it goes on for an hour; each of these once.
 
 use crate::report::{Incident, News, NewsKind, Report, Severity};
 use crate::time::{Millis, Second};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// An end is believed when the log went on for so long behind it: what flares up again within minutes is one incident,
 /// and "over" must not be taken back.
 const SETTLED: Millis = 300_000;
-/// An incident that goes on so long after it was told is told once more.
+/// An incident that goes on so long after it was told is told once more, where that was asked for.
 const STILL: Millis = 3_600_000;
 /// Incidents that are remembered; of those that are over the oldest is forgotten first.
 const KNOWN: usize = 1024;
@@ -87,8 +87,9 @@ impl Ledger {
         self.over.iter().map(|((vhost, severity), sum)| ((vhost.clone(), named(*severity)), *sum)).collect()
     }
 
-    /// Gives the incidents of a report the names they are known by, and says what is news.
-    pub(super) fn settle(&mut self, report: &mut Report) -> Vec<News> {
+    /// Gives the incidents of a report the names they are known by, and says what is news; with `remind` also what goes
+    /// on for an hour.
+    pub(super) fn settle(&mut self, report: &mut Report, remind: bool) -> Vec<News> {
         let now = report.span.map_or(0, |(_, last)| last);
         let since = report.span.map_or(0, |(first, _)| first);
         let mut news = Vec::new();
@@ -107,7 +108,7 @@ impl Ledger {
                         (self.known[i].ended, self.known[i].counted) = (true, Some(f64::MAX));
                     }
                 }
-                self.known[at].follow(incident, now, &mut news);
+                self.known[at].follow(incident, now, remind, &mut news);
                 incident.id.clone_from(&self.known[at].id);
             } else {
                 let known = Known::new(incident, now, self.vhost(incident), &mut news);
@@ -210,7 +211,7 @@ impl Known {
         }
     }
 
-    fn follow(&mut self, incident: &Incident, now: Millis, news: &mut Vec<News>) {
+    fn follow(&mut self, incident: &Incident, now: Millis, remind: bool, news: &mut Vec<News>) {
         // What is kept may begin behind its beginning.
         self.start = self.start.min(incident.start);
         self.end = incident.end.unwrap_or(now);
@@ -221,7 +222,7 @@ impl Known {
         let back = self.ended && !over;
         if over && !self.ended {
             say(NewsKind::Ended);
-        } else if back || !over && !self.continued && now - self.told >= STILL {
+        } else if back || remind && !over && !self.continued && now - self.told >= STILL {
             self.continued = true;
             say(NewsKind::Continues);
         }

@@ -6,31 +6,36 @@
 //!
 //! * [`identity`]: a file is known by its content and not by its name or inode, so that rotation by renaming, by copying
 //!   and cutting, and by packing lose no line and count none twice;
+//! * [`copies`]: lines of a new file that a known log has too;
 //! * [`kept`]: what is kept of a log, and for how long;
 //! * [`ledger`]: which incidents are known, and what of them is news;
+//! * [`serials`]: where connection serials fell back, for restarts that nothing else tells;
 //! * [`store`]: the file: locked, checked, replaced whole.
 //!
 //! [`Session::commit`] comes last, after the news has been printed. A run that is killed in between says it again, and
 //! loses nothing.
 
+mod copies;
 mod identity;
 mod kept;
 mod ledger;
+mod serials;
 mod store;
 
 pub use ledger::{Known, Ledger};
-pub use store::MAGIC;
+pub use store::{MAGIC, VERSION};
 
 use crate::analysis::{self, Counts, Options, Outcome, Progress};
 use crate::error::{Error, Result};
-use crate::input::discover::Discovered;
+use crate::input::discover::{Discovered, Reason, Skipped};
 use crate::input::source::{Kind, Source};
 use crate::parallel::Workers;
 use crate::reading::{Hints, Read, Reading, Refused, look};
-use crate::report::{News, NotCounted};
+use crate::report::News;
 use crate::scan::{FileScan, Job, ScanOptions, scan};
 use crate::time::{Second, Window};
-use identity::{Found, Log, identify};
+use copies::{Old, Scanned};
+use identity::{Found, Identified, Log, identify};
 use kept::Kept;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +104,7 @@ pub struct Session {
     head: Head,
     body: Option<Body>,
     changed: bool,
+    remind: bool,
     stats: Stats,
 }
 
@@ -110,7 +116,12 @@ impl Session {
     pub fn open(file: &Path) -> Result<Option<Self>> {
         let Some((store, head)) = store::Store::open(file)? else { return Ok(None) };
         let stats = Stats { state: store.head_bytes(), ..Stats::default() };
-        Ok(Some(Self { store, head, body: None, changed: false, stats }))
+        Ok(Some(Self { store, head, body: None, changed: false, remind: false, stats }))
+    }
+
+    /// Tells an incident once more when it goes on for an hour.
+    pub fn remind(&mut self, remind: bool) {
+        self.remind = remind;
     }
 
     /// What was read.
@@ -160,23 +171,23 @@ impl Session {
         }
         self.stats.files = sources.len() as u64;
         self.head.runs += 1;
-        let (found, errors) = identify(&mut self.head, sources, &mut self.stats, &mut self.changed);
-        failures.extend(errors);
+        let mut known = identify(&mut self.head, sources, &mut self.stats, &mut self.changed);
+        failures.append(&mut known.errors);
         let mut refused = Vec::new();
-        if found.is_empty() && !always && failures.is_empty() {
+        if known.found.is_empty() && !always && failures.is_empty() {
             return Ok(None);
         }
         let users = analysis::users_catalogue(options)?;
         let mut body = self.take_body()?;
         progress.stage("reading");
-        let read = self.read(&mut body, found, options, &workers, progress, &mut refused);
+        let read = self.read(&mut body, known, options, &workers, progress, &mut refused);
         failures.extend(read?);
         progress.stage("looking for incidents");
-        let counts = self.counts(&mut body, refused, analysis::left_out(skipped), failures, options, keep)?;
+        let counts = self.counts(&mut body, refused, skipped, failures, options, keep)?;
         let mut outcome = analysis::conclude(options, users, counts)?;
         let last = outcome.report.span.map(|(_, last)| last.div_euclid(1000));
         self.head.last = self.head.last.max(last);
-        let news = self.head.ledger.settle(&mut outcome.report);
+        let news = self.head.ledger.settle(&mut outcome.report, self.remind);
         self.changed |= !news.is_empty();
         self.forget(&mut body, keep);
         self.body = Some(body);
@@ -217,7 +228,7 @@ impl Session {
     fn read(
         &mut self,
         body: &mut Body,
-        found: Vec<Found>,
+        known: Identified,
         options: &Options,
         workers: &Workers,
         progress: &dyn Progress,
@@ -226,13 +237,16 @@ impl Session {
         let mut failures = Vec::new();
         let given = analysis::hints(options)?;
         let mut jobs: Vec<(Found, Reading)> = Vec::new();
-        for found in found {
-            if let Some(reading) = body.get(&found.log).and_then(|kept| kept.reading(found.source.clone())) {
+        for found in known.found {
+            if let Some(reading) = body
+                .get(&found.log)
+                .and_then(|kept| kept.reading(found.source.clone(), given.exclude.as_ref()))
+            {
                 jobs.push((found, reading));
                 continue;
             }
-            let hints =
-                Hints { formats: [given.formats.clone(), self.formats_beside(body, &found)].concat() };
+            let formats = [given.formats.clone(), self.formats_beside(body, &found)].concat();
+            let hints = Hints { formats, exclude: given.exclude.clone() };
             match look(found.source.clone(), &hints) {
                 Ok(Ok(reading)) => jobs.push((found, reading)),
                 Ok(Err(why)) => {
@@ -250,12 +264,28 @@ impl Session {
             let jobs: Vec<Job<'_>> = jobs.iter().map(|(found, reading)| found.job(reading)).collect();
             scan(&jobs, &scan_options, workers, &|n| progress.advance(n))
         };
+        let mut scanned = Vec::new();
         for ((found, reading), result) in jobs.into_iter().zip(scans) {
+            let is_new = self.head.logs.iter().any(|l| l.number == found.log && l.offset == 0);
             match result {
-                // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
-                Ok(scan) if scan.was_cut || !found.is_still_there(&mut self.stats) => {}
-                Ok(scan) => self.add(body, found, reading, scan, &mut failures),
+                Ok(scan) => {
+                    let read = Read { reading, scan, passed_over: 0, length: None, twin: None };
+                    scanned.push(Scanned { found, read, is_new });
+                }
                 Err(error) => failures.push(error),
+            }
+        }
+        let old: Vec<Old<'_>> = known
+            .places
+            .into_iter()
+            .filter_map(|(number, source)| Some(Old { source, kept: body.get(&number)? }))
+            .collect();
+        failures.extend(copies::leave_out(&mut scanned, &old, &scan_options, workers));
+        drop(old);
+        for Scanned { found, read, .. } in scanned {
+            // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
+            if !read.scan.was_cut && found.is_still_there(&mut self.stats) {
+                self.add(body, found, &read.reading, read.scan, &mut failures);
             }
         }
         // What could not be read is a new log again in the next run.
@@ -268,7 +298,7 @@ impl Session {
         &mut self,
         body: &mut Body,
         found: Found,
-        reading: Reading,
+        reading: &Reading,
         mut scan: FileScan,
         failures: &mut Vec<Error>,
     ) {
@@ -281,10 +311,15 @@ impl Session {
         // A site with a thousand logs needs no thousand counters.
         let set = if known < 256 || self.head.unparsed.contains_key(&set) { set } else { "other".into() };
         *self.head.unparsed.entry(set).or_default() += scan.unparsed;
-        // What was known already was passed over in a packed file.
-        (scan.duplicate, scan.duplicate_bytes) = (0, 0);
+        if !found.source.is_seekable() {
+            // What was known already was passed over in a packed file.
+            (scan.duplicate, scan.duplicate_bytes) = (0, 0);
+        }
         self.stats.new += found.end - found.start;
         let kept = body.entry(found.log).or_insert_with(|| Kept::new(reading));
+        if let Err(error) = kept.listen(reading, found.start..found.end) {
+            failures.push(error);
+        }
         kept.add(scan);
         found.settle(log);
         self.changed = true;
@@ -315,7 +350,7 @@ impl Session {
         &self,
         body: &mut Body,
         refused: Vec<Refused>,
-        skipped: Vec<NotCounted>,
+        skipped: BTreeMap<Reason, Skipped>,
         failures: Vec<Error>,
         options: &Options,
         keep: i64,
@@ -327,8 +362,9 @@ impl Session {
             let Some(kept) = body.get_mut(&log.number) else { continue };
             kept.forget_before(start);
             let source = Source::kept(Path::new(&log.path), log.host.clone(), log.offset);
-            let reading =
-                kept.reading(source).ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;
+            let reading = kept
+                .reading(source, None)
+                .ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;
             readings.push(reading);
             scans.push(kept.scan().clone());
         }

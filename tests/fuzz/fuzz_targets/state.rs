@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (head, body) = rest.split_at(usize::from(cut).min(rest.len()));
     let body = zstd::encode_all(body, 1).expect("memory can be written to");
     let mut state = downtime::state::MAGIC.to_vec();
-    state.extend_from_slice(&1u16.to_le_bytes());
+    state.extend_from_slice(&downtime::state::VERSION.to_le_bytes());
     state.extend_from_slice(&(head.len() as u64).to_le_bytes());
     state.extend_from_slice(&(body.len() as u64).to_le_bytes());
     state.extend_from_slice(&Sha256::digest(head));
