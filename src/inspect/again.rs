@@ -23,6 +23,8 @@ const MOST: u64 = 20_000;
 /// there; but so many, a tenth of a second's work, however small the log.
 const PART: u64 = 100;
 const LEAST_OF_ALL: u64 = 100_000;
+/// Bytes that are unpacked again for a look; or a quarter of all, where there are many files.
+const UNPACKED: u64 = 64 << 20;
 /// A look is not worth it below this.
 const LEAST: u64 = 3_000;
 /// Seconds on each side of a candidate that tell what is usual.
@@ -33,7 +35,7 @@ const CLOSE: i64 = 90;
 /// A close look at so few requests is always made.
 const FEW: u64 = 300;
 /// Places over the whole log, and requests at each, that tell who its clients are.
-const SAMPLE: (usize, usize) = (12, 400);
+const SAMPLE: (usize, usize) = (12, 150);
 /// So many requests tell who asks.
 const TELLING: u64 = 20;
 /// Where a stretch holds too many requests, some are read at so many places,
@@ -162,8 +164,17 @@ impl Look {
             .map(|p| (p, requests(host, p) <= most / 3))
             .collect();
         let complete = parts.iter().all(|p| p.1);
-        // In a packed file no place can be looked up: all of it would have to be unpacked and read.
-        if !complete && files.iter().any(|&i| !host.reads[i].reading.source.is_seekable()) {
+        // In a packed file no place can be looked up: all of it has to be unpacked and read again.
+        let packed = |i: &&usize| !host.reads[**i].reading.source.is_seekable();
+        let again: u64 = files
+            .iter()
+            .filter(packed)
+            .map(|&i| &host.reads[i].scan)
+            .filter(|scan| scan.blocks.iter().any(|b| b.first < span.end && b.last >= span.start))
+            .map(|scan| scan.bytes)
+            .sum();
+        let all: u64 = host.files.iter().map(|&i| host.reads[i].scan.bytes).sum();
+        if again > 0 && (!complete || again > UNPACKED.max(all / 4)) {
             return None;
         }
         let mut look = Self {

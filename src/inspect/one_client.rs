@@ -294,7 +294,10 @@ pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection
             kept.push(a);
             continue;
         };
-        if let Some(look) = looks.close(host, at)
+        // Of failures the scan has counted the clients already.
+        let public = matches!(bad, Bad::Failed) && host.failures(at).clients() >= PUBLIC as u64;
+        if !public
+            && let Some(look) = looks.close(host, at)
             && let Some(met) = few(look, bad)
             && let clients = met.iter().map(|m| m.0).collect::<Vec<_>>()
             && look.usual.part(&clients).is_some_and(|part| part < MANY)
