@@ -205,9 +205,14 @@ fn left(look: &Look, a: &Anomaly, bad: Bad) -> Left {
             met.insert(x.client);
         }
     }
+    // Of a page that one client asked for, the client is to be told.
     let nothing = || match never {
-        Some((page, of_page)) if of_page >= worst.iter().map(|w| w.1).sum() => Left::Page(page, of_page),
-        _ => Left::Clients(worst.clone()),
+        Some((of, n)) => {
+            let its = self::worst(look, |x| page(x) == of && bad.is(x) == Some(true));
+            let by_them: u64 = its.iter().map(|w| w.1).sum();
+            if 2 * by_them >= n { Left::Clients(its) } else { Left::Page(of, n) }
+        }
+        None => Left::Clients(worst.clone()),
     };
     if out.is_empty() && never.is_none() {
         return Left::Same;
@@ -418,8 +423,9 @@ fn of_page(host: &Host<'_>, look: &Look, a: &Anomaly, (page, n): (u64, u64)) -> 
         time: a.start * 1000,
         end: Some(a.end_or_last() * 1000),
         summary: format!(
-            "{} to {} failed in {}, which gave no good answer before or after either; all else was served as usual",
+            "{}{} to {} failed in {}, which gave no good answer before or after either; all else was served as usual",
             clock::count_of(n, "request"),
+            if look.complete { "" } else { " of those looked at" },
             look.text(page).unwrap_or("one page"),
             clock::duration((a.end_or_last() - a.start) * 1000),
         ),
