@@ -161,7 +161,14 @@ fn grid(grid: &Grid) -> Markup {
     let class = |at: usize| if grid.numbers.contains(&at) { "n t" } else { "t" };
     table(
         grid.name,
-        html! { tr { @for (at, head) in grid.heads.iter().enumerate() { th scope="col" class=(class(at)) { (head) } } } },
+        html! {
+            tr {
+                @for (at, head) in grid.heads.iter().enumerate() {
+                    // A header without a word heads nothing.
+                    @if head.is_empty() { td class=(class(at)) {} } @else { th scope="col" class=(class(at)) { (head) } }
+                }
+            }
+        },
         html! {
             @for row in &grid.rows {
                 tr { @for (at, cell) in row.iter().enumerate() { td class=(class(at)) { (shown(cell)) } } }
