@@ -21,19 +21,10 @@ pub(super) static STATUSES: [u8; 4096] = {
     let mut table = [INVALID; 4096];
     let mut status = 0;
     while status < 1000 {
-        let class = match status {
-            200..=299 => Class::Ok,
-            300..=399 => Class::Redirect,
-            403 | 404 | 410 => Class::Missing,
-            499 => Class::Aborted,
-            400..=498 => Class::ClientError,
-            9 | 500..=599 => Class::ServerError,
-            100..=199 => Class::Info,
-            _ => Class::Odd,
-        };
+        let class = Class::of(status);
         let detail = matches!(class, Class::ServerError | Class::Aborted | Class::Missing);
         let nibbles = ((status / 100) << 8) | ((status / 10 % 10) << 4) | (status % 10);
-        table[nibbles] = class as u8 | if detail { DETAIL } else { 0 };
+        table[nibbles as usize] = class as u8 | if detail { DETAIL } else { 0 };
         status += 1;
     }
     table

@@ -28,7 +28,7 @@ pub const CLASSES: usize = 8;
 
 impl Class {
     /// The class of a status.
-    pub fn of(status: u16) -> Self {
+    pub const fn of(status: u16) -> Self {
         match status {
             200..=299 => Self::Ok,
             300..=399 => Self::Redirect,

@@ -1,6 +1,6 @@
 //! A made site: visitors, endpoints, robots, and its logs in several formats.
 
-use crate::support;
+use crate::support::{self, Random};
 use downtime::report::Report;
 use std::fmt::Write as _;
 
@@ -46,27 +46,6 @@ impl Default for Site {
             format: Format::Combined,
             offset: 0,
         }
-    }
-}
-
-/// `splitmix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ (x >> 31)
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let (u, v) = (self.share().max(1e-300), self.share());
-        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
     }
 }
 

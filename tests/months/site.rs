@@ -2,7 +2,7 @@
 //! loops, jobs, spikes, and endpoints that always fail a little. Unkind on purpose, and without any outage unless one is
 //! asked for.
 
-use crate::support;
+use crate::support::{self, Random};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -25,36 +25,6 @@ pub(crate) struct Months {
     /// With `$request_time` at the end of the line.
     pub(crate) timed: bool,
     pub(crate) faults: Vec<Fault>,
-}
-
-/// `splitmix64` (Steele, Lea, Flood 2014).
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ (x >> 31)
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let (u, v) = (self.share().max(1e-300), self.share());
-        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-    }
-
-    fn waiting(&mut self, mean: f64) -> f64 {
-        -mean * self.share().max(1e-300).ln()
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
 }
 
 #[derive(Debug)]
