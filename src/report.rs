@@ -6,7 +6,8 @@
 mod context;
 
 pub use context::{
-    Context, HostPart, HostSummary, Joint, MadeOf, Place, PlaceKind, Skew, Stretch, StretchKind,
+    Context, HostPart, HostSummary, Joint, MadeOf, Notice, Noticed, Place, PlaceKind, Skew, Stretch,
+    StretchKind,
 };
 
 use crate::time::Millis;
@@ -48,6 +49,8 @@ pub struct Report {
     pub joint: Option<Joint>,
     /// What is new since the last run, where runs go on from each other; `None` where they do not.
     pub news: Option<Vec<News>>,
+    /// The notes that were laid beside it, where some were given: a path.
+    pub notes: Option<String>,
 }
 
 /// What was asked for, as far as it changes the report: with the same inputs and these, a report comes out the same.

@@ -5,8 +5,8 @@
 mod support;
 
 use downtime::analysis::{self, Options};
-use downtime::report::Report;
-use downtime::verify::{Verdict, Verification, verify};
+use downtime::report::{Notice, Report};
+use downtime::verify::{Verdict, Verification, tell, verify};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -449,6 +449,34 @@ fn how_long_it_took() {
     assert_eq!((found.by_notes.detect, found.by_notes.repair), (Some(120_000), Some(300_000)));
 }
 
+/// Seconds from the start to the notice, as written and mended, and the line it is taken from.
+#[track_caller]
+fn noticed(notes: &str) -> Option<([i64; 2], Option<[i64; 2]>, String)> {
+    let mut report = STORY.clone();
+    tell(&mut report, "notes.md", notes);
+    assert_eq!(report.notes.as_deref(), Some("notes.md"));
+    let noticed = report.incidents[0].context.noticed.as_ref()?;
+    let seconds = |n: &Notice| [n.after.0 / 1000, n.after.1 / 1000];
+    let line = &noticed.evidence;
+    assert_eq!(notes[line.byte as usize..].lines().next(), Some(line.text.as_str()));
+    Some((seconds(&noticed.written), noticed.mended.as_ref().map(|(n, _)| seconds(n)), line.text.clone()))
+}
+
+#[test]
+fn the_report_is_told_when_people_noticed() {
+    // Written to the minute: 18:02:00 to 18:02:59, the start between 18:00:05 and 18:00:06.
+    let found = noticed("2026-06-18 UTC-5\n\n18:00 outage begins\n18:04 users report\n18:02 noticed\n");
+    assert_eq!(found, Some(([114, 175], None, "18:02 noticed".into())));
+    let found = noticed("2026-06-18 UTC-5\n\n18:00:06 outage begins\n17:58:10 alert fired\n18:05 restored\n");
+    assert_eq!(found.unwrap().0, [-116, -114], "before the start is said and not hidden");
+    let found = noticed("# Outage of 2026-06-18\n\nIt took us 4 minutes to notice.\n");
+    assert_eq!(found.unwrap().0, [180, 299], "a length where no time is given");
+    let found = noticed("2026-06-18 UTC\n\n18:00 outage begins\n18:01 alert\n18:04 restored\n").unwrap();
+    assert_eq!((found.0, found.1), ([-17_946, -17_885], Some([54, 115])), "the wrong zone is mended");
+    assert_eq!(noticed("2026-06-18 UTC-5\n\n18:00 outage begins\n18:05 restored\n"), None);
+    assert_eq!(noticed("2026-05-11 UTC-5\n\n18:02 noticed\n"), None, "of another day");
+}
+
 // The program.
 
 fn run(args: &[&str]) -> (i32, String, String) {
@@ -474,6 +502,50 @@ fn the_postmortem_of_the_sample() {
         let out = out.replace(concat!("\"", env!("CARGO_PKG_VERSION"), "\""), "\"VERSION\"");
         insta::assert_snapshot!(format!("verify.{format}"), out);
     }
+}
+
+#[test]
+fn the_draft_of_a_postmortem_has_the_detection_gap_of_the_notes() {
+    let story = ["samples/story", "--notes", "samples/story/postmortem.md", "--format"];
+    let report = |more: &[&str]| {
+        let (code, out, err) = run(&[&story[..], more].concat());
+        assert_eq!((code, err.as_str()), (0, ""));
+        out
+    };
+    let draft = report(&["markdown"]);
+    let part = draft.split_once("## Detection").unwrap().1.split_once("\n## ").unwrap().0;
+    for words in
+        ["2 h 54 s to 2 h 1 min 55 s after the start", "54 s to 1 min 55 s after", "a user calls and reports"]
+    {
+        assert!(part.contains(words), "{words}: {part}");
+    }
+    assert!(!report(&["markdown", "--redact"]).contains("a user calls"));
+    assert!(report(&["text"]).contains("  Noticed     20:01:00, 2 h 54 s to"));
+    assert!(report(&["html"]).contains("<dt>Noticed</dt>"));
+    let value: serde_json::Value = serde_json::from_str(&report(&["json"])).unwrap();
+    let faults: Vec<_> = support::validator("report").iter_errors(&value).map(|e| e.to_string()).collect();
+    assert_eq!(faults, [""; 0]);
+    let noticed = &value["incidents"][0]["context"]["noticed"];
+    assert_eq!(noticed["written"]["after_seconds"], serde_json::json!([7254.0, 7315.0]));
+    assert_eq!(noticed["evidence"]["line"], 14);
+
+    let (code, _, err) = run(&["samples/story", "--notes", "no-such.md"]);
+    assert_eq!(
+        (code, err.as_str()),
+        (1, "downtime: error: no-such.md: No such file or directory (os error 2)\n")
+    );
+    assert_eq!(run(&["--notes", "-", "-"]).0, 2, "both are standard input");
+    assert_eq!(
+        run(&[
+            "samples/story",
+            "-o",
+            "samples/story/postmortem.md",
+            "--notes",
+            "samples/story/postmortem.md"
+        ])
+        .0,
+        2
+    );
 }
 
 #[test]

@@ -134,7 +134,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 
 /// An error that left nothing to judge.
 pub(crate) fn fatal(error: &anyhow::Error) -> ExitCode {
-    unknown(&format!("{error:#}"))
+    unknown(&messages::whole(error))
 }
 
 /// `-` at a terminal.

@@ -13,10 +13,11 @@ use downtime::analysis::{self, Options};
 use downtime::error::Error;
 use downtime::lines;
 use downtime::render::{self, csv, formats, json, series};
+use downtime::report::Report;
 use downtime::verify as notes;
 use std::fs;
-use std::io::{ErrorKind, IsTerminal, stdout};
-use std::path::Path;
+use std::io::{ErrorKind, IsTerminal, Read, stdin, stdout};
+use std::path::{Path, PathBuf};
 
 pub(crate) fn keep_inputs<'a>(file: Option<&Path>, inputs: impl Iterator<Item = &'a str>) -> Result<()> {
     match overwritten(file, inputs) {
@@ -49,8 +50,15 @@ fn run_report(args: &ReportArgs) -> Result<Exit> {
     }
     let options = Options { redact: args.redact, ..resolve::options(&args.input, args.digest, Now::read())? };
     // What is named is checked before the work, what a folder held after it.
-    keep_inputs(args.output.output.as_deref(), options.paths.iter().filter_map(|p| p.to_str()))?;
-    let outcome = analysis::run(&options, &Shown::start(args.output.progress))?;
+    let notes = args.notes.iter().filter_map(|p| p.to_str());
+    let named = options.paths.iter().filter_map(|p| p.to_str()).chain(notes);
+    keep_inputs(args.output.output.as_deref(), named)?;
+    // Notes that cannot be read are told before the work.
+    let text = args.notes.as_deref().map(|notes| read_notes(notes, &args.input.paths)).transpose()?;
+    let mut outcome = analysis::run(&options, &Shown::start(args.output.progress))?;
+    if let (Some(path), Some(text)) = (&args.notes, &text) {
+        lay_beside(&mut outcome.report, path, text, args.redact);
+    }
     let failed = warn(&outcome.failures);
     let report = &outcome.report;
     if report.inputs.is_empty() && failed {
@@ -155,18 +163,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<Exit> {
 
 fn run_verify(args: &VerifyArgs) -> Result<Exit> {
     let name = args.notes.to_string_lossy();
-    if name == "-" && args.input.paths.iter().any(|p| p.as_os_str() == "-") {
-        return Err(Error::Usage(
-            "standard input is either the notes or a log, and - is given for both".into(),
-        )
-        .into());
-    }
-    let read = if name == "-" {
-        std::io::read_to_string(std::io::stdin().lock()).map(String::into_bytes)
-    } else {
-        fs::read(&args.notes)
-    };
-    let notes = read.map_err(Error::io(&args.notes))?;
+    let text = read_notes(&args.notes, &args.input.paths)?;
     let options = resolve::options(&args.input, false, Now::read())?;
     let file = args.output.output.as_deref();
     let named = options.paths.iter().filter_map(|p| p.to_str());
@@ -181,7 +178,7 @@ fn run_verify(args: &VerifyArgs) -> Result<Exit> {
         return Ok(Exit::Failed);
     }
     keep_inputs(file, report.inputs.iter().map(|i| i.path.as_str()))?;
-    let found = notes::verify(&String::from_utf8_lossy(&notes), report);
+    let found = notes::verify(&text, report);
     write(file, |out| match args.format {
         VerifyFormat::Text => render::verify::write(&found, &name, resolve::style(&args.output), out),
         VerifyFormat::Json => json::write_verification(&found, &name, out),
@@ -192,6 +189,33 @@ fn run_verify(args: &VerifyArgs) -> Result<Exit> {
         (false, true) => Exit::Found,
         (false, false) => Exit::Done,
     })
+}
+
+/// Written notes; `-` is standard input, unless that is a log.
+pub(crate) fn read_notes(notes: &Path, logs: &[PathBuf]) -> Result<String> {
+    let is_stdin = |path: &Path| path.as_os_str() == "-";
+    if is_stdin(notes) && logs.iter().any(|p| is_stdin(p)) {
+        let both = "standard input is either the notes or a log, and - is given for both";
+        return Err(Error::Usage(both.into()).into());
+    }
+    let mut bytes = Vec::new();
+    let read = if is_stdin(notes) {
+        stdin().lock().read_to_end(&mut bytes)
+    } else {
+        fs::File::open(notes).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map_err(Error::io(notes))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Tells a report when people noticed. A line of notes names whom it likes, so that a redacted report does without.
+fn lay_beside(report: &mut Report, path: &Path, text: &str, redact: bool) {
+    notes::tell(report, &path.to_string_lossy(), text);
+    if redact {
+        for noticed in report.incidents.iter_mut().filter_map(|i| i.context.noticed.as_mut()) {
+            noticed.evidence.text.clear();
+        }
+    }
 }
 
 /// Completions for a shell. Generated into memory first: `clap_complete` panics when a pipe breaks.

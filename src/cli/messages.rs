@@ -62,13 +62,22 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|e| e.downcast_ref().is_some_and(io))
 }
 
+/// An error and what it came of, each said once: ours name the cause themselves.
+pub(crate) fn whole(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match () {
+        () if told.is_empty() => cause,
+        () if told.ends_with(&cause) => told,
+        () => format!("{told}: {cause}"),
+    })
+}
+
 /// Nothing goes on; says why and returns how to end.
 pub(crate) fn fatal(error: &anyhow::Error) -> ExitCode {
     let usage = matches!(error.downcast_ref(), Some(Error::Usage(_) | Error::Directive { .. }));
     if is_broken_pipe(error) {
         return Exit::Done.into();
     }
-    say("error: ", &format!("{error:#}"));
+    say("error: ", &whole(error));
     if usage {
         say("", "try 'downtime --help'");
     }

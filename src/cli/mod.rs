@@ -167,6 +167,11 @@ pub(crate) struct ReportArgs {
     /// server's own addresses stay. Files are read twice, standard input once.
     #[arg(long, help_heading = "Output")]
     pub(crate) redact: bool,
+    /// Notes or a timeline of the incident: the report then says how long it took to notice
+    ///
+    /// The first notice in them, against the start in the logs. 'downtime verify' holds all of them against the logs.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input", conflicts_with = "state")]
+    pub(crate) notes: Option<PathBuf>,
     /// Add the SHA-256 of each file, so that the report is evidence later
     ///
     /// Costs more than reading the logs does.
@@ -193,6 +198,11 @@ pub(crate) struct MergeArgs {
     /// Files written by 'downtime scan', of this version and with the same options
     #[arg(value_name = "PART", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) parts: Vec<PathBuf>,
+    /// Notes or a timeline of the incident: the report then says how long it took to notice
+    ///
+    /// The first notice in them, against the start in the logs. 'downtime verify' holds all of them against the logs.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub(crate) notes: Option<PathBuf>,
     /// Form of the report
     #[arg(long, value_name = "FORM", value_enum, default_value = "text", help_heading = "Output")]
     pub(crate) format: ReportFormat,

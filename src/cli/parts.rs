@@ -1,6 +1,6 @@
 //! `downtime scan` and `downtime merge`: one report from the logs of many hosts, without moving the logs.
 
-use crate::cli::commands::{keep_inputs, with_exit_code};
+use crate::cli::commands::{keep_inputs, read_notes, with_exit_code};
 use crate::cli::messages::{self, Exit};
 use crate::cli::output::write;
 use crate::cli::progress::Shown;
@@ -27,8 +27,12 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<Exit> {
 
 fn run_merge(args: &MergeArgs) -> Result<Exit> {
     let file = args.output.output.as_deref();
-    keep_inputs(file, args.parts.iter().filter_map(|p| p.to_str()))?;
-    let (report, failures) = parts::merge(&args.parts)?;
+    keep_inputs(file, args.parts.iter().chain(&args.notes).filter_map(|p| p.to_str()))?;
+    let text = args.notes.as_deref().map(|notes| read_notes(notes, &[])).transpose()?;
+    let (mut report, failures) = parts::merge(&args.parts)?;
+    if let (Some(path), Some(text)) = (&args.notes, &text) {
+        downtime::verify::tell(&mut report, &path.to_string_lossy(), text);
+    }
     for failure in &failures {
         messages::warn(&Error::Usage(failure.clone()));
     }

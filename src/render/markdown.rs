@@ -255,6 +255,9 @@ fn sources(page: &mut String, report: &Report, places: &Places<'_>) {
     if !paths.is_empty() {
         line(page, &format!("- Asked for: {}{given}.", paths.join(", ")));
     }
+    if let Some(notes) = &report.notes {
+        line(page, &format!("- Laid beside it: the notes {}.", code(notes)));
+    }
 }
 
 #[cfg(test)]

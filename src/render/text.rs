@@ -13,7 +13,7 @@ mod tables;
 use crate::clock::{self, Clock};
 use crate::render::{Style, grids};
 use crate::report::{CoverageState, Incident, News, NewsKind, Report, Severity};
-pub(crate) use incident::{between, duration, impact_words, lasted};
+pub(crate) use incident::{between, duration, impact_words, lasted, noticed};
 use page::{Page, Paint};
 use places::Places;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What an incident is compared with: the time around it, the places it could have struck, the hosts, the other
-//! incidents; and what several hosts say together.
+//! incidents, people's notes; and what several hosts say together.
 
-use super::{Severity, Word, word};
+use super::{Evidence, Severity, Word, word};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -24,8 +24,31 @@ pub struct Context {
     pub hosts: Vec<HostPart>,
     /// Earlier incidents with the same cause at the same places, by id.
     pub alike: Vec<String>,
+    /// When people noticed, by notes that were given.
+    pub noticed: Option<Noticed>,
     /// What it counts as bad beside failed requests: by this its lines are found. Not printed.
     pub made_of: MadeOf,
+}
+
+/// When people noticed an incident, by their own notes, against its start in the logs: the detection gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Noticed {
+    /// As the notes say it.
+    pub written: Notice,
+    /// With the mistake mended that explains the other times of the notes, and that mistake.
+    pub mended: Option<(Notice, String)>,
+    /// The line of the notes.
+    pub evidence: Evidence,
+}
+
+/// A notice, and how long after the start in the logs it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When; `None` where the notes give only how long it took.
+    pub at: Option<Millis>,
+    /// Milliseconds from the start in the logs to the notice, at least and at most, as finely as both are known.
+    /// Negative where the notice comes first.
+    pub after: (Millis, Millis),
 }
 
 /// What an incident counts as bad beside failed requests and error records.

@@ -9,7 +9,7 @@ use crate::time::Millis;
 use std::fmt::Write as _;
 
 /// A notice or an end is of an incident that is no further away than this.
-const NEAR: Millis = 24 * 3_600_000;
+pub(super) const NEAR: Millis = 24 * 3_600_000;
 
 /// Where claims are judged: the facts, and which incident the notes are about.
 pub(super) struct Court<'a> {

@@ -16,6 +16,7 @@
 //! | `judge`, `edges`, `numbers` | each claim held against it |
 //! | `consistency` | the notes held against themselves |
 //! | `explain` | zone, daylight time, am and pm, day and month: whether one of them makes the claims fit |
+//! | `noticed` | a report told when people noticed, for its detection gap |
 //!
 //! Rules that hold everywhere: a claim is right within the unit it was written in; where the logs do not cover its
 //! time it is undecidable; what only people know (when somebody noticed, met, tested) is undecidable, except that
@@ -31,11 +32,14 @@ mod facts;
 mod judge;
 mod lengths;
 mod notes;
+mod noticed;
 mod numbers;
 mod times;
 mod values;
 mod words;
 mod zones;
+
+pub use noticed::tell;
 
 use crate::report::{Evidence, Report, Severity};
 use crate::time::Millis;
@@ -377,6 +381,8 @@ pub struct Verification {
     pub explanations: Vec<Explanation>,
     /// The incidents of the logs.
     pub incidents: Vec<InLogs>,
+    /// The id of the incident the notes are about, as far as can be told.
+    pub subject: Option<String>,
     /// How long it took by the logs; noticing is the notes' claim.
     pub by_logs: Spans,
     /// How long it took by the notes alone.
@@ -426,6 +432,7 @@ pub fn verify(notes: &str, report: &Report) -> Verification {
         contradictions,
         explanations,
         incidents: facts.in_short(),
+        subject: court.subject.ok().map(|i| i.id.clone()),
         by_logs,
         by_notes,
         remarks,

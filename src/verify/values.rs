@@ -27,7 +27,9 @@ struct Patterns {
     clients: Regex,
     met: Regex,
     detect: Regex,
+    detect_after: Regex,
     repair: Regex,
+    repair_after: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
@@ -78,6 +80,13 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
     ),
     detect: regex(
         r"(?i)\b(?:time[ -]to[ -]detect(?:ion)?|mttd|ttd|detection (?:time|gap|delay)|(?:detected|noticed)(?: \S+){0,2} (?:after|within))\b[\s:|=(]*(?:was|is|of|about|around|~|≈|\s)*$",
+    ),
+    // `It took 4 minutes to notice`, `12 minutes until the first alert`.
+    detect_after: regex(
+        r"(?i)^\s*(?:passed |went by |elapsed )?(?:until|before|for us to|for the \S+ to|to)\s+(?:(?:we|it|anyone|anybody|someone|somebody|the|our|first|an?|was|were|team|on-?call|monitoring)\s+){0,4}(?:notic\w*|detect\w*|spott?\w*|discover\w*|alert\w*|alarm\w*|paged?|became aware)\b",
+    ),
+    repair_after: regex(
+        r"(?i)^\s*(?:for us to|for the \S+ to|to)\s+(?:fix|repair|restore|recover|resolve|mitigate)\b",
     ),
     repair: regex(
         r"(?i)\b(?:time[ -]to[ -](?:repair|recover(?:y)?|resol(?:ve|ution)|restore|fix|mitigat(?:e|ion))|mttr|ttr|ttm|recovery time|(?:fixed|restored|recovered|resolved)(?: \S+){0,2} (?:after|within))\b[\s:|=(]*(?:was|is|of|about|around|~|≈|\s)*$",
@@ -221,10 +230,10 @@ fn duration(before: &str, after: &str, length: Length) -> Option<(Kind, Value)> 
     };
     let slack = if about { (unit * 2).max(length.millis / 8) } else { unit - 1 };
     let value = Value::Length { millis: length.millis, slack };
-    if p.detect.is_match(before) {
+    if p.detect.is_match(before) || p.detect_after.is_match(after) {
         return Some((Kind::TimeToDetect, value));
     }
-    if p.repair.is_match(before) {
+    if p.repair.is_match(before) || p.repair_after.is_match(after) {
         return Some((Kind::TimeToRepair, value));
     }
     // `for the next two hours requests failed` begins where the sentence before it ended.
@@ -303,6 +312,10 @@ mod tests {
             ("over the following 40 minutes users saw errors", (Kind::Duration, length(40, 59_999))),
             ("a 12-minute outage", (Kind::Duration, length(12, 59_999))),
             ("Time to detect: 5 min", (Kind::TimeToDetect, length(5, 59_999))),
+            ("It took us 4 minutes to notice", (Kind::TimeToDetect, length(4, 59_999))),
+            ("25 minutes passed before anybody noticed", (Kind::TimeToDetect, length(25, 59_999))),
+            ("it was 12 minutes until the first alert", (Kind::TimeToDetect, length(12, 59_999))),
+            ("We needed 9 minutes to restore the service", (Kind::TimeToRepair, length(9, 59_999))),
             ("MTTR 22 minutes", (Kind::TimeToRepair, length(22, 59_999))),
         ] {
             assert_eq!(values(text), [want], "{text}");

@@ -2,8 +2,9 @@
 
 use downtime::report::{
     Asked, Availability, Cause, Chart, Context, Coverage, CoverageState, ErrorBudget, ErrorZone, Event,
-    Evidence, Finding, HostPart, HostSummary, Impact, Incident, Input, Joint, MadeOf, NotCounted, Objective,
-    Phase, Place, PlaceKind, Report, Scope, Severity, Skew, Stretch, StretchKind, Totals, Trigger,
+    Evidence, Finding, HostPart, HostSummary, Impact, Incident, Input, Joint, MadeOf, NotCounted, Notice,
+    Noticed, Objective, Phase, Place, PlaceKind, Report, Scope, Severity, Skew, Stretch, StretchKind, Totals,
+    Trigger,
 };
 use downtime::time::{Millis, parse_iso8601};
 
@@ -109,7 +110,26 @@ fn context() -> Context {
         sampled: true,
         hosts: Vec::new(),
         alike: vec!["20200418-020000-all".into()],
+        noticed: Some(noticed()),
         made_of: MadeOf::default(),
+    }
+}
+
+/// Somebody noticed after the end, by notes that are an hour off.
+fn noticed() -> Noticed {
+    let notice = |time| {
+        let after = at(time) - at("18:13:05");
+        Notice { at: Some(at(time)), after: (after, after + 61_000) }
+    };
+    let why = "In \"Timeline\": all 4 times that can be checked fit when 1 h is taken off.".to_owned();
+    Noticed {
+        written: notice("19:41:00"),
+        mended: Some((notice("18:41:00"), why)),
+        evidence: line(
+            "notes/2020-04-25.md",
+            12,
+            "| 19:41 | <b>Ana</b> calls: `=HYPERLINK(\"x\")` \u{202e} |",
+        ),
     }
 }
 
@@ -445,5 +465,6 @@ pub(crate) fn several() -> Report {
         })),
         options: asked("."),
         news: None,
+        notes: Some("notes/2020-04-25.md".into()),
     }
 }

@@ -3,7 +3,7 @@
 use super::{ROWS, anchor, chart, grid, quotes, shown, table};
 use crate::clock::Clock;
 use crate::render::text::places::Places;
-use crate::render::text::{between, duration, impact_words};
+use crate::render::text::{between, duration, impact_words, noticed};
 use crate::render::{brief, command, grids};
 use crate::report::{Cause, Event, Incident, Report};
 use maud::{Markup, html};
@@ -79,6 +79,9 @@ fn facts(i: &Incident, clock: Clock) -> Markup {
             dt { "Start" } dd { (start) }
             dt { "End" } dd { (end) }
             dt { "Lasted" } dd { (duration(i)) }
+            @if i.context.noticed.is_some() {
+                dt { "Noticed" } dd { @for (at, words) in noticed(i, clock).iter().enumerate() { @if at > 0 { br; } (shown(words)) } }
+            }
             dt { "Impact" } dd { @for (at, words) in impact_words(i).iter().enumerate() { @if at > 0 { br; } (words) } }
             dt { "Scope" } dd { (shown(&brief::scope(i, 20))) }
             dt { "Reason" } dd { (shown(&i.why)) }

@@ -1,6 +1,6 @@
 //! What an incident is compared with, and what several hosts say, field by field.
 
-use super::view::number;
+use super::view::{Evidence, number};
 use crate::clock::Clock;
 use crate::report;
 use serde::Serialize;
@@ -14,6 +14,8 @@ pub(super) struct Context<'a> {
     places: Vec<Place<'a>>,
     hosts: Vec<HostPart<'a>>,
     alike: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noticed: Option<Noticed<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -26,7 +28,34 @@ impl<'a> Context<'a> {
             places: c.places.iter().map(|p| Place::of(p, clock)).collect(),
             hosts: c.hosts.iter().map(|h| HostPart::of(h, clock)).collect(),
             alike: &c.alike,
+            noticed: c.noticed.as_ref().map(|n| Noticed {
+                written: Notice::of(n.written, clock),
+                mended: n.mended.as_ref().map(|(notice, _)| Notice::of(*notice, clock)),
+                mistake: n.mended.as_ref().map(|(_, why)| why.as_str()),
+                evidence: Evidence::of(&n.evidence),
+            }),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct Noticed<'a> {
+    written: Notice,
+    mended: Option<Notice>,
+    mistake: Option<&'a str>,
+    evidence: Evidence<'a>,
+}
+
+#[derive(Serialize)]
+struct Notice {
+    time: Option<String>,
+    after_seconds: [f64; 2],
+}
+
+impl Notice {
+    fn of(n: report::Notice, clock: Clock) -> Self {
+        let seconds = |millis: i64| number(millis as f64 / 1000.0);
+        Self { time: n.at.map(|t| clock.rfc3339(t)), after_seconds: [seconds(n.after.0), seconds(n.after.1)] }
     }
 }
 

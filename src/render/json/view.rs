@@ -46,6 +46,8 @@ pub(super) struct Report<'a> {
     joint: Option<Joint<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     news: Option<Vec<News<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +98,7 @@ impl<'a> Report<'a> {
                 .news
                 .as_ref()
                 .map(|all| all.iter().map(|n| News { id: &n.id, what: n.kind.name() }).collect()),
+            notes: r.notes.as_deref(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::mark::{block, code, prose};
 use super::{grid, heads, line, row};
 use crate::clock::{self, Clock};
 use crate::render::text::places::Places;
-use crate::render::text::{between, duration, impact_words, sentence};
+use crate::render::text::{between, duration, impact_words, noticed, sentence};
 use crate::render::{brief, command, grids};
 use crate::report::{Event, Evidence, Incident, Report};
 use std::borrow::Cow;
@@ -49,8 +49,7 @@ pub(super) fn part(page: &mut String, report: &Report, at: usize, places: &Place
     timeline(page, i, places);
     context(page, i, hash, places.clock);
     line(page, &format!("{hash} Detection\n"));
-    let from = format!("{} {}", places.clock.full(i.start), places.clock.zone());
-    line(page, &format!("The logs show it from {from} on. How it was noticed, by whom, and when:\n"));
+    detection(page, report, i, places.clock);
     line(page, &format!("{hash} Recovery\n"));
     recovery(page, i, places);
     budget(page, i, hash);
@@ -147,6 +146,28 @@ fn timeline(page: &mut String, i: &Incident, places: &Places<'_>) {
     page.push('\n');
     if events.len() > EVENTS {
         line(page, &format!("And {} more events; `--format json` has all.\n", events.len() - EVENTS));
+    }
+}
+
+fn detection(page: &mut String, report: &Report, i: &Incident, clock: Clock) {
+    line(page, &format!("The logs show it from {} {} on.\n", clock.full(i.start), clock.zone()));
+    match (&i.context.noticed, &report.notes) {
+        (Some(n), _) => {
+            let words = noticed(i, clock).join("; ");
+            line(page, &format!("Noticed: {}.", prose(&words)));
+            page.push('\n');
+            if !n.evidence.text.is_empty() {
+                line(page, &block(&[Cow::Borrowed(&n.evidence.text)]));
+            }
+            line(page, "How, and by whom:\n");
+        }
+        (None, Some(path)) => {
+            line(
+                page,
+                &format!("{} does not say when it was noticed. How, by whom, and when:\n", code(path)),
+            );
+        }
+        (None, None) => line(page, "How it was noticed, by whom, and when:\n"),
     }
 }
 

@@ -6,7 +6,7 @@ use super::tables;
 use crate::clock::{self, Clock};
 use crate::render::grids::{self, Grid};
 use crate::render::{brief, command, safe};
-use crate::report::{Cause, Event, Evidence, Incident, Report, Severity};
+use crate::report::{Cause, Event, Evidence, Incident, Notice, Report, Severity};
 use crate::time::Millis;
 use std::collections::BTreeSet;
 
@@ -135,6 +135,37 @@ fn when(page: &mut Page, i: &Incident, clock: Clock) {
         ),
     }
     page.label("Lasted", &duration(i));
+    for (at, words) in noticed(i, clock).iter().enumerate() {
+        page.label(if at == 0 { "Noticed" } else { "" }, words);
+    }
+}
+
+/// When people noticed, by their notes: as written, and with a mistake mended where one shows.
+pub(crate) fn noticed(i: &Incident, clock: Clock) -> Vec<String> {
+    let Some(noticed) = &i.context.noticed else { return Vec::new() };
+    let Evidence { path, line, .. } = &noticed.evidence;
+    let mut out = vec![format!("{} (by {path}:{line})", notice(noticed.written, i, clock))];
+    if let Some((mended, why)) = &noticed.mended {
+        let why = why.trim_end_matches('.');
+        out.push(format!("or {}, if the notes are wrong ({why})", notice(*mended, i, clock)));
+    }
+    out
+}
+
+fn notice(n: Notice, i: &Incident, clock: Clock) -> String {
+    let (least, most) = n.after;
+    let [first, last] = [least, most].map(|ms| clock::duration(ms.abs()));
+    let gap = match () {
+        () if i.open_start => format!("at least {first} after the start, which the logs do not show"),
+        () if most <= 0 => format!("{last} to {first} before the start in the logs"),
+        () if least <= 0 => format!("at most {last} after the start in the logs"),
+        () if first == last => format!("{first} after the start in the logs"),
+        () => format!("{first} to {last} after the start in the logs"),
+    };
+    let over = n.at.zip(i.end).is_some_and(|(at, end)| end <= at);
+    let over = if over { ", when it was over" } else { "" };
+    let at = n.at.map_or_else(String::new, |at| format!("{}, ", clock.beside(at, i.start)));
+    format!("{at}{gap}{over}")
 }
 
 /// How long, with the least and the most that the bounds leave open.

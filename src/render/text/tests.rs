@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::render::safe;
-use crate::report::{Cause, Context, Evidence, Finding, Impact, Input, NotCounted, Scope};
+use crate::report::{Cause, Context, Evidence, Finding, Impact, Input, NotCounted, Notice, Noticed, Scope};
 
 /// An outage of an hour and a quarter, minimal.
 pub(crate) fn incident() -> Incident {
@@ -53,7 +53,11 @@ pub(crate) fn hostile() -> Report {
         evidence: vec![line.clone()],
     });
     one.evidence = vec![line.clone(); 9];
+    let written = Notice { at: Some(one.start), after: (0, 1000) };
+    one.context.noticed =
+        Some(Noticed { written, mended: Some((written, bad.clone())), evidence: line.clone() });
     Report {
+        notes: Some(bad.clone()),
         inputs: vec![Input {
             path: bad.clone(),
             format: bad.clone(),
