@@ -3,14 +3,12 @@
 use super::again::{Look, Looks};
 use super::cause::{causes, story, trigger};
 use super::host::Host;
-use super::{cut_short, places, restarts, shares, shown};
+use super::{cut_short, places, restarts, shares, shown, words};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
-use crate::reading::Role;
 use crate::report::{Evidence, Impact, Incident, Phase, Scope, Severity};
-use crate::scan::{Dimension, FailureTally, Sample};
+use crate::scan::{Dimension, FailureTally};
 use crate::time::{Window, civil_from_days};
-use crate::timeline::Class;
 
 /// From this share of failed requests on the failure is near-total and may be called an outage.
 const NEAR_TOTAL: f64 = 0.8;
@@ -61,8 +59,9 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
     Incident {
         id: id(host, a),
         severity,
-        title: cut.map_or_else(|| title(host, a, severity, &scope, &impact), |_| torn_title(&scope)),
-        why: cut.map_or_else(|| why(a, &impact), |n| torn(a, n)),
+        title: cut
+            .map_or_else(|| words::title(host, a, severity, &scope, &impact), |_| words::torn_title(&scope)),
+        why: cut.map_or_else(|| words::why(a, &impact), |n| words::torn(a, n)),
         start: ms(a.start),
         start_bounds: (ms(a.start_bounds.0), ms(a.start_bounds.1)),
         end: a.end.map(ms),
@@ -337,201 +336,4 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
             }
         })
         .collect()
-}
-
-fn title(host: &Host<'_>, a: &Anomaly, severity: Severity, scope: &Scope, impact: &Impact) -> String {
-    let at = |names: &[String]| names.join(", ");
-    let place = if !scope.vhosts.is_empty() {
-        format!(" on {}", at(&scope.vhosts))
-    } else if !scope.upstreams.is_empty() {
-        format!(" at upstream {}", at(&scope.upstreams))
-    } else if !scope.endpoints.is_empty() && scope.endpoints.len() <= 3 {
-        format!(" on {}", at(&scope.endpoints))
-    } else {
-        String::new()
-    };
-    let host = host.name.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
-    let what = match (a.kind, severity) {
-        (Kind::Silence(SilenceKind::Down), _) => "nginx was down".to_owned(),
-        (Kind::Silence(k), Severity::Outage | Severity::Degradation) if k != SilenceKind::Down => {
-            "Requests were dropped unanswered".to_owned()
-        }
-        (Kind::Silence(SilenceKind::Dip), _) => "Traffic fell away".to_owned(),
-        (Kind::Silence(SilenceKind::LoggingStopped), _) => "The access log stopped".to_owned(),
-        (Kind::Silence(_), _) => "No request was logged".to_owned(),
-        (Kind::ErrorsOnly, Severity::Hidden) => "Upstream failures that retries kept from clients".to_owned(),
-        (Kind::ErrorsOnly, _) => "Failures in the error log".to_owned(),
-        (Kind::Slow, _) if a.slow.is_none() => "Clients gave up waiting".to_owned(),
-        (Kind::Slow, _) => "Answers came late".to_owned(),
-        (Kind::Missing, _) => "Content went missing".to_owned(),
-        (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
-            "Every request failed".to_owned()
-        }
-        (Kind::Failing, Severity::Outage) => "Nearly every request failed".to_owned(),
-        (Kind::Failing, Severity::Slowdown) => "Clients gave up waiting".to_owned(),
-        (Kind::Failing, _) => {
-            format!("{} of requests failed", clock::share(impact.failed_share.unwrap_or(0.0)))
-        }
-    };
-    format!("{what}{place}{host}")
-}
-
-fn odds(nats: f64) -> String {
-    let power = nats / std::f64::consts::LN_10;
-    if power >= 300.0 {
-        "odds less than 1 in 10^300".into()
-    } else {
-        format!("odds 1 in 10^{:.0}", power.floor().max(0.0))
-    }
-}
-
-/// The sentence that a person can check.
-fn why(a: &Anomaly, impact: &Impact) -> String {
-    match a.kind {
-        Kind::Failing => format!(
-            "{} of {} failed, usually {}; {}",
-            clock::count(a.failed),
-            clock::count_of(a.requests, "request"),
-            clock::share(a.usual_share),
-            odds(a.evidence_nats)
-        ),
-        Kind::Slow => late(a),
-        Kind::Missing => format!(
-            "{} of {} for content that used to be there were answered that it is not, usually {}; {}",
-            clock::count(a.failed),
-            clock::count_of(a.requests, "request"),
-            clock::share(a.usual_share),
-            odds(a.evidence_nats)
-        ),
-        Kind::Silence(_) => {
-            let expected = a.expected_requests.map_or(String::new(), |e| {
-                format!("; about {} were to be expected", clock::count(e.value.round().max(0.0) as u64))
-            });
-            let seconds = a.end_or_last() - a.start;
-            let came = match impact.requests {
-                0 => "no request".to_owned(),
-                n => format!("only {}", clock::count_of(n, "request")),
-            };
-            let gap = a.longest_ordinary_gap.map_or(String::new(), |g| {
-                format!(", the longest ordinary pause is {}", clock::duration(g * 1000))
-            });
-            format!("{came} in {}{expected}{gap}; {}", clock::duration(seconds * 1000), odds(a.evidence_nats))
-        }
-        Kind::ErrorsOnly => {
-            let records = a.errors.map_or(0, |e| e.records);
-            let shown = if records > 0 {
-                clock::count_of(records, "server-side error record")
-            } else {
-                "server-side error records".into()
-            };
-            let seconds = clock::count_of(a.failing_seconds, "second");
-            format!("{shown} in {seconds} of the error log; {}", odds(a.evidence_nats))
-        }
-    }
-}
-
-fn torn_title(scope: &Scope) -> String {
-    let host = scope.hosts.first().map(|h| format!(" ({h})")).unwrap_or_default();
-    format!("Answers were cut short{host}")
-}
-
-/// The sentence of answers that were cut short.
-fn torn(a: &Anomaly, cut: u64) -> String {
-    format!(
-        "{} cut short after the status was sent, so that the access log shows it as well; {}",
-        clock::count_of(cut, "answer"),
-        odds(a.evidence_nats)
-    )
-}
-
-/// The sentence of a slowdown.
-fn late(a: &Anomaly) -> String {
-    let Some(s) = a.slow else {
-        return format!(
-            "clients gave up {} of {} (499), usually {}; {}",
-            clock::count(a.failed),
-            clock::count_of(a.requests, "request"),
-            clock::share(a.usual_share),
-            odds(a.evidence_nats)
-        );
-    };
-    let seconds = |ms: f64| format!("{:.2} s", ms / 1000.0);
-    format!(
-        "{} of {} took {} or more, usually {}; half took up to {}, usually {}; {}",
-        clock::count(s.slow),
-        clock::count_of(s.timed, "request"),
-        seconds(f64::from(s.limit_ms)),
-        clock::share(a.usual_share),
-        seconds(s.median_ms),
-        seconds(s.usual_ms),
-        odds(a.evidence_nats)
-    )
-}
-
-impl Host<'_> {
-    /// The last line before and the first line after a silence.
-    pub(super) fn lines_around(&self, a: &Anomaly) -> Vec<Evidence> {
-        let edges = [a.last_good_before.or(Some(a.start - 1)), a.first_good_after];
-        let mut out = Vec::new();
-        for (i, second) in edges.into_iter().enumerate() {
-            let Some(second) = second else { continue };
-            let found = self.line_at(second, i == 0);
-            out.extend(found);
-        }
-        out
-    }
-
-    /// The first or last access line of a second.
-    fn line_at(&self, second: i64, last: bool) -> Option<Evidence> {
-        for &i in &self.files {
-            let read = &self.reads[i];
-            if read.reading.role != Role::Access || !crate::reading::can_be_read_again(read) {
-                continue;
-            }
-            let mut found: Option<(u64, Vec<u8>)> = None;
-            crate::reading::each_line_between(read, second..second + 1, &mut |byte, line, _| {
-                if last || found.is_none() {
-                    found = Some((byte, line.to_vec()));
-                }
-            });
-            if let Some((byte, line)) = found {
-                return Some(Evidence {
-                    path: read.reading.source.shown.clone(),
-                    line: crate::reading::line_number(read, byte),
-                    byte,
-                    text: String::from_utf8_lossy(&line).into_owned(),
-                });
-            }
-        }
-        None
-    }
-
-    /// An access line by its place.
-    pub(super) fn access_line(&self, file: usize, byte: u64, second: i64) -> Evidence {
-        let read = &self.reads[file];
-        let mut text = None;
-        if read.reading.source.is_seekable() {
-            let sample = Sample { second, byte, line: 0, text: None };
-            text = Some(crate::reading::record_at(read, &sample));
-        } else {
-            crate::reading::each_line_between(read, second..second + 1, &mut |at, line, _| {
-                if at == byte {
-                    text = Some(line.to_vec());
-                }
-            });
-        }
-        Evidence {
-            path: read.reading.source.shown.clone(),
-            line: crate::reading::line_number(read, byte),
-            byte,
-            text: String::from_utf8_lossy(&text.unwrap_or_default()).into_owned(),
-        }
-    }
-
-    /// Whether any request of a stretch was answered well.
-    pub(super) fn has_good(&self, window: Window) -> bool {
-        let mut good = false;
-        self.timeline.each(window, |m| good |= m.counts[Class::Ok as usize] > 0);
-        good
-    }
 }

@@ -2,7 +2,7 @@
 //! lines that say so, and puts everything into the words of the report.
 //!
 //! [`host`] gathers what one host's files say, on one clock; [`marks`] reads nginx's words about itself;
-//! [`incident`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them, [`around`] and [`shares`]
+//! [`incident`], [`words`] and [`cause`] make incidents, [`chart`] and [`budget`] what follows from them, [`around`] and [`shares`]
 //! what they are compared with; [`several`] and [`skew`] compare hosts; [`found`] makes findings;
 //! [`files`] says what the files cover and what
 //! was not counted.
@@ -25,12 +25,14 @@ mod marks;
 mod missing;
 mod one_client;
 mod places;
+mod quoted;
 mod restarts;
 mod seen;
 mod several;
 mod shares;
 mod shown;
 mod skew;
+mod words;
 
 pub use again::Looks;
 pub use around::around;

@@ -1,0 +1,77 @@
+//! Access lines of a host, read again to be quoted.
+
+use super::host::Host;
+use crate::detect::Anomaly;
+use crate::reading::Role;
+use crate::report::Evidence;
+use crate::scan::Sample;
+use crate::time::Window;
+use crate::timeline::Class;
+
+impl Host<'_> {
+    /// The last line before and the first line after a silence.
+    pub(super) fn lines_around(&self, a: &Anomaly) -> Vec<Evidence> {
+        let edges = [a.last_good_before.or(Some(a.start - 1)), a.first_good_after];
+        let mut out = Vec::new();
+        for (i, second) in edges.into_iter().enumerate() {
+            let Some(second) = second else { continue };
+            let found = self.line_at(second, i == 0);
+            out.extend(found);
+        }
+        out
+    }
+
+    /// The first or last access line of a second.
+    fn line_at(&self, second: i64, last: bool) -> Option<Evidence> {
+        for &i in &self.files {
+            let read = &self.reads[i];
+            if read.reading.role != Role::Access || !crate::reading::can_be_read_again(read) {
+                continue;
+            }
+            let mut found: Option<(u64, Vec<u8>)> = None;
+            crate::reading::each_line_between(read, second..second + 1, &mut |byte, line, _| {
+                if last || found.is_none() {
+                    found = Some((byte, line.to_vec()));
+                }
+            });
+            if let Some((byte, line)) = found {
+                return Some(Evidence {
+                    path: read.reading.source.shown.clone(),
+                    line: crate::reading::line_number(read, byte),
+                    byte,
+                    text: String::from_utf8_lossy(&line).into_owned(),
+                });
+            }
+        }
+        None
+    }
+
+    /// An access line by its place.
+    pub(super) fn access_line(&self, file: usize, byte: u64, second: i64) -> Evidence {
+        let read = &self.reads[file];
+        let mut text = None;
+        if read.reading.source.is_seekable() {
+            let sample = Sample { second, byte, line: 0, text: None };
+            text = Some(crate::reading::record_at(read, &sample));
+        } else {
+            crate::reading::each_line_between(read, second..second + 1, &mut |at, line, _| {
+                if at == byte {
+                    text = Some(line.to_vec());
+                }
+            });
+        }
+        Evidence {
+            path: read.reading.source.shown.clone(),
+            line: crate::reading::line_number(read, byte),
+            byte,
+            text: String::from_utf8_lossy(&text.unwrap_or_default()).into_owned(),
+        }
+    }
+
+    /// Whether any request of a stretch was answered well.
+    pub(super) fn has_good(&self, window: Window) -> bool {
+        let mut good = false;
+        self.timeline.each(window, |m| good |= m.counts[Class::Ok as usize] > 0);
+        good
+    }
+}

@@ -1,0 +1,143 @@
+//! The title of an incident, and the sentence of figures that a person can check.
+
+use super::host::Host;
+use crate::clock;
+use crate::detect::{Anomaly, Kind, SilenceKind};
+use crate::report::{Impact, Scope, Severity};
+
+/// One line: what failed, and where.
+pub(super) fn title(
+    host: &Host<'_>,
+    a: &Anomaly,
+    severity: Severity,
+    scope: &Scope,
+    impact: &Impact,
+) -> String {
+    let at = |names: &[String]| names.join(", ");
+    let place = if !scope.vhosts.is_empty() {
+        format!(" on {}", at(&scope.vhosts))
+    } else if !scope.upstreams.is_empty() {
+        format!(" at upstream {}", at(&scope.upstreams))
+    } else if !scope.endpoints.is_empty() && scope.endpoints.len() <= 3 {
+        format!(" on {}", at(&scope.endpoints))
+    } else {
+        String::new()
+    };
+    let host = host.name.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
+    let what = match (a.kind, severity) {
+        (Kind::Silence(SilenceKind::Down), _) => "nginx was down".to_owned(),
+        (Kind::Silence(k), Severity::Outage | Severity::Degradation) if k != SilenceKind::Down => {
+            "Requests were dropped unanswered".to_owned()
+        }
+        (Kind::Silence(SilenceKind::Dip), _) => "Traffic fell away".to_owned(),
+        (Kind::Silence(SilenceKind::LoggingStopped), _) => "The access log stopped".to_owned(),
+        (Kind::Silence(_), _) => "No request was logged".to_owned(),
+        (Kind::ErrorsOnly, Severity::Hidden) => "Upstream failures that retries kept from clients".to_owned(),
+        (Kind::ErrorsOnly, _) => "Failures in the error log".to_owned(),
+        (Kind::Slow, _) if a.slow.is_none() => "Clients gave up waiting".to_owned(),
+        (Kind::Slow, _) => "Answers came late".to_owned(),
+        (Kind::Missing, _) => "Content went missing".to_owned(),
+        (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
+            "Every request failed".to_owned()
+        }
+        (Kind::Failing, Severity::Outage) => "Nearly every request failed".to_owned(),
+        (Kind::Failing, Severity::Slowdown) => "Clients gave up waiting".to_owned(),
+        (Kind::Failing, _) => {
+            format!("{} of requests failed", clock::share(impact.failed_share.unwrap_or(0.0)))
+        }
+    };
+    format!("{what}{place}{host}")
+}
+
+fn odds(nats: f64) -> String {
+    let power = nats / std::f64::consts::LN_10;
+    if power >= 300.0 {
+        "odds less than 1 in 10^300".into()
+    } else {
+        format!("odds 1 in 10^{:.0}", power.floor().max(0.0))
+    }
+}
+
+/// The sentence that a person can check.
+pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
+    match a.kind {
+        Kind::Failing => format!(
+            "{} of {} failed, usually {}; {}",
+            clock::count(a.failed),
+            clock::count_of(a.requests, "request"),
+            clock::share(a.usual_share),
+            odds(a.evidence_nats)
+        ),
+        Kind::Slow => late(a),
+        Kind::Missing => format!(
+            "{} of {} for content that used to be there were answered that it is not, usually {}; {}",
+            clock::count(a.failed),
+            clock::count_of(a.requests, "request"),
+            clock::share(a.usual_share),
+            odds(a.evidence_nats)
+        ),
+        Kind::Silence(_) => {
+            let expected = a.expected_requests.map_or(String::new(), |e| {
+                format!("; about {} were to be expected", clock::count(e.value.round().max(0.0) as u64))
+            });
+            let seconds = a.end_or_last() - a.start;
+            let came = match impact.requests {
+                0 => "no request".to_owned(),
+                n => format!("only {}", clock::count_of(n, "request")),
+            };
+            let gap = a.longest_ordinary_gap.map_or(String::new(), |g| {
+                format!(", the longest ordinary pause is {}", clock::duration(g * 1000))
+            });
+            format!("{came} in {}{expected}{gap}; {}", clock::duration(seconds * 1000), odds(a.evidence_nats))
+        }
+        Kind::ErrorsOnly => {
+            let records = a.errors.map_or(0, |e| e.records);
+            let shown = if records > 0 {
+                clock::count_of(records, "server-side error record")
+            } else {
+                "server-side error records".into()
+            };
+            let seconds = clock::count_of(a.failing_seconds, "second");
+            format!("{shown} in {seconds} of the error log; {}", odds(a.evidence_nats))
+        }
+    }
+}
+
+/// The line of answers that were cut short.
+pub(super) fn torn_title(scope: &Scope) -> String {
+    let host = scope.hosts.first().map(|h| format!(" ({h})")).unwrap_or_default();
+    format!("Answers were cut short{host}")
+}
+
+/// The sentence of answers that were cut short.
+pub(super) fn torn(a: &Anomaly, cut: u64) -> String {
+    format!(
+        "{} cut short after the status was sent, so that the access log shows it as well; {}",
+        clock::count_of(cut, "answer"),
+        odds(a.evidence_nats)
+    )
+}
+
+/// The sentence of a slowdown.
+fn late(a: &Anomaly) -> String {
+    let Some(s) = a.slow else {
+        return format!(
+            "clients gave up {} of {} (499), usually {}; {}",
+            clock::count(a.failed),
+            clock::count_of(a.requests, "request"),
+            clock::share(a.usual_share),
+            odds(a.evidence_nats)
+        );
+    };
+    let seconds = |ms: f64| format!("{:.2} s", ms / 1000.0);
+    format!(
+        "{} of {} took {} or more, usually {}; half took up to {}, usually {}; {}",
+        clock::count(s.slow),
+        clock::count_of(s.timed, "request"),
+        seconds(f64::from(s.limit_ms)),
+        clock::share(a.usual_share),
+        seconds(s.median_ms),
+        seconds(s.usual_ms),
+        odds(a.evidence_nats)
+    )
+}
