@@ -466,8 +466,16 @@ impl<'p> Scanner<'p> {
         let mut joiner = std::mem::take(&mut self.joiner);
         match self.plan.framing.unwrap(raw, &mut room) {
             Some(part) => {
-                if let Some((payload, _)) = joiner.push(&part) {
-                    self.odd(payload, raw, byte, line_no);
+                let own = part.payload.as_ptr();
+                match joiner.push(&part) {
+                    Some((payload, _)) if payload.as_ptr() == own => self.odd(payload, raw, byte, line_no),
+                    // At its place stands its last part alone: the whole is kept.
+                    Some((whole, _)) => {
+                        let kept = std::mem::replace(&mut self.keep_text, true);
+                        self.odd(whole, whole, byte, line_no);
+                        self.keep_text = kept;
+                    }
+                    None => {}
                 }
             }
             None => self.odd(raw, raw, byte, line_no),
