@@ -98,3 +98,44 @@ fn one_host_has_no_such_table() {
     assert!(report.incidents.iter().all(|i| i.context.hosts.is_empty()));
     assert!(!text(&report).contains("By host"));
 }
+
+/// Two hosts behind a balancer that gives a request to either, and to the second alone for two minutes; `lost` says that
+/// the requests of the first are lost instead.
+fn drained(lost: bool) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dice = support::Random(9);
+    let mut lines = [support::Lines::new(), support::Lines::new()];
+    for n in 0..12_000i64 {
+        let second = n / 10;
+        let mut to = (dice.next() % 2) as usize;
+        if to == 0 && (600..720).contains(&second) {
+            if lost {
+                continue;
+            }
+            to = 1;
+        }
+        let stamp = support::time_local(TEN + second, 0);
+        let client = dice.next() % 200 + 1;
+        let line =
+            format!("198.51.100.{client} - - [{stamp}] \"GET /a/{} HTTP/1.1\" 200 512 \"-\" \"x\"", n % 90);
+        lines[to].push((n, line));
+    }
+    for (name, lines) in ["web1", "web2"].into_iter().zip(&lines) {
+        support::write_lines(&folder.path().join(name).join("access.log"), lines);
+    }
+    of(folder.path())
+}
+
+#[test]
+fn a_host_that_was_taken_out_of_the_balancing_had_no_outage() {
+    let report = drained(false);
+    assert_eq!(report.incidents.len(), 0, "{}", text(&report));
+    let [finding] = report.findings.as_slice() else { panic!("{:?}", report.findings) };
+    assert_eq!((finding.kind, finding.time), ("taken-over", (TEN + 600) * 1000));
+    assert!(finding.summary.starts_with("web1 had no request for 2 min"), "{}", finding.summary);
+
+    let report = drained(true);
+    let [incident] = report.incidents.as_slice() else { panic!("{}", text(&report)) };
+    assert_eq!((incident.severity, incident.client_visible), (Severity::Unknown, true));
+    assert_eq!(incident.scope.hosts, ["web1"]);
+}

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "kinds/silences.rs"]
+mod silences;
 #[path = "kinds/site.rs"]
 mod site;
 mod support;

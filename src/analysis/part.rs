@@ -109,8 +109,10 @@ pub(crate) fn assemble(parts: Vec<Part<'_>>) -> Result<Report> {
         report.findings.append(&mut host.findings);
         report.coverage.append(&mut host.coverage);
     }
+    let seen: Vec<Seen<'_>> = hosts.iter().map(HostPart::seen).collect();
+    report.findings.extend(inspect::taken_over(&seen, &mut single));
     report.incidents.clone_from(&single);
-    inspect::join_hosts(&mut report.incidents, hosts.len());
+    inspect::join_hosts(&mut report.incidents, seen.len());
     report.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
     report.findings.sort_by(|a, b| (a.time, a.kind).cmp(&(b.time, b.kind)));
     inspect::sort_inputs(&mut inputs);
@@ -126,7 +128,6 @@ pub(crate) fn assemble(parts: Vec<Part<'_>>) -> Result<Report> {
     // Their order changes nothing else in the report either.
     report.options.paths = all.paths;
     report.options.paths.sort();
-    let seen: Vec<Seen<'_>> = hosts.iter().map(HostPart::seen).collect();
     compare(&mut report, &seen, &single);
     Ok(report)
 }

@@ -28,6 +28,8 @@ pub enum SilenceKind {
     NoTraffic,
     /// Some lines came, far fewer than before and after: nginx ran, its clients were missing.
     Dip,
+    /// nginx stood still: what had waited was given up by its clients when it went on.
+    Stalled,
     /// Another log of the same server went on.
     LoggingStopped,
     /// No line, and nothing says why.

@@ -146,7 +146,7 @@ fn join(mut all: Vec<Anomaly>) -> Vec<Anomaly> {
 fn rank(kind: Kind) -> u8 {
     match kind {
         Kind::Failing => 8,
-        Kind::Silence(SilenceKind::Down) => 7,
+        Kind::Silence(SilenceKind::Down | SilenceKind::Stalled) => 7,
         Kind::Missing => 6,
         Kind::Silence(SilenceKind::Unknown) => 5,
         Kind::Silence(SilenceKind::LoggingStopped) => 4,

@@ -1,11 +1,13 @@
 //! Findings: worth saying, and no incident.
 
+use super::background;
 use super::cause::word_summary;
 use super::host::Host;
 use super::incident::window;
 use crate::clock;
 use crate::detect::{Anomaly, Kind, MarkKind, Reason, Remark};
 use crate::report::Finding;
+use crate::time::Window;
 
 /// Findings of one kind that are told one by one; of more, the first ones and their number.
 const EACH: usize = 20;
@@ -58,6 +60,7 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
             found.push(Finding { kind, time: mark.second * 1000, end: None, summary, evidence });
         }
     }
+    found.extend(background::findings(host, anomalies));
     found.sort_by_key(|f| f.time);
     cap(found)
 }
@@ -109,6 +112,7 @@ fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
                 "{failed} in {length}: the odds of failing ordinarily move by {factor:.1} times here in such a time"
             ),
         ),
+        Reason::TooLittle if r.kind == Kind::ErrorsOnly => return records(host, r),
         Reason::TooLittle if r.failed == 0 && !silent => return None,
         Reason::TooLittle => ("not-enough-evidence", format!("{failed} in {length}: not enough to call")),
         Reason::NoContrast => {
@@ -143,6 +147,30 @@ fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
             .collect()
     };
     Some(Finding { kind, time: r.start * 1000, end: Some(r.end * 1000), summary, evidence })
+}
+
+/// A few records of upstreams and the like that failed, and no request with them.
+fn records(host: &Host<'_>, r: &Remark) -> Option<Finding> {
+    let window = Window { start: r.start, end: r.end.max(r.start + 1) };
+    let inside = || host.said.iter().filter(|s| window.contains(s.second) && host.server_side(s.class));
+    let first = inside().next()?;
+    let count: u64 = inside().map(|s| s.count_in(window)).sum();
+    let failed = host.failures(window).failed;
+    let beside = match failed {
+        0 => "and no request failed".to_owned(),
+        n => format!("and {} failed", clock::count_of(n, "request")),
+    };
+    let length = clock::duration((r.end - r.start).max(0) * 1000);
+    let records = clock::count_of(count, "record");
+    Some(Finding {
+        kind: "not-enough-evidence",
+        time: r.start * 1000,
+        end: Some(r.end * 1000),
+        summary: format!(
+            "{records} of failures on the server's side in {length}, {beside}: not enough to call"
+        ),
+        evidence: vec![host.evidence(first.file, &first.sample)],
+    })
 }
 
 /// At most [`EACH`] of a kind one by one; the rest as a number in the last of them.

@@ -3,7 +3,7 @@
 use super::again::{Look, Looks};
 use super::cause::{causes, story, trigger};
 use super::host::Host;
-use super::{cut_short, places, restarts, shares, shown, words};
+use super::{cut_short, places, restarts, shares, shown, stalled, words};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::report::{Evidence, Impact, Incident, Phase, Scope, Severity};
@@ -42,6 +42,13 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
         Some(_) => (Severity::Degradation, true),
         None => severity(host, a, &tally, &impact, causes.unlogged),
     };
+    if a.kind == Kind::Silence(SilenceKind::Stalled) {
+        stalled::count(a, &mut impact);
+    }
+    if a.kind == Kind::Silence(SilenceKind::LoggingStopped) && !client_visible {
+        // They came, and left no line.
+        (impact.lost_estimate, impact.lost_bounds) = (None, None);
+    }
     let trigger = trigger(host, a);
     let mut evidence: Vec<Evidence> = match a.kind {
         Kind::Silence(_) => host.lines_around(a),
@@ -103,7 +110,7 @@ fn severity(
     unlogged: bool,
 ) -> (Severity, bool) {
     match a.kind {
-        Kind::Silence(SilenceKind::Down) => (Severity::Outage, true),
+        Kind::Silence(SilenceKind::Down | SilenceKind::Stalled) => (Severity::Outage, true),
         // The error log shows why requests left no line: they were dropped.
         Kind::Silence(_) if unlogged => {
             let lost = impact.lost_estimate.unwrap_or(0) as f64;
@@ -295,6 +302,7 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
                 (Kind::Silence(SilenceKind::Down), _) => {
                     "no request was logged; nginx was not running".into()
                 }
+                (Kind::Silence(SilenceKind::Stalled), _) => "no line; nginx stood still".into(),
                 (Kind::Silence(SilenceKind::Dip), _) => "far fewer requests than before and after".into(),
                 (Kind::Silence(SilenceKind::LoggingStopped), _) => {
                     "no line, while another log went on".into()
@@ -312,7 +320,7 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
                     clock::count_of(p.requests, "request")
                 ),
                 (Kind::Missing, _) => format!(
-                    "{} of {} for content that used to be there were answered that it is not",
+                    "{} of {} for what used to be answered well were refused or not found",
                     clock::count(p.failed),
                     clock::count_of(p.requests, "request")
                 ),

@@ -1,8 +1,9 @@
-//! Content that is suddenly gone: 404, 403 or 410 on paths that used to be answered well.
+//! Content that is suddenly gone or refused: 404, 403, 401 and the like on paths that used to be answered well.
 //!
 //! The scan counts such answers a second, whatever was asked for. Where their share rises, the requests around are read
-//! again: what counts are paths, and families of paths, that were answered well before or after. What scanners ask
-//! for never was, and one client's tour through old links is one client's.
+//! again: what counts are paths, and families of paths, that were answered well before or after, and are not any more:
+//! good answers to them are lacking. What scanners ask for never was; passwords that are tried at a login leave those
+//! who know theirs alone; and one client's tour through old links is one client's.
 
 use super::again::{Answer, Look, Looks};
 use super::host::Host;
@@ -22,6 +23,8 @@ const CANDIDATES: usize = 12;
 const FAMILY: u32 = 10;
 /// and of all of them at most this share was missing.
 const STALE: f64 = 0.1;
+/// Good answers that are lacking make up at least this part of the missing ones: failed requests may be tried again.
+const LACKING: f64 = 0.3;
 /// Fewer distinct clients than these are no public.
 const CLIENTS: usize = 3;
 
@@ -107,6 +110,9 @@ fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
     if clients.len() < CLIENTS && !hidden {
         return None;
     }
+    if !is_lacking(look, |a| lost(a) && theirs(a)) {
+        return None;
+    }
     let in_scope = |a: &Answer| (a.good() || a.class == Class::Missing) && theirs(a) && used(a);
     let ticks = look.ticks(|a| in_scope(a).then_some(a.class == Class::Missing));
     let own = window(candidate);
@@ -137,6 +143,35 @@ fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
     Some(first)
 }
 
+/// Whether what was lost took the place of good answers, and did not come beside them: whether the paths (families,
+/// where a path was not seen before) that lost answers have so many good ones fewer than their share of the rest tells.
+fn is_lacking(look: &Look, lost: impl Fn(&Answer) -> bool) -> bool {
+    let seen: HashSet<u64> = look.outside().filter(|a| a.good()).map(|a| a.path).collect();
+    let (mut paths, mut families, mut gone) = (HashSet::new(), HashSet::new(), 0.0);
+    for a in look.inside().filter(|a| lost(a)) {
+        gone += 1.0;
+        if seen.contains(&a.path) {
+            paths.insert(a.path)
+        } else {
+            families.insert(endpoint(a))
+        };
+    }
+    let theirs = |a: &&Answer| paths.contains(&a.path) || families.contains(&endpoint(a));
+    let good = |inside: bool, of_theirs: bool| {
+        let all = look.answers.iter().filter(|a| a.good() && look.inside.contains(a.second) == inside);
+        all.filter(|a| theirs(a) == of_theirs).count() as f64
+    };
+    let length = |w: Window| w.end.saturating_sub(w.start) as f64;
+    let around = length(look.span) - length(look.inside);
+    let scale = if look.complete && around > 0.0 {
+        length(look.inside) / around
+    } else {
+        good(true, false) / good(false, false).max(1.0)
+    };
+    let expected = good(false, true) * scale;
+    expected - good(true, true) + expected.sqrt() >= LACKING * gone
+}
+
 /// Whether a missing answer inside a missing-content anomaly counts as a failure of it.
 pub(super) fn counts(look: &Look) -> impl Fn(&Answer) -> bool {
     let used = used_to_be(look);
@@ -149,7 +184,7 @@ fn finding(c: &Anomaly, kind: &'static str, summary: String) -> Finding {
 
 fn rise(c: &Anomaly) -> String {
     format!(
-        "{} in {} were answered that they are not there or not allowed",
+        "{} in {} were refused or not found",
         clock::count_of(c.failed, "request"),
         clock::duration((c.end_or_last() - c.start) * 1000)
     )

@@ -10,6 +10,7 @@
 mod again;
 mod around;
 mod availability;
+mod background;
 mod budget;
 mod cause;
 mod chart;
@@ -24,6 +25,7 @@ mod limited;
 mod marks;
 mod missing;
 mod one_client;
+mod onset;
 mod places;
 mod quoted;
 mod restarts;
@@ -32,6 +34,9 @@ mod several;
 mod shares;
 mod shown;
 mod skew;
+mod stalled;
+mod taken_over;
+mod unwritten;
 mod words;
 
 pub use again::Looks;
@@ -48,6 +53,7 @@ pub use joint::join_hosts;
 pub use marks::Word;
 pub use seen::{Seen, records, sightings};
 pub use several::{alike, hosts_of, joint, summaries};
+pub use taken_over::taken_over;
 
 use crate::detect::{self, Detection};
 use crate::report::Finding;
@@ -59,7 +65,10 @@ pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<
     limited::find(host, looks, found);
     findings.extend(missing::find(host, looks, found));
     given_up::find(host, looks, found);
+    unwritten::find(host, found);
+    stalled::find(host, found);
     detect::join(found);
+    onset::date(host, found);
     restarts::prove(host, found);
     findings
 }

@@ -114,9 +114,10 @@ fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
     let bad = bad(look, a);
     let mut lines = look.inside().filter(|x| bad(x));
     let first = lines.next()?;
-    let (mut forbidden, mut n) = (u64::from(first.status == 403), 1u64);
+    let refused = |x: &Answer| u64::from(!matches!(x.status, 404 | 410));
+    let (mut forbidden, mut n) = (refused(first), 1u64);
     for x in lines {
-        forbidden += u64::from(x.status == 403);
+        forbidden += refused(x);
         n += 1;
     }
     let category = if forbidden * 2 > n { "content.forbidden" } else { "content.missing" };

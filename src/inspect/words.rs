@@ -26,6 +26,7 @@ pub(super) fn title(
     let host = host.name.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
     let what = match (a.kind, severity) {
         (Kind::Silence(SilenceKind::Down), _) => "nginx was down".to_owned(),
+        (Kind::Silence(SilenceKind::Stalled), _) => "nginx stood still".to_owned(),
         (Kind::Silence(k), Severity::Outage | Severity::Degradation) if k != SilenceKind::Down => {
             "Requests were dropped unanswered".to_owned()
         }
@@ -36,6 +37,7 @@ pub(super) fn title(
         (Kind::ErrorsOnly, _) => "Failures in the error log".to_owned(),
         (Kind::Slow, _) if a.slow.is_none() => "Clients gave up waiting".to_owned(),
         (Kind::Slow, _) => "Answers came late".to_owned(),
+        (Kind::Missing, _) if are_refused(impact) => "Requests were refused".to_owned(),
         (Kind::Missing, _) => "Content went missing".to_owned(),
         (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
             "Every request failed".to_owned()
@@ -47,6 +49,14 @@ pub(super) fn title(
         }
     };
     format!("{what}{place}{host}")
+}
+
+/// Whether most of what was not answered well was refused, and not only not found.
+fn are_refused(impact: &Impact) -> bool {
+    let of = |found: fn(u16) -> bool| -> u64 {
+        impact.statuses.iter().filter(|(s, _)| (400..499).contains(*s) && found(**s)).map(|(_, n)| n).sum()
+    };
+    of(|s| !matches!(s, 404 | 410)) > of(|s| matches!(s, 404 | 410))
 }
 
 fn odds(nats: f64) -> String {
@@ -70,9 +80,10 @@ pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
         ),
         Kind::Slow => late(a),
         Kind::Missing => format!(
-            "{} of {} for content that used to be there were answered that it is not, usually {}; {}",
+            "{} of {} for what used to be answered well were {}, usually {}; {}",
             clock::count(a.failed),
             clock::count_of(a.requests, "request"),
+            if are_refused(impact) { "refused" } else { "not found" },
             clock::share(a.usual_share),
             odds(a.evidence_nats)
         ),
@@ -82,6 +93,7 @@ pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
             });
             let seconds = a.end_or_last() - a.start;
             let came = match impact.requests {
+                _ if a.kind == Kind::Silence(SilenceKind::Stalled) => "no line".to_owned(),
                 0 => "no request".to_owned(),
                 n => format!("only {}", clock::count_of(n, "request")),
             };

@@ -43,6 +43,16 @@ pub fn record_at(read: &Read, sample: &Sample) -> Vec<u8> {
     bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]).to_vec()
 }
 
+/// The bytes of a place of a file as it holds them; empty where no place can be looked up, or the file is gone meanwhile.
+pub fn bytes_between(read: &Read, range: Range<u64>) -> Vec<u8> {
+    if !read.reading.source.is_seekable() {
+        return Vec::new();
+    }
+    let mut pages = Pages::default();
+    let found = PlainFile::open(&read.reading.source).and_then(|plain| plain.read_at(range, &mut pages));
+    found.map_or_else(|_| Vec::new(), |_| pages.to_vec())
+}
+
 /// Visits each line of a file that starts inside `range` of seconds, in the order of the file: byte, line, second.
 /// Error logs are asked in their own local time. Lines without a time are passed over, and those that shall not count.
 pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {

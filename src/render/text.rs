@@ -146,6 +146,7 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
         Severity::Degradation => "a degradation",
         Severity::Slowdown => "a slowdown",
         Severity::Hidden => "a spell of upstream failures that retries kept from clients,",
+        Severity::Unknown if !i.client_visible => "a gap in the access log,",
         Severity::Unknown => "a silence that nothing explains,",
     };
     let which = if one_of_many { "The worst was" } else { "It was" };

@@ -58,7 +58,7 @@ pub struct MadeOf {
     pub slow_ms: Option<u32>,
     /// Requests that their clients gave up (499), however long they had waited.
     pub given_up: bool,
-    /// Hashes of paths, without query, that were missing (403, 404, 410).
+    /// Hashes of paths, without query, that were refused or not found.
     pub gone_paths: BTreeSet<u64>,
     /// Keys of endpoints whose paths were missing, where only some of them were read.
     pub gone_endpoints: BTreeSet<u64>,

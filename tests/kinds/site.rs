@@ -139,10 +139,21 @@ impl Site {
     /// The report of logs with these requests and these error records (seconds from the start, and what follows the
     /// stamp).
     pub(crate) fn report(&self, hits: &[Hit], errors: &[(f64, String)]) -> Report {
+        self.report_with(hits, errors, |_| ())
+    }
+
+    /// The same, when something happened to the lines of the access log (milliseconds from the start, and text).
+    pub(crate) fn report_with(
+        &self,
+        hits: &[Hit],
+        errors: &[(f64, String)],
+        happens: impl FnOnce(&mut support::Lines),
+    ) -> Report {
         let folder = tempfile::tempdir().unwrap();
         let mut lines: support::Lines =
             hits.iter().map(|h| (((h.at + h.took) * 1000.0) as i64, self.line(h))).collect();
         lines.sort_by_key(|l| l.0);
+        happens(&mut lines);
         support::write_lines(&folder.path().join("access.log"), &lines);
         if !errors.is_empty() {
             let record = |(at, text): &(f64, String)| {

@@ -14,9 +14,10 @@ pub(super) use trigger::trigger;
 use super::host::{Host, Said};
 use super::incident::window;
 use super::marks::Word;
+use super::{stalled, unwritten};
 use crate::catalogue::pattern::{Fault, Pattern, Visible};
 use crate::clock;
-use crate::detect::{Anomaly, Kind};
+use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::Cause;
 use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
@@ -313,6 +314,8 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
             evidence: vec![quote(start)],
         }),
         (None, None) if let Some(cause) = started_anew(host, window) => Some(cause),
+        (None, None) if a.kind == Kind::Silence(SilenceKind::Stalled) => stalled::cause(host, a),
+        (None, None) if a.kind == Kind::Silence(SilenceKind::LoggingStopped) => unwritten::cause(host, a),
         (None, None) => {
             let evidence = host.lines_around(a);
             (!evidence.is_empty()).then(|| Cause {

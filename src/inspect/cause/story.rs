@@ -6,7 +6,7 @@ use super::super::marks::Word;
 use super::voice::peer;
 use super::word_summary;
 use crate::clock;
-use crate::detect::{Anomaly, AnomalyPhase, Kind};
+use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::report::{Event, Evidence, Trigger};
 use crate::time::Window;
 use crate::timeline::Class;
@@ -45,7 +45,12 @@ pub(in crate::inspect) fn story(host: &Host<'_>, a: &Anomaly, trigger: Option<&T
     }
     words(host, window, &mut tell);
     for p in a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))) {
-        tell(2, p.start, "requests stop coming".into(), None);
+        let what = match p.kind {
+            Kind::Silence(SilenceKind::LoggingStopped) => "the access log stops",
+            Kind::Silence(SilenceKind::Stalled) => "no line is written any more",
+            _ => "requests stop coming",
+        };
+        tell(2, p.start, what.into(), None);
     }
     let [first, last] = host.failure_edges(window);
     let only = first.as_ref().map(|f| f.0) == last.as_ref().map(|l| l.0);

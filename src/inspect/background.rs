@@ -1,0 +1,62 @@
+//! Failures of the server's side that the error log tells of outside of incidents: too few at a time to be one, but worth
+//! knowing.
+
+use super::host::{Host, Said};
+use super::incident::window;
+use crate::clock;
+use crate::detect::Anomaly;
+use crate::report::Finding;
+use crate::time::Window;
+use std::collections::BTreeMap;
+
+/// Categories told, those with the most records first.
+const TOLD: usize = 3;
+/// Seconds around an incident whose records belong to it.
+const BESIDE: i64 = 60;
+
+/// A finding for each category of such records.
+pub(super) fn findings(host: &Host<'_>, anomalies: &[Anomaly]) -> Vec<Finding> {
+    let taken: Vec<Window> = anomalies
+        .iter()
+        .map(window)
+        .map(|w| Window { start: w.start.saturating_sub(BESIDE), end: w.end.saturating_add(BESIDE) })
+        .collect();
+    let outside = |s: &Said| {
+        let inside: u64 = taken.iter().map(|w| s.count_in(*w)).sum();
+        u64::from(s.count).saturating_sub(inside)
+    };
+    // First and last of a category, and how many.
+    let mut by: BTreeMap<u16, (&Said, &Said, u64)> = BTreeMap::new();
+    for s in host.said.iter().filter(|s| host.server_side(s.class)) {
+        let n = outside(s);
+        if n > 0 {
+            let (_, last, count) = by.entry(s.class).or_insert((s, s, 0));
+            (*last, *count) = (s, *count + n);
+        }
+    }
+    let mut all: Vec<_> = by.into_iter().collect();
+    all.sort_by_key(|(class, (_, _, count))| (std::cmp::Reverse(*count), *class));
+    let tell = |(class, (first, last, count)): (u16, (&Said, &Said, u64))| {
+        let pattern = host.catalogue.patterns().get(usize::from(class))?;
+        let last = last.seconds.last().unwrap_or(last.second).max(last.second);
+        let title = pattern.title.trim_end_matches('.');
+        Some(Finding {
+            kind: "background-errors",
+            time: first.second * 1000,
+            end: (last > first.second).then_some(last * 1000),
+            summary: format!(
+                "{} outside of incidents: {} [{}]",
+                clock::count_of(count, "error record"),
+                lower(title),
+                pattern.category.as_str()
+            ),
+            evidence: vec![host.evidence(first.file, &first.sample)],
+        })
+    };
+    all.into_iter().take(TOLD).filter_map(tell).collect()
+}
+
+fn lower(title: &str) -> String {
+    let mut chars = title.chars();
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}

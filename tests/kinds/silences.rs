@@ -1,0 +1,82 @@
+//! Silences that tell by their edges what they are.
+
+use crate::site::{Format, Hit, Site};
+use crate::{HALF, only, quiet};
+use downtime::report::Severity;
+
+/// A site of which nothing is logged for a while.
+fn interrupted(site: &Site, seconds: f64) -> Vec<Hit> {
+    site.hits().into_iter().filter(|h| !(HALF..HALF + seconds).contains(&h.at)).collect()
+}
+
+#[test]
+fn a_log_that_could_not_be_written_is_a_gap_of_the_log() {
+    for (seed, format, offset) in [(61, Format::Combined, 0), (62, Format::Json, 330)] {
+        let site = Site { seed, format, offset, rate: 8.0, ..Site::default() };
+        let hits = interrupted(&site, 90.0);
+        // The last line that was begun before the disk was full has no end: the next one is glued to it.
+        let last = hits.iter().rposition(|h| h.at + h.took < HALF).unwrap();
+        let report = site.report_with(&hits, &[], |lines| {
+            let at = lines.iter().rposition(|l| l.0 < (HALF * 1000.0) as i64).unwrap();
+            let cut = lines[at].1.len() / 3;
+            let next = lines.remove(at + 1).1;
+            lines[at].1.truncate(cut);
+            lines[at].1.push_str(&next);
+        });
+        assert!(last > 0);
+        let i = only("disk full", &site, &report, (HALF, HALF + 90.0), 3.0);
+        assert_eq!((i.severity, i.client_visible), (Severity::Unknown, false), "{format:?}");
+        let cause = i.cause.as_ref().unwrap();
+        assert_eq!((cause.category.as_str(), cause.evidence.len()), ("logging.failed", 1), "{format:?}");
+        assert_eq!(i.impact.lost_estimate, None);
+        // The same silence between whole lines says nothing about the log.
+        let report = site.report(&hits, &[]);
+        let i = only("nothing came", &site, &report, (HALF, HALF + 90.0), 3.0);
+        assert_eq!((i.severity, i.client_visible), (Severity::Unknown, true), "{format:?}");
+        assert_eq!(i.cause.as_ref().unwrap().category, "traffic.lost");
+    }
+}
+
+#[test]
+fn an_nginx_that_stood_still_is_told_by_whom_it_finds_gone() {
+    let site = Site { seed: 63, rate: 7.0, ..Site::default() };
+    let during = |h: &Hit| (HALF..HALF + 70.0).contains(&h.at);
+    let mut hits = site.hits();
+    for (i, h) in hits.iter_mut().enumerate().filter(|(_, h)| during(h)) {
+        // Most have gone when it goes on, all within a second; no time is logged.
+        (h.took, h.status) = (HALF + 70.0 - h.at + i as f64 % 7.0 / 7.0, if i % 8 == 0 { 200 } else { 499 });
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("stood still", &site, &report, (HALF, HALF + 70.0), 3.0);
+    assert_eq!((i.severity, i.client_visible), (Severity::Outage, true));
+    assert_eq!(i.cause.as_ref().unwrap().category, "process.down");
+    assert!(i.impact.statuses[&499] > 300, "{:?}", i.impact);
+}
+
+#[test]
+fn requests_that_are_refused_to_everybody_are_an_outage_and_guessed_passwords_are_none() {
+    for (seed, status, format) in
+        [(64, 401, Format::Combined), (65, 400, Format::Timed), (66, 405, Format::Json)]
+    {
+        let site = Site { seed, rate: 7.0, format, ..Site::default() };
+        let private = |h: &Hit| ["/cart", "/api/stock", "/login"].contains(&h.path.as_str());
+        let mut hits = site.hits();
+        for h in hits.iter_mut().filter(|h| private(h) && (HALF..HALF + 150.0).contains(&h.at)) {
+            h.status = status;
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("refused", &site, &report, (HALF, HALF + 150.0), 8.0);
+        assert_eq!((i.severity, i.client_visible), (Severity::Degradation, true));
+        assert_eq!(i.cause.as_ref().unwrap().category, "content.forbidden", "{status}");
+        // Many machines try passwords; who knows his own is let in all the while.
+        let mut hits = site.hits();
+        hits.extend((0..900).map(|i| Hit {
+            at: HALF + f64::from(i) / 6.0,
+            client: format!("203.0.113.{}", i % 90 + 1),
+            path: "/login".into(),
+            status,
+            took: 0.1,
+        }));
+        quiet("guessed passwords", &site.report(&hits, &[]));
+    }
+}
