@@ -185,6 +185,7 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
             Err(e) => out.failures.push(e),
         }
     }
+    reading::name_sites(&mut out.readings);
     Ok(out)
 }
 

@@ -641,3 +641,31 @@ fn exit_codes_say_what_happened() {
     assert_eq!(code(&["--since", "yesterdax"], "good"), Some(2));
     assert_eq!(code(&["--host-from", "none"], "good"), Some(0));
 }
+
+#[test]
+fn a_log_of_its_own_names_the_site() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/a-log-for-each-site/logs");
+    let report = support::report(&support::options(&[recorded]));
+    let [incident] = report.incidents.as_slice() else { panic!("{:?}", report.incidents) };
+    assert_eq!(
+        (incident.scope.vhosts.as_slice(), incident.scope.all),
+        (&["api.access.log".to_owned()][..], false)
+    );
+    let of = |name: &str| incident.context.places.iter().find(|p| p.name == name).unwrap();
+    assert!(of("api.access.log").failed * 10 > of("api.access.log").requests * 9);
+    assert_eq!(of("shop.access.log").failed, 0);
+
+    // Two parts of one log are no sites, whatever their names are.
+    let folder = tempfile::tempdir().unwrap();
+    Traffic::outage().write(folder.path());
+    let log = folder.path().join("access.log");
+    let text = fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (first, second) = lines.split_at(lines.len() / 4);
+    fs::write(folder.path().join("early.log"), first.concat()).unwrap();
+    fs::write(folder.path().join("late.log"), second.concat()).unwrap();
+    fs::remove_file(&log).unwrap();
+    let report = support::report(&support::options(&[folder.path().to_owned()]));
+    let [incident] = report.incidents.as_slice() else { panic!("{:?}", report.incidents) };
+    assert!(incident.scope.vhosts.is_empty() && incident.scope.all, "{:?}", incident.scope);
+}

@@ -198,8 +198,9 @@ impl Look {
         let mut room = Vec::new();
         let (span, complete) = (self.span, self.complete);
         let mut answers = std::mem::take(&mut self.answers);
+        let site = read.reading.plan.site.as_deref();
         let mut visit = |byte: u64, record: &AccessRecord<'_>, second: Second| {
-            answers.extend(self.answer(record, (file, byte), second, &mut room));
+            answers.extend(self.answer(record, site, (file, byte), second, &mut room));
         };
         if complete {
             reading::each_request_between(read, span.start..span.end, &mut visit);
@@ -219,6 +220,7 @@ impl Look {
     fn answer(
         &mut self,
         record: &AccessRecord<'_>,
+        site: Option<&[u8]>,
         (file, byte): (usize, u64),
         end: Second,
         room: &mut Vec<u8>,
@@ -236,7 +238,7 @@ impl Look {
         template(uri, room);
         let path = &uri[..uri.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(uri.len())];
         let peer = record.upstream_addr.and_then(last_peer);
-        let texts = [Some(room.as_slice()), record.vhost, peer];
+        let texts = [Some(room.as_slice()), record.vhost.or(site), peer];
         let named: [Option<(u64, &[u8])>; 3] = std::array::from_fn(|i| {
             texts[i].filter(|t| !t.is_empty()).map(|t| (Dimension::ALL[i].key(t), t))
         });

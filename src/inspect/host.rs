@@ -343,9 +343,30 @@ impl Host<'_> {
             vhosts.extend(self.reads[i].reading.vhosts.iter().cloned());
             peers.extend(self.reads[i].reading.peers.iter().cloned());
         }
-        vhosts.extend(failures.ranked(Dimension::Vhost).into_iter().map(|v| v.0.to_owned()));
+        if !vhosts.is_empty() || self.has_logs_of_several_sites() {
+            vhosts.extend(failures.ranked(Dimension::Vhost).into_iter().map(|v| v.0.to_owned()));
+            vhosts.extend(self.sites().map(|s| s.0));
+        }
         peers.extend(failures.ranked(Dimension::Peer).into_iter().map(|p| p.0.to_owned()));
         Several { vhosts: vhosts.len() > 1, peers: peers.len() > 1 }
+    }
+
+    /// The logs that are one site's each, by name, with the seconds each speaks for.
+    fn sites(&self) -> impl Iterator<Item = (String, Window)> {
+        self.files.iter().filter_map(|&i| {
+            let read = &self.reads[i];
+            let site = read.reading.plan.site.as_deref()?;
+            let blocks = &read.scan.blocks;
+            let start = blocks.iter().map(|b| b.first).min()?;
+            let end = blocks.iter().map(|b| b.last).max()?.saturating_add(1);
+            Some((String::from_utf8_lossy(site).into_owned(), Window { start, end }))
+        })
+    }
+
+    /// Whether such logs speak for the same time: parts of one log with names of their own do not.
+    fn has_logs_of_several_sites(&self) -> bool {
+        let all: Vec<_> = self.sites().collect();
+        all.iter().any(|(name, window)| all.iter().any(|(n, w)| n != name && w.overlaps(*window)))
     }
 }
 

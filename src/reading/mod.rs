@@ -5,6 +5,7 @@
 mod learn;
 mod lines;
 mod records;
+mod sites;
 mod twice;
 
 pub use learn::{Hints, Reading, Refused, Role, look, sample_fields};
@@ -13,6 +14,7 @@ pub use lines::{
     record_at, some_requests_between,
 };
 pub use records::{Whole, each_record};
+pub use sites::name_sites;
 
 use crate::error::{Error, Result};
 use crate::input::source::PlainFile;

@@ -17,6 +17,8 @@ pub struct Plan {
     pub framing: Framing,
     /// What shall not count, if anything.
     pub exclude: Option<Arc<Exclude>>,
+    /// The site all requests are of, where a log is one site's and its lines do not name it.
+    pub site: Option<Box<[u8]>>,
     pub(crate) fast: Fast,
 }
 
@@ -29,7 +31,7 @@ impl Plan {
             None if errors => Fast::ErrorLog,
             None => Fast::None,
         };
-        Self { formats, errors, framing, exclude: None, fast }
+        Self { formats, errors, framing, exclude: None, site: None, fast }
     }
 
     /// The same, without the requests that shall not count.

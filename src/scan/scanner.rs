@@ -590,7 +590,7 @@ impl<'p> Scanner<'p> {
             endpoint::template(uri, &mut self.name);
             named(Dimension::Endpoint, &self.name);
         }
-        if let Some(vhost) = request.vhost {
+        if let Some(vhost) = request.vhost.or(self.plan.site.as_deref()) {
             named(Dimension::Vhost, vhost);
         }
         if let Some(peer) = request.peers.and_then(endpoint::last_peer) {
