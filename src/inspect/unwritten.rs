@@ -7,6 +7,7 @@
 
 use super::host::Host;
 use crate::detect::{Anomaly, Detection, Kind, SilenceKind};
+use crate::format::framing::Framing;
 use crate::reading;
 use crate::report::{Cause, Evidence};
 use crate::scan::Plan;
@@ -66,6 +67,10 @@ fn cut_line(host: &Host<'_>, a: &Anomaly) -> Option<Evidence> {
     let same = first.path == last.path && first.byte < last.byte && last.byte - first.byte <= MOST;
     let of_path = |&&i: &&usize| host.reads[i].reading.source.shown == first.path;
     let read = &host.reads[*host.files.iter().find(of_path).filter(|_| same)?];
+    // What frames the lines, a container runtime or syslog, wrote them; nginx wrote into a pipe or a socket.
+    if read.reading.plan.framing != Framing::None {
+        return None;
+    }
     let bytes = reading::bytes_between(read, first.byte..last.byte + LONGEST as u64);
     let mut byte = first.byte;
     for (number, line) in (first.line..).zip(bytes.split_inclusive(|b| *b == b'\n')) {

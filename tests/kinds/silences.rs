@@ -34,6 +34,11 @@ fn a_log_that_could_not_be_written_is_a_gap_of_the_log() {
         let i = only("nothing came", &site, &report, (HALF, HALF + 90.0), 3.0);
         assert_eq!((i.severity, i.client_visible), (Severity::Unknown, true), "{format:?}");
         assert_eq!(i.cause.as_ref().unwrap().category, "traffic.lost");
+        // Nor do lines that something else has framed, which begin with more than a record.
+        let frame = |line: &mut (i64, String)| line.1.insert_str(0, "web-1  | ");
+        let report = site.report_with(&hits, &[], |lines| lines.iter_mut().for_each(frame));
+        let i = only("framed", &site, &report, (HALF, HALF + 90.0), 3.0);
+        assert_eq!(i.cause.as_ref().unwrap().category, "traffic.lost", "{format:?}");
     }
 }
 

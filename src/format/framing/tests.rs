@@ -87,6 +87,23 @@ fn a_file_has_one_frame_for_both_logs() {
 }
 
 #[test]
+fn a_frame_is_found_around_a_format_that_nobody_knows() {
+    let access = "web-1  | time=2026-03-01T10:00:00+00:00 client=203.0.113.7 status=200 uri=\"/a\"";
+    assert_eq!(detect(&[access.as_bytes(); 9]).0, Framing::Compose);
+    // Few records among many lines whose time is in no form that would be a proof.
+    for (framing, frame) in
+        [(Framing::Compose, "web-1  | "), (Framing::IsoPrefix, "2026-03-01T10:00:00.123Z ")]
+    {
+        let (access, record) =
+            (format!("{frame}1772359200.123 203.0.113.7 200 /a"), format!("{frame}{RECORD}"));
+        let mut lines = vec![access.as_bytes(); 60];
+        assert_ne!(detect(&lines).0, framing, "{frame}");
+        lines.extend([record.as_bytes(); 2]);
+        assert_eq!(detect(&lines).0, framing, "{frame}");
+    }
+}
+
+#[test]
 fn access_logs_that_look_framed_are_left_alone() {
     for line in [
         ACCESS,
