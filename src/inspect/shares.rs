@@ -2,9 +2,9 @@
 //! that were read again.
 
 use super::again::{Answer, Look};
-use super::shown;
+use super::{shown, stalled};
 use crate::clock;
-use crate::detect::{Anomaly, Kind};
+use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::{Context, MadeOf, Place, PlaceKind};
 use crate::scan::Dimension;
 use crate::time::Second;
@@ -25,7 +25,10 @@ const TIMES: f64 = 3.0;
 pub(super) fn context(look: Option<&Look>, a: &Anomaly) -> Context {
     let Some(look) = look else {
         // Without the requests the limit of a slowdown is known all the same.
-        let made_of = MadeOf { slow_ms: a.slow.map(|s| s.limit_ms), ..MadeOf::default() };
+        let made_of = match a.kind {
+            Kind::Silence(SilenceKind::Stalled) => stalled::made_of(),
+            _ => MadeOf { slow_ms: a.slow.map(|s| s.limit_ms), ..MadeOf::default() },
+        };
         return Context { made_of, ..Context::default() };
     };
     let bad = shown::bad(look, a);

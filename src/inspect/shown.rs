@@ -2,9 +2,9 @@
 
 use super::again::{Answer, Look};
 use super::host::Host;
-use super::missing;
+use super::{missing, stalled};
 use crate::clock;
-use crate::detect::{Anomaly, Kind};
+use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::{Cause, Evidence, MadeOf};
 use crate::scan::Dimension;
 use crate::timeline::Class;
@@ -26,6 +26,7 @@ pub(super) fn made_of(look: &Look, a: &Anomaly) -> MadeOf {
     match (a.kind, a.slow) {
         (Kind::Slow, Some(s)) => made.slow_ms = Some(s.limit_ms),
         (Kind::Slow, None) => made.given_up = true,
+        (Kind::Silence(SilenceKind::Stalled), _) => made = stalled::made_of(),
         (Kind::Missing, _) => {
             let bad = bad(look, a);
             for x in look.inside().filter(|x| bad(x)) {

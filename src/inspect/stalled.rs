@@ -7,7 +7,7 @@
 use super::host::Host;
 use crate::clock;
 use crate::detect::{Anomaly, Detection, Kind, SilenceKind};
-use crate::report::{Cause, Impact};
+use crate::report::{Cause, Impact, MadeOf};
 use crate::time::Window;
 use crate::timeline::{Class, Classes};
 
@@ -66,6 +66,11 @@ pub(super) fn count(a: &Anomaly, impact: &mut Impact) {
     impact.lost_estimate = impact.lost_estimate.map(|n| n.saturating_sub(waited));
     impact.lost_bounds =
         impact.lost_bounds.map(|(a, b)| (a.saturating_sub(waited), b.saturating_sub(waited)));
+}
+
+/// How its lines are told again.
+pub(super) fn made_of() -> MadeOf {
+    MadeOf { given_up: true, behind: BEHIND as u8, ..MadeOf::default() }
 }
 
 /// Why: nginx says nothing of it.

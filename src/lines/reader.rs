@@ -233,6 +233,9 @@ impl<'a> Reader<'a> {
         let unwrapped = plan.framing.unwrap(line, &mut room);
         let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
         let inside = |s: Second| self.wanted.window.is_some_and(|w| w.contains(s));
+        let behind = i64::from(self.wanted.made_of.behind);
+        let just_behind =
+            |s: Second| behind > 0 && self.wanted.window.is_some_and(|w| w.end <= s && s < w.end + behind);
         let access = plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));
         if let Some((record, stamp)) = access.and_then(|r| Some((r, r.time?))) {
             let arrival = stamp.millis - i64::from(record.request_time.unwrap_or(0));
@@ -243,7 +246,9 @@ impl<'a> Reader<'a> {
             } else {
                 counts
                     && (failed && inside(arrival.div_euclid(1000))
-                        || (inside(stamp.second()) || inside(arrival.div_euclid(1000)))
+                        || (inside(stamp.second())
+                            || inside(arrival.div_euclid(1000))
+                            || just_behind(stamp.second()))
                             && is_made_of(&self.wanted.made_of, &record))
             };
             return Some(Last { time: Some(stamp.millis), rank: 1, wanted });

@@ -58,6 +58,8 @@ pub struct MadeOf {
     pub slow_ms: Option<u32>,
     /// Requests that their clients gave up (499), however long they had waited.
     pub given_up: bool,
+    /// Seconds behind the end in which they are still of it: what had waited is written when it is over.
+    pub behind: u8,
     /// Hashes of paths, without query, that were refused or not found.
     pub gone_paths: BTreeSet<u64>,
     /// Keys of endpoints whose paths were missing, where only some of them were read.
