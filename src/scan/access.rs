@@ -6,7 +6,7 @@
 //! the time), a regex (25 times), a window that follows the fields one by one (1.4 times).
 
 use super::lanes::{BLOCK, Job, Lanes, WIDE, newlines};
-use super::plan::{Known, Quoted, Tail};
+use super::plan::{Quoted, Tail};
 use super::scanner::{Origin, Scanner, Seen, wants_detail};
 use crate::time::{Second, parse_iso8601, parse_time_local};
 use crate::timeline::Class;
@@ -16,15 +16,15 @@ const DETAIL: u8 = 0x80;
 /// Table entry of nibbles that are not three decimal digits.
 pub(super) const INVALID: u8 = 0x40;
 
-/// What a status means, by its three digits as nibbles.
+/// What a status means, by its three digits as [`Lanes::digits`] gives them.
 pub(super) static STATUSES: [u8; 4096] = {
     let mut table = [INVALID; 4096];
     let mut status = 0;
     while status < 1000 {
         let class = Class::of(status);
         let detail = matches!(class, Class::ServerError | Class::Aborted | Class::Missing);
-        let nibbles = ((status / 100) << 8) | ((status / 10 % 10) << 4) | (status % 10);
-        table[nibbles as usize] = class as u8 | if detail { DETAIL } else { 0 };
+        let digits = (status / 100) | ((status / 10 % 10) << 4) | ((status % 10) << 8);
+        table[digits as usize] = class as u8 | if detail { DETAIL } else { 0 };
         status += 1;
     }
     table
@@ -115,12 +115,6 @@ pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]>
     bytes.get(at..)?.first_chunk::<N>()
 }
 
-/// Three ASCII digits, the first in the lowest byte, as three nibbles.
-#[inline(always)]
-pub(super) fn nibbles(digits: u64) -> usize {
-    ((digits & 15) << 8 | (digits >> 8 & 15) << 4 | digits >> 16 & 15) as usize
-}
-
 /// Two ASCII digits as the second of a minute, leap second included; `None` when they are none.
 #[inline(always)]
 pub(super) fn two_digits(a: u8, b: u8) -> Option<i64> {
@@ -205,46 +199,49 @@ pub(super) struct Place {
     pub(super) line: u64,
 }
 
-/// Counts a line and its latency, and has it looked at if it deserves it.
+/// Counts a line and its latency, and has it looked at if it deserves it. `digits` are those of the status, as
+/// [`Lanes::digits`] gives them, and `entry` what the table says of them.
 #[inline(always)]
 pub(super) fn count(
     scanner: &mut Scanner<'_>,
     bytes: &[u8],
     place: Place,
-    (nibbles, entry): (usize, u8),
-    request: std::ops::Range<usize>,
+    (digits, entry): (usize, u8),
+    request: (usize, usize),
     waited: Waited,
-    known: Known,
 ) {
     scanner.run.counts[usize::from(entry & 7)] += 1;
-    if let Waited::Millis(ms) = waited {
+    let waited = if let Waited::Millis(ms) = waited { Some(ms) } else { None };
+    if let Some(ms) = waited {
         scanner.latency(ms);
     }
     if entry >= DETAIL {
-        closer(scanner, bytes, place, (nibbles, entry), request, waited, known);
+        let Place { start, end, byte, line } = place;
+        closer(scanner, bytes, (start, end), (byte, line), (digits, entry), request, waited);
     }
 }
 
+/// Takes numbers and no structures: those would be written to memory for every line, and this is for few.
 #[cold]
 #[inline(never)]
 fn closer(
     scanner: &mut Scanner<'_>,
     bytes: &[u8],
-    place: Place,
-    (nibbles, entry): (usize, u8),
-    request: std::ops::Range<usize>,
-    waited: Waited,
-    known: Known,
+    (start, end): (usize, usize),
+    (byte, line): (u64, u64),
+    (digits, entry): (usize, u8),
+    request: (usize, usize),
+    waited: Option<u32>,
 ) {
     let class = CLASSES[usize::from(entry & 7)];
     debug_assert!(wants_detail(class));
     let seen = Seen {
-        status: ((nibbles >> 8 & 15) * 100 + (nibbles >> 4 & 15) * 10 + (nibbles & 15)) as u16,
+        status: ((digits & 15) * 100 + (digits >> 4 & 15) * 10 + (digits >> 8 & 15)) as u16,
         class,
-        request: bytes.get(request),
-        waited: if let Waited::Millis(ms) = waited { Some(ms) } else { None },
+        request: bytes.get(request.0..request.1),
+        waited,
     };
-    scanner.detail(&bytes[place.start..place.end], seen, known, place.byte, place.line);
+    scanner.detail(&bytes[start..end], seen, byte, line);
 }
 
 /// Scans the lines of a slice in the format `plan` describes and returns how many there are.
@@ -261,26 +258,44 @@ impl Job for QuotedLoop<'_, '_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> u64 {
         let Self { scanner, plan, bytes, origin } = self;
-        let reader = QuotedReader {
-            plan,
-            clock: Clock::new((b"[", &plan.behind)),
-            mask: u32::MAX >> (32 - plan.back),
-        };
-        each_line(lanes, scanner, bytes, origin, reader)
+        // Compiled apart for the two: most formats have no time taken, and registers are scarce.
+        match plan.tail {
+            None => each_line(lanes, scanner, bytes, origin, QuotedReader::<false>::new(plan)),
+            Some(_) => each_line(lanes, scanner, bytes, origin, QuotedReader::<true>::new(plan)),
+        }
     }
 }
 
 /// Bytes of which a stamp is a part when it is compared.
 const STAMP: usize = 32;
 
-struct QuotedReader<'p> {
+struct QuotedReader<'p, const TIMED: bool> {
     plan: &'p Quoted,
     clock: Clock<'p>,
     /// The bytes before the first quote that are compared.
     mask: u32,
+    lead: usize,
+    back: usize,
+    /// What the last byte of a line must be, and the bits of it that are looked at.
+    close: (u8, u8),
+    tail: Tail,
 }
 
-impl Reader for QuotedReader<'_> {
+impl<'p, const TIMED: bool> QuotedReader<'p, TIMED> {
+    fn new(plan: &'p Quoted) -> Self {
+        Self {
+            plan,
+            clock: Clock::new((b"[", &plan.behind)),
+            mask: u32::MAX >> (32 - plan.back),
+            lead: plan.lead,
+            back: plan.back,
+            close: plan.close.map_or((0, 0), |close| (close, u8::MAX)),
+            tail: plan.tail.unwrap_or(Tail { quotes_behind: 0, gap: 0, skip: 0 }),
+        }
+    }
+}
+
+impl<const TIMED: bool> Reader for QuotedReader<'_, TIMED> {
     #[inline(always)]
     fn interrupted(&mut self) {
         self.clock = Clock::new(self.clock.around);
@@ -288,12 +303,13 @@ impl Reader for QuotedReader<'_> {
 
     #[inline(always)]
     fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
-        let plan = self.plan;
         let Place { start, end, .. } = place;
         // One look at the bounds for all that is read here: the stamp's 32 bytes, which may begin before the first
         // place of a quote, 128 bytes with the quotes, and the word behind the second. Masked indices cannot fail.
-        let from = start + plan.lead;
-        let Some(head) = array::<{ STAMP + 2 * WIDE + 8 }>(bytes, from - STAMP) else { return false };
+        let from = start + self.lead;
+        let Some(head) = array::<{ STAMP + 2 * WIDE + 8 }>(bytes, from.wrapping_sub(STAMP)) else {
+            return false;
+        };
         let (Some(low), Some(high)) = (array::<WIDE>(head, STAMP), array::<WIDE>(head, STAMP + WIDE)) else {
             return false;
         };
@@ -303,75 +319,85 @@ impl Reader for QuotedReader<'_> {
         let opening = low.trailing_zeros() as usize;
         let (near, wide) = (rest.trailing_zeros(), WIDE as u32 + high.trailing_zeros());
         let far = std::hint::select_unpredictable(rest == 0, wide, near) as usize;
-        let mut second = from + far;
-        let mut word = array::<8>(head, STAMP + (far & (2 * WIDE - 1)));
+        let stamp = array::<32>(head, (STAMP + opening).wrapping_sub(self.back) & (2 * WIDE - 1));
+        let word = array::<8>(head, STAMP + (far & (2 * WIDE - 1)));
+        let (Some(word), Some(stamp)) = (word, stamp) else { return false };
+        let (mut second, mut word) = (from + far, u64::from_le_bytes(*word));
         if far == 2 * WIDE {
-            // A long request.
-            let Some(more) = bytes.get(second..end).and_then(|b| memchr::memchr(b'"', b)) else {
-                return false;
-            };
-            second += more;
-            word = array::<8>(bytes, second);
+            let Some(found) = long_request(bytes, second, end) else { return false };
+            (second, word) = found;
         }
-        if low == 0 || second + 6 > end {
-            return false;
-        }
-        let stamp = array::<32>(head, (STAMP + opening - plan.back) & (2 * WIDE - 1));
-        let (Some(word), Some(stamp), first) = (word, stamp, from + opening) else { return false };
         // `" 502 `: the closing quote, three digits, blanks around them.
-        let word = u64::from_le_bytes(*word);
-        let nibbles = nibbles(word >> 16);
-        let entry = STATUSES[nibbles];
-        if word & 0xfff0_f0f0_ffff != 0x2030_3030_2022 || entry == INVALID {
+        let digits = lanes.digits(word >> 16);
+        let entry = STATUSES[digits];
+        if word & 0xfff0_f0f0_ffff != 0x2030_3030_2022 || second + 6 > end || low == 0 {
             return false;
         }
-        if let Some(close) = plan.close
-            && bytes[end - 1] != close
-            && (bytes[end - 1] != b'\r' || bytes[end - 2] != close)
-        {
+        let (close, bits) = self.close;
+        if entry == INVALID || bytes[end - 1] & bits != close && !closed_before_return(bytes, end, close) {
             return false;
         }
-        let waited = match plan.tail {
-            Some(tail) => tail_waited(lanes, bytes, second, end, tail),
-            None => Waited::Nothing,
-        };
+        let waited = if TIMED { tail_waited(lanes, bytes, second, end, self.tail) } else { Waited::Nothing };
         if waited == Waited::Odd {
             return false;
         }
-        if !self.clock.turn(lanes, scanner, stamp, (1, plan.stamp, plan.seconds), self.mask) {
+        if !self.clock.turn(lanes, scanner, stamp, (1, self.plan.stamp, self.plan.seconds), self.mask) {
             return false;
         }
-        count(scanner, bytes, place, (nibbles, entry), first + 1..second, waited, plan.known);
+        count(scanner, bytes, place, (digits, entry), (from + opening + 1, second), waited);
         true
     }
+}
+
+/// The quote that closes a long request, from `from` on, and the word there.
+#[cold]
+#[inline(never)]
+fn long_request(bytes: &[u8], from: usize, end: usize) -> Option<(usize, u64)> {
+    let second = from + memchr::memchr(b'"', bytes.get(from..end)?)?;
+    Some((second, u64::from_le_bytes(*array(bytes, second)?)))
+}
+
+/// Whether a line that ends in a carriage return ends in `close` before it.
+#[cold]
+#[inline(never)]
+fn closed_before_return(bytes: &[u8], end: usize, close: u8) -> bool {
+    bytes[end - 1] == b'\r' && bytes[end - 2] == close
 }
 
 /// Finds `$request_time` from the end of a line.
 #[inline(always)]
 fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail: Tail) -> Waited {
-    let mut behind = tail.quotes_behind;
-    let mut to = end;
-    loop {
-        let Some(from) = to.checked_sub(WIDE) else { return Waited::Odd };
-        let Some(window) = array::<WIDE>(bytes, from) else { return Waited::Odd };
-        let mask = lanes.mask(window, b'"');
-        let quotes = mask.count_ones();
-        if quotes > behind {
-            let quote = from + lanes.select(mask, quotes - 1 - behind) as usize;
-            let mut at = quote + 1 + tail.gap;
-            for _ in 0..tail.skip {
-                let number = bytes.get(at..end).unwrap_or_default();
-                let Some(len) = number.iter().take(21).position(|b| *b == b' ') else { return Waited::Odd };
-                at += 1 + len;
-            }
-            return if quote > after && at <= end { Waited::read(bytes, at) } else { Waited::Odd };
-        }
-        if from <= after {
-            return Waited::Odd;
-        }
-        behind -= quotes;
-        to = from;
+    let from = end.wrapping_sub(WIDE);
+    let Some(window) = array::<WIDE>(bytes, from) else { return Waited::Odd };
+    let mask = lanes.mask(window, b'"');
+    let quote = match mask.count_ones().checked_sub(1 + tail.quotes_behind) {
+        Some(rank) => from.wrapping_add(lanes.select(mask, rank) as usize),
+        None => far_quote(bytes, after, end, tail.quotes_behind),
+    };
+    let mut at = quote + 1 + tail.gap;
+    if quote <= after || tail.skip > 0 && !pass_numbers(bytes, &mut at, end, tail.skip) || at > end {
+        return Waited::Odd;
     }
+    Waited::read(bytes, at)
+}
+
+/// The quote with `behind` others between it and the line's end; `after` when there is none behind that.
+#[cold]
+#[inline(never)]
+fn far_quote(bytes: &[u8], after: usize, end: usize, behind: u32) -> usize {
+    let line = bytes.get(after + 1..end).unwrap_or_default();
+    memchr::memrchr_iter(b'"', line).nth(behind as usize).map_or(after, |at| after + 1 + at)
+}
+
+/// Goes past blank-separated numbers; false where no blank is near.
+#[inline(never)]
+fn pass_numbers(bytes: &[u8], at: &mut usize, end: usize, numbers: usize) -> bool {
+    for _ in 0..numbers {
+        let number = bytes.get(*at..end).unwrap_or_default();
+        let Some(len) = number.iter().take(21).position(|b| *b == b' ') else { return false };
+        *at += 1 + len;
+    }
+    true
 }
 
 /// Lines that no fast way fits: each goes the exact way.
@@ -412,17 +438,22 @@ pub(super) fn each_line<L: Lanes>(
 ) -> u64 {
     let mut positions = [0; BLOCK + WIDE];
     let mut start = 0;
-    let mut line = 0;
+    let mut line = origin.line;
     let safe = MARGIN..bytes.len().saturating_sub(MARGIN);
     for base in (0..bytes.len()).step_by(BLOCK) {
         let n = newlines(lanes, bytes, base, &mut positions);
         scanner.between_blocks(n, origin.byte + base as u64);
-        for &newline in &positions[..n] {
+        let ends = &positions[..n];
+        // Once a block and not once a line: a block that reaches over a margin goes the careful way.
+        if start < safe.start || ends.last().is_some_and(|end| *end as usize >= safe.end) {
+            start = block_at_edge(lanes, scanner, (bytes, origin.byte), (start, line), ends, &mut reader);
+            line += n as u64;
+            continue;
+        }
+        for &newline in ends {
             let end = newline as usize;
-            let place = Place { start, end, byte: origin.byte + start as u64, line: origin.line + line };
-            if start < safe.start || end >= safe.end {
-                at_edge(lanes, scanner, bytes, place, &mut reader);
-            } else if !reader.read(lanes, scanner, bytes, place) {
+            let place = Place { start, end, byte: origin.byte + start as u64, line };
+            if !reader.read(lanes, scanner, bytes, place) {
                 scanner.raw_line(&bytes[start..end], place.byte, place.line);
                 reader.interrupted();
             }
@@ -431,34 +462,43 @@ pub(super) fn each_line<L: Lanes>(
         }
     }
     if start < bytes.len() {
-        let place =
-            Place { start, end: bytes.len(), byte: origin.byte + start as u64, line: origin.line + line };
-        at_edge(lanes, scanner, bytes, place, &mut reader);
+        let end = [bytes.len() as u32];
+        block_at_edge(lanes, scanner, (bytes, origin.byte), (start, line), &end, &mut reader);
         line += 1;
     }
-    line
+    line - origin.line
+}
+
+/// Scans lines that end at `ends`, the first of which starts at `start`, each in a copy with room around it where the
+/// slice has none: what is fast and what is odd must not depend on where a file was cut. Gives the start of the next.
+#[cold]
+#[inline(never)]
+fn block_at_edge<L: Lanes>(
+    lanes: L,
+    scanner: &mut Scanner<'_>,
+    (bytes, byte): (&[u8], u64),
+    (mut start, mut line): (usize, u64),
+    ends: &[u32],
+    reader: &mut impl Reader,
+) -> usize {
+    let mut copy = Vec::new();
+    for &end in ends {
+        let end = end as usize;
+        let text = &bytes[start..end];
+        copy.clear();
+        copy.resize(MARGIN, b'\n');
+        copy.extend_from_slice(text);
+        copy.resize(text.len() + 2 * MARGIN, b'\n');
+        let place = Place { start: MARGIN, end: MARGIN + text.len(), byte: byte + start as u64, line };
+        if !reader.read(lanes, scanner, &copy, place) {
+            scanner.raw_line(text, place.byte, place.line);
+            reader.interrupted();
+        }
+        start = end + 1;
+        line += 1;
+    }
+    start
 }
 
 /// Bytes that a reader may look at before and behind its line.
 pub(super) const MARGIN: usize = 4 * WIDE;
-
-/// A line near the edge of its slice, read in a copy with room around it: what is fast and what is odd must not
-/// depend on where a file was cut.
-#[cold]
-#[inline(never)]
-fn at_edge<L: Lanes>(
-    lanes: L,
-    scanner: &mut Scanner<'_>,
-    bytes: &[u8],
-    place: Place,
-    reader: &mut impl Reader,
-) {
-    let line = &bytes[place.start..place.end];
-    let mut copy = vec![b'\n'; line.len() + 2 * MARGIN];
-    let there = Place { start: MARGIN, end: MARGIN + line.len(), ..place };
-    copy[there.start..there.end].copy_from_slice(line);
-    if !reader.read(lanes, scanner, &copy, there) {
-        scanner.raw_line(line, place.byte, place.line);
-        reader.interrupted();
-    }
-}

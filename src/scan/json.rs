@@ -6,9 +6,9 @@
 //! before, and searched for only where it is not there. Rejected on measurement: searching every line, by pairs of a
 //! quote and the key's first letter (1.4 times the instructions of this file's loop) or by `memmem` (twice those).
 
-use super::access::{Clock, INVALID, Place, Reader, STATUSES, Waited, array, count, each_line, nibbles};
+use super::access::{Clock, INVALID, Place, Reader, STATUSES, Waited, array, count, each_line};
 use super::lanes::{Job, Lanes, WIDE};
-use super::plan::{Json, Known, Needle};
+use super::plan::{Json, Needle};
 use super::scanner::{Origin, Scanner};
 
 /// Scans the JSON lines of a slice and returns how many there are.
@@ -28,8 +28,11 @@ impl Job for JsonLoop<'_, '_, '_> {
         let reader = JsonReader {
             plan,
             clock: Clock::new((b"", b"\"")),
-            mask: u32::MAX >> (32 - plan.stamp),
-            ranks: Ranks::default(),
+            // With the quote behind it.
+            mask: u32::MAX >> (31 - plan.stamp),
+            time: Seat::default(),
+            status: Seat::default(),
+            request_time: Seat::default(),
         };
         each_line(lanes, scanner, bytes, origin, reader)
     }
@@ -38,16 +41,52 @@ impl Job for JsonLoop<'_, '_, '_> {
 struct JsonReader<'p> {
     plan: &'p Json,
     clock: Clock<'p>,
+    /// The bytes of a stamp that are compared.
     mask: u32,
-    ranks: Ranks,
+    time: Seat,
+    status: Seat,
+    request_time: Seat,
 }
 
-/// How many quotes stood before each key in a line before: nearly always as many as in this one.
+/// Where a key stood in a line before: nearly always it stands there again.
 #[derive(Default)]
-struct Ranks {
-    time: u32,
-    status: u32,
-    request_time: u32,
+struct Seat {
+    /// How many quotes stood before it.
+    rank: u32,
+    /// From its quote to its value, behind a blank and a quote that may stand before that.
+    length: usize,
+    /// The text between, as far as it fits, and which of these bytes count: none of them where it does not fit.
+    head: [u8; 32],
+    mask: u32,
+    /// A quote stands before the value.
+    quoted: bool,
+}
+
+impl Seat {
+    /// Finds the key where it is not as it was, and remembers it as it is. Gives the place of the value in the line.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self, line: &[u8], at: Option<usize>, needle: &Needle) -> Option<usize> {
+        let there = |at: &usize| line.get(*at..).is_some_and(|rest| rest.starts_with(&needle.bytes));
+        let at = if let Some(at) = at.filter(there) {
+            at
+        } else {
+            let at = needle.finder.find(line)?;
+            self.rank = memchr::memchr_iter(b'"', &line[..at]).count() as u32;
+            at
+        };
+        let mut value = at + needle.bytes.len();
+        value += usize::from(line.get(value) == Some(&b' '));
+        self.quoted = line.get(value) == Some(&b'"');
+        value += usize::from(self.quoted);
+        self.length = value - at;
+        self.mask = 0;
+        if let (Some(head), Some(text)) = (self.head.get_mut(..self.length), line.get(at..value)) {
+            head.copy_from_slice(text);
+            self.mask = u32::MAX >> (32 - self.length);
+        }
+        Some(value)
+    }
 }
 
 /// The quotes of a line, from the front on.
@@ -61,71 +100,59 @@ struct Quotes {
 }
 
 impl Quotes {
-    #[inline(always)]
-    fn new<L: Lanes>(lanes: L, bytes: &[u8], start: usize, end: usize) -> Option<Self> {
-        let mask = lanes.mask(array::<WIDE>(bytes, start)?, b'"');
-        Some(Self { start, end, at: start, mask, before: 0 })
-    }
-
     /// Where the quote with `rank` others before it stands; some place behind the line's end when it has fewer.
     #[inline(always)]
     fn nth<L: Lanes>(&mut self, lanes: L, bytes: &[u8], rank: u32) -> Option<usize> {
         if rank < self.before {
             // Keys in another order than they are asked for.
-            *self = Self::new(lanes, bytes, self.start, self.end)?;
+            (self.at, self.before) = (self.start, 0);
+            self.mask = lanes.mask(array::<WIDE>(bytes, self.at)?, b'"');
         }
         loop {
             let upto = self.before + self.mask.count_ones();
             if rank < upto {
                 return Some(self.at + lanes.select(self.mask, rank - self.before) as usize);
             }
+            self.before = upto;
+            self.at += WIDE;
             if self.at >= self.end {
                 return None;
             }
-            self.before = upto;
-            self.at += WIDE;
             self.mask = lanes.mask(array::<WIDE>(bytes, self.at)?, b'"');
         }
     }
 
-    /// Where the value of a key starts, behind a blank and a quote that may stand before it.
+    /// Where the value of a key starts.
     #[inline(always)]
     fn value_of<L: Lanes>(
         &mut self,
         lanes: L,
         bytes: &[u8],
         needle: &Needle,
-        rank: &mut u32,
+        seat: &mut Seat,
     ) -> Option<usize> {
-        let at = match self.nth(lanes, bytes, *rank) {
-            Some(at) if self.holds(lanes, bytes, needle, at) => at,
-            _ => search(bytes.get(self.start..self.end)?, needle, rank)? + self.start,
-        };
-        let at = at + needle.bytes.len();
-        let blank = usize::from(bytes.get(at) == Some(&b' '));
-        Some(at + blank + usize::from(bytes.get(at + blank) == Some(&b'"')))
-    }
-
-    /// Whether a key stands at `at`, within the line.
-    #[inline(always)]
-    fn holds<L: Lanes>(&self, lanes: L, bytes: &[u8], needle: &Needle, at: usize) -> bool {
-        let (head, mask) = &needle.head;
-        let behind = at + needle.bytes.len();
-        let Some(here) = array::<32>(bytes, at) else { return false };
-        lanes.equal(here, head) & mask == *mask
-            && behind <= self.end
-            && (needle.bytes.len() <= head.len() || bytes[at..behind] == needle.bytes)
+        let at = self.nth(lanes, bytes, seat.rank);
+        if let Some(at) = at.filter(|at| *at < self.end)
+            && let Some(here) = array::<32>(bytes, at)
+            && lanes.equal(here, &seat.head) & seat.mask == seat.mask
+            && seat.mask != 0
+        {
+            // No key holds a line feed, so its end lies within the line.
+            return Some(at + seat.length);
+        }
+        let at = at.and_then(|at| at.checked_sub(self.start));
+        seat.look(bytes.get(self.start..self.end)?, at, needle).map(|value| self.start + value)
     }
 }
 
-/// Searches a line for a key, and remembers at which quote it stands.
-#[cold]
-#[inline(never)]
-fn search(line: &[u8], needle: &Needle, rank: &mut u32) -> Option<usize> {
-    let at = needle.finder.find(line)?;
-    *rank = memchr::memchr_iter(b'"', &line[..at]).count() as u32;
-    Some(at)
-}
+/// Bytes that end a number or a string.
+static ENDS: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'"' as usize] = true;
+    table[b',' as usize] = true;
+    table[b'}' as usize] = true;
+    table
+};
 
 impl Reader for JsonReader<'_> {
     #[inline(always)]
@@ -137,33 +164,26 @@ impl Reader for JsonReader<'_> {
     fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
         let plan = self.plan;
         let Place { start, end, .. } = place;
-        if end - start < 2 || bytes[start] != b'{' || bytes[end - 1] != b'}' {
+        let Some(front) = array::<WIDE>(bytes, start) else { return false };
+        if front[0] != b'{' || bytes.get(end.wrapping_sub(1)) != Some(&b'}') {
             return false;
         }
-        let ranks = &mut self.ranks;
-        let Some(mut quotes) = Quotes::new(lanes, bytes, start, end) else { return false };
-        let Some(at) = quotes.value_of(lanes, bytes, &plan.time, &mut ranks.time) else { return false };
-        let behind = at + plan.stamp;
-        let Some(stamp) = array::<32>(bytes, at) else { return false };
-        if behind >= end || bytes[at - 1] != b'"' || bytes[behind] != b'"' {
-            return false;
-        }
-        let Some(value) = quotes.value_of(lanes, bytes, &plan.status, &mut ranks.status) else {
+        let mut quotes = Quotes { start, end, at: start, mask: lanes.mask(front, b'"'), before: 0 };
+        let Some(at) = quotes.value_of(lanes, bytes, &plan.time, &mut self.time) else { return false };
+        let Some(stamp) = array::<32>(bytes, at).filter(|_| self.time.quoted) else { return false };
+        let Some(value) = quotes.value_of(lanes, bytes, &plan.status, &mut self.status) else {
             return false;
         };
         let Some(word) = array::<8>(bytes, value) else { return false };
         let word = u64::from_le_bytes(*word);
-        let nibbles = nibbles(word);
-        let entry = STATUSES[nibbles];
-        if word & 0xf0_f0f0 != 0x30_3030
-            || entry == INVALID
-            || !matches!((word >> 24) as u8, b'"' | b',' | b'}')
-        {
+        let digits = lanes.digits(word);
+        let entry = STATUSES[digits];
+        if word & 0xf0_f0f0 != 0x30_3030 || entry == INVALID || !ENDS[(word >> 24) as usize & 0xff] {
             return false;
         }
         let waited = match &plan.request_time {
             None => Waited::Nothing,
-            Some(needle) => match quotes.value_of(lanes, bytes, needle, &mut ranks.request_time) {
+            Some(needle) => match quotes.value_of(lanes, bytes, needle, &mut self.request_time) {
                 Some(at) => Waited::read(bytes, at),
                 None => Waited::Nothing,
             },
@@ -174,8 +194,7 @@ impl Reader for JsonReader<'_> {
         if !self.clock.turn(lanes, scanner, stamp, (0, plan.stamp, plan.seconds), self.mask) {
             return false;
         }
-        let known = Known { waited: true, request: false, all: false };
-        count(scanner, bytes, place, (nibbles, entry), 0..0, waited, known);
+        count(scanner, bytes, place, (digits, entry), (0, 0), waited);
         true
     }
 }

@@ -133,6 +133,9 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// What a loop finds in every format that it reads.
+    const LITTLE: Self = Self { waited: true, request: false, all: false };
+
     fn of(pieces: &[Piece], tail: Option<Tail>) -> Self {
         let has = |f: &[Field]| pieces.iter().any(|p| matches!(p, Piece::Var(v) if f.contains(v)));
         let times = [Field::TimeLocal, Field::TimeIso8601, Field::Msec, Field::Time];
@@ -178,18 +181,13 @@ pub(crate) struct Json {
 #[derive(Debug)]
 pub(crate) struct Needle {
     pub(crate) bytes: Vec<u8>,
-    /// Its first 32 bytes, and which of them count.
-    pub(crate) head: ([u8; 32], u32),
     pub(crate) finder: memchr::memmem::Finder<'static>,
 }
 
 impl Needle {
     fn new(bytes: &[u8]) -> Self {
-        let mut head = [0; 32];
-        let len = bytes.len().min(head.len());
-        head[..len].copy_from_slice(&bytes[..len]);
         let finder = memchr::memmem::Finder::new(bytes).into_owned();
-        Self { bytes: bytes.to_vec(), head: (head, u32::MAX.unbounded_shr(32 - len as u32)), finder }
+        Self { bytes: bytes.to_vec(), finder }
     }
 }
 
@@ -208,6 +206,14 @@ impl Fast {
             return Self::Quoted(quoted);
         }
         Json::of(format).map_or(Self::None, |json| Self::Json(Box::new(json)))
+    }
+
+    /// What is known of a line that a hot loop has read.
+    pub(super) fn known(&self) -> Known {
+        match self {
+            Self::Quoted(plan) => plan.known,
+            _ => Known::LITTLE,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use super::bounded::hash;
 use super::endpoint;
 use super::partial::{Block, Dimension, FileScan, KEPT, Sample};
-use super::plan::{Known, Plan};
+use super::plan::Plan;
 use crate::format::access::store::split_request;
 use crate::format::framing::{Framing, Joiner};
 use crate::format::{AccessRecord, Field};
@@ -417,7 +417,7 @@ impl<'p> Scanner<'p> {
     /// was not there.
     #[cold]
     #[inline(never)]
-    pub(super) fn detail(&mut self, line: &[u8], seen: Seen<'_>, known: Known, byte: u64, line_no: u64) {
+    pub(super) fn detail(&mut self, line: &[u8], seen: Seen<'_>, byte: u64, line_no: u64) {
         if !self.run.inside {
             return;
         }
@@ -430,6 +430,7 @@ impl<'p> Scanner<'p> {
             return;
         }
         let second = self.run.second;
+        let known = self.plan.fast.known();
         if known.all || known.request && seen.class == Class::Missing {
             let given = |b: &&[u8]| !b.is_empty() && **b != *b"-";
             let client = &line[..memchr::memchr(b' ', line).unwrap_or(0)];
