@@ -53,6 +53,7 @@ impl Stamp {
 
 /// Days from 1970-01-01 to a civil date of the proleptic Gregorian calendar
 /// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+#[inline]
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);
@@ -97,16 +98,16 @@ pub fn civil_second(year: i64, month: u32, day: u32, hour: u32, minute: u32, sec
     valid.then(|| days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second))
 }
 
+#[inline]
 fn digits<const N: usize>(b: &[u8], at: usize) -> Option<u32> {
-    let mut n = 0;
-    for &c in b.get(at..at + N)? {
+    // One branch and not one a digit.
+    let (mut n, mut all) = (0, true);
+    for c in b.get(at..)?.first_chunk::<N>()? {
         let d = c.wrapping_sub(b'0');
-        if d > 9 {
-            return None;
-        }
+        all &= d < 10;
         n = n * 10 + u32::from(d);
     }
-    Some(n)
+    all.then_some(n)
 }
 
 /// The number (1 to 12) of an English month abbreviation, as nginx and syslog write it.
@@ -146,10 +147,9 @@ pub const TIME_LOCAL_LEN: usize = 26;
 
 /// Reads `$time_local`, `01/Mar/2026:10:00:00 +0100`, at the start of `b`.
 pub fn parse_time_local(b: &[u8]) -> Option<Stamp> {
-    if b.len() < TIME_LOCAL_LEN || b[2] != b'/' || b[6] != b'/' || b[11] != b':' || b[20] != b' ' {
-        return None;
-    }
-    if b[14] != b':' || b[17] != b':' {
+    let b = b.first_chunk::<TIME_LOCAL_LEN>()?;
+    let signs = [b[2], b[6], b[11], b[14], b[17], b[20]];
+    if signs != *b"//::: " {
         return None;
     }
     let month = month_number(&b[3..6])?;
@@ -161,7 +161,7 @@ pub fn parse_time_local(b: &[u8]) -> Option<Stamp> {
         digits::<2>(b, 15)?,
         digits::<2>(b, 18)?,
     )?;
-    let (offset, used) = parse_offset(&b[21..TIME_LOCAL_LEN])?;
+    let (offset, used) = parse_offset(&b[21..])?;
     (used == 5).then(|| Stamp {
         millis: (local - i64::from(offset) * 60) * 1000,
         offset: Some(offset),
@@ -172,21 +172,21 @@ pub fn parse_time_local(b: &[u8]) -> Option<Stamp> {
 /// Reads an ISO 8601 stamp at the start of `b` (`T` or a blank in the middle, optional fraction, optional offset)
 /// and says how many bytes it took. Without an offset the stamp is zone-less.
 pub fn parse_iso8601(b: &[u8]) -> Option<(Stamp, usize)> {
-    if b.len() < 19 || b[4] != b'-' || b[7] != b'-' || !matches!(b[10], b'T' | b' ' | b't' | b'_') {
-        return None;
-    }
-    if b[13] != b':' || b[16] != b':' {
+    // Of known length, so that the bounds are looked at once.
+    let front = b.first_chunk::<19>()?;
+    let signs = [front[4], front[7], front[13], front[16]];
+    if signs != *b"--::" || !matches!(front[10], b'T' | b' ' | b't' | b'_') {
         return None;
     }
     let local = civil_second(
-        i64::from(digits::<4>(b, 0)?),
-        digits::<2>(b, 5)?,
-        digits::<2>(b, 8)?,
-        digits::<2>(b, 11)?,
-        digits::<2>(b, 14)?,
-        digits::<2>(b, 17)?,
+        i64::from(digits::<4>(front, 0)?),
+        digits::<2>(front, 5)?,
+        digits::<2>(front, 8)?,
+        digits::<2>(front, 11)?,
+        digits::<2>(front, 14)?,
+        digits::<2>(front, 17)?,
     )?;
-    let mut at = 19;
+    let mut at = front.len();
     let (mut fraction, mut sub_second) = (0, false);
     if matches!(b.get(at), Some(b'.' | b',')) && b.get(at + 1).is_some_and(u8::is_ascii_digit) {
         at += 1;

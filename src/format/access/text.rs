@@ -10,6 +10,7 @@ use super::shape::Shape;
 use super::store::store;
 use crate::error::{Error, Result};
 use crate::format::directive::{Escape, Field, Piece};
+use crate::format::find::find;
 use crate::format::record::AccessRecord;
 
 /// A compiled text format.
@@ -31,7 +32,28 @@ struct Step {
     wanted: &'static str,
     /// The literal behind the value; empty at the end and between values that tell their own end.
     literal: Vec<u8>,
+    /// The literal as a word, and the bits of it that count; none where it is longer.
+    word: Option<(u64, u64)>,
     last: bool,
+}
+
+impl Step {
+    /// Whether the literal stands at the start of `rest`. Literals have one to four bytes: a word is compared at once.
+    #[inline]
+    fn follows(&self, rest: &[u8]) -> bool {
+        match (self.word, rest.first_chunk::<8>()) {
+            (Some((word, mask)), Some(here)) => u64::from_le_bytes(*here) & mask == word,
+            _ => rest.starts_with(&self.literal),
+        }
+    }
+}
+
+/// A literal as a word, and the bits of a word that it covers.
+fn word(literal: &[u8]) -> Option<(u64, u64)> {
+    let mut bytes = [0; 8];
+    bytes.get_mut(..literal.len())?.copy_from_slice(literal);
+    let mask = u64::MAX.unbounded_shr(64 - 8 * literal.len() as u32);
+    Some((u64::from_le_bytes(bytes), mask))
 }
 
 impl Plan {
@@ -72,6 +94,7 @@ impl Plan {
                         shape: Shape::of(field),
                         wanted: field.wanted(),
                         literal: Vec::new(),
+                        word: None,
                         last: false,
                     });
                     column += 1 + field.variable().len();
@@ -80,6 +103,9 @@ impl Plan {
         }
         if let Some(step) = steps.last_mut() {
             step.last = true;
+        }
+        for step in &mut steps {
+            step.word = word(&step.literal);
         }
         Ok(Self { head, steps, quotes_escaped: escape == Escape::Default })
     }
@@ -118,7 +144,7 @@ impl Plan {
         if step.shape.is_typed() {
             if let Some(len) = step.shape.len(rest) {
                 let after = &rest[len..];
-                if after.starts_with(&step.literal) && (!step.last || after.len() == step.literal.len()) {
+                if step.follows(after) && (!step.last || after.len() == step.literal.len()) {
                     return Some(len);
                 }
             }
@@ -128,8 +154,7 @@ impl Plan {
                 Shape::List(_) if step.literal[0] == b'"' || step.literal[0] == b']' => {
                     self.free_len(i, rest, budget)
                 }
-                _ => (rest.starts_with(&step.literal) && (!step.last || rest.len() == step.literal.len()))
-                    .then_some(0),
+                _ => (step.follows(rest) && (!step.last || rest.len() == step.literal.len())).then_some(0),
             };
         }
         self.free_len(i, rest, budget)
@@ -147,10 +172,23 @@ impl Plan {
         }
         let whole = if step.shape == Shape::Word {
             // A word ends before the first blank; the literal may begin there.
-            rest.iter().position(|b| is_blank(*b)).unwrap_or(rest.len())
+            let end = rest.iter().position(|b| is_blank(*b)).unwrap_or(rest.len());
+            if step.literal[0] == b' ' && !step.last {
+                // It begins there or nowhere. What is tried below is tried here, once.
+                let fits = step.follows(&rest[end..])
+                    && match self.followers_fit(i + 1, &rest[end + step.literal.len()..]) {
+                        Ok(()) => true,
+                        Err(bytes) => {
+                            *budget = budget.saturating_sub(8 + bytes);
+                            false
+                        }
+                    };
+                return fits.then_some(end);
+            }
+            end
         } else if self.quotes_escaped && step.literal[0] == b'"' {
-            let quote = memchr::memchr(b'"', rest)?;
-            return (rest[quote..].starts_with(&step.literal)
+            let quote = find(rest, b'"')?;
+            return (step.follows(&rest[quote..])
                 && (!step.last || rest.len() - quote == step.literal.len()))
             .then_some(quote);
         } else if self.quotes_escaped {
@@ -187,7 +225,7 @@ impl Plan {
             }
             let len = step.shape.len(&b[at..]).ok_or(at)?;
             let after = &b[at + len..];
-            if !after.starts_with(&step.literal) {
+            if !step.follows(after) {
                 let quoted = step.literal.first() == Some(&b'"') && matches!(step.shape, Shape::List(_));
                 return if quoted { Ok(()) } else { Err(at + len) };
             }

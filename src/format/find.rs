@@ -1,0 +1,48 @@
+//! Searches for what ends a value. Most values are short: the first bytes are looked at eight at a time, which costs
+//! less than a call of `memchr` does.
+
+/// Words looked at before `memchr` is called.
+const WORDS: usize = 4;
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Where the first `needle` stands.
+#[inline]
+pub(crate) fn find(bytes: &[u8], needle: u8) -> Option<usize> {
+    find_either(bytes, needle, needle)
+}
+
+/// Where the first of two stands.
+#[inline]
+pub(crate) fn find_either(bytes: &[u8], a: u8, b: u8) -> Option<usize> {
+    let words = bytes.as_chunks::<8>().0;
+    let words = &words[..words.len().min(WORDS)];
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let (x, y) = (word ^ (ONES * u64::from(a)), word ^ (ONES * u64::from(b)));
+        // Zero bytes, after Warren, "Hacker's Delight", 6-1: the lowest bit that is set is never wrong.
+        let hit = (x.wrapping_sub(ONES) & !x | y.wrapping_sub(ONES) & !y) & HIGH;
+        if hit != 0 {
+            return Some(8 * i + hit.trailing_zeros() as usize / 8);
+        }
+    }
+    let from = 8 * words.len();
+    let rest = &bytes[from..];
+    let found = if a == b { memchr::memchr(a, rest) } else { memchr::memchr2(a, b, rest) };
+    found.map(|at| from + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_memchr_finds(bytes in prop::collection::vec(prop::sample::select(vec![0, 1, b'!', b'"', b'#', b'\\', 0x80, 0xa2, 0xff]), 0..80)) {
+            prop_assert_eq!(find(&bytes, b'"'), memchr::memchr(b'"', &bytes));
+            prop_assert_eq!(find_either(&bytes, b'"', b'\\'), memchr::memchr2(b'"', b'\\', &bytes));
+            prop_assert_eq!(find_either(&bytes, 0xff, 0), memchr::memchr2(0xff, 0, &bytes));
+        }
+    }
+}
