@@ -34,7 +34,7 @@ pub use anomaly::{
 pub use edges::{Redated, vanished_successes};
 
 use crate::time::{Second, Window};
-use crate::timeline::Timeline;
+use crate::timeline::{Classes, Run, Sums, Timeline, Walker};
 use serde::{Deserialize, Serialize};
 
 /// One second in which at least one access line was written, or in which a request arrived that failed.
@@ -55,8 +55,54 @@ pub trait Ticks {
     /// Visits the seconds of `window` in rising order, each once. Twice the whole log is asked for, and a short window
     /// around each edge: an implementation should find a window without walking through all that lies before it.
     fn each(&self, window: Window, visit: impl FnMut(Tick));
+    /// The same seconds for one that can take several clean ones as one.
+    fn each_run(&self, window: Window, fold: &mut impl Fold) {
+        self.each(window, |tick| fold.tick(tick));
+    }
     /// From the first second to after the last; `None` when there is no tick.
     fn span(&self) -> Option<Window>;
+}
+
+/// What is made of ticks, and can take several clean seconds as one.
+pub trait Fold {
+    /// A run must end before this second.
+    fn until(&self) -> Second;
+    /// Seconds of nothing but successes: the first of the two sums.
+    fn run(&mut self, run: Run);
+    /// Any other second.
+    fn tick(&mut self, tick: Tick);
+}
+
+/// Walks through a timeline for a fold: two sums of classes, the first with all 2xx and the second without, which `tick`
+/// makes ticks of.
+#[inline]
+pub fn fold_timeline(
+    timeline: &Timeline,
+    window: Window,
+    asked: [Classes; 2],
+    tick: impl Fn(Sums) -> Tick,
+    fold: &mut impl Fold,
+) {
+    struct Folding<'a, F, T>(&'a mut F, T);
+
+    impl<F: Fold, T: Fn(Sums) -> Tick> Walker for Folding<'_, F, T> {
+        #[inline]
+        fn until(&self) -> Second {
+            self.0.until()
+        }
+
+        #[inline]
+        fn run(&mut self, run: Run) {
+            self.0.run(run);
+        }
+
+        #[inline]
+        fn second(&mut self, sums: Sums) {
+            self.0.tick((self.1)(sums));
+        }
+    }
+
+    timeline.each_run(window, asked, &mut Folding(fold, tick));
 }
 
 impl Ticks for [Tick] {
@@ -75,6 +121,10 @@ impl Ticks for [Tick] {
 impl<T: Ticks + ?Sized> Ticks for &T {
     fn each(&self, window: Window, visit: impl FnMut(Tick)) {
         (**self).each(window, visit);
+    }
+
+    fn each_run(&self, window: Window, fold: &mut impl Fold) {
+        (**self).each_run(window, fold);
     }
 
     fn span(&self) -> Option<Window> {

@@ -5,10 +5,11 @@
 
 use super::anomaly::{Anomaly, AnomalyPhase, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
 use super::steps::{Excused, Steps, each_excused};
-use super::{MarkKind, Options, Signals, Ticks};
+use super::{Fold, MarkKind, Options, Signals, Tick, Ticks};
 use super::{dip, errors};
 use crate::stats::{SlidingMedian, median, median_of_few, poisson_bounds, quantile};
 use crate::time::{Second, Window};
+use crate::timeline::Run;
 
 /// Bins a log is cut into at most: half a megabyte, and ten seconds each up to a week. Work on bins grows with their
 /// number, so a long log gets longer ones; what is lost by that in short dips was not measured.
@@ -67,36 +68,72 @@ pub(crate) fn survey<T: Ticks>(ticks: &T, excused: Excused<'_>) -> Option<Survey
     let span = ticks.span().filter(|s| s.start < s.end)?;
     let seconds = span.end.saturating_sub(span.start);
     let width = (seconds / BINS + 1).max(10);
-    let mut s = Survey {
+    let mut survey = Surveying {
         steps: Steps::new(span),
         bins: vec![Bin::default(); usize::try_from(seconds / width + 1).unwrap_or(1)],
         width,
-        span,
+        start: span.start,
+        bin: Bin::default(),
+        bin_end: span.start.saturating_add(width),
+        at: 0,
         busy: 0,
         lines: 0,
     };
-    // Sums of the bin at hand stay in registers; this closure sees every busy second of the log.
-    let (mut bin, mut bin_end, mut busy, mut lines) =
-        (Bin::default(), span.start.saturating_add(width), 0, 0);
-    let mut at = 0;
-    each_excused(ticks, excused, Window::ALL, |t| {
-        s.steps.push(t.second, t.good, t.failed);
-        if t.second >= bin_end {
-            (at, bin_end) =
-                store(&mut s.bins, at, bin, t.second.saturating_sub(span.start) / width, (span.start, width));
-            bin = Bin::default();
+    if excused.seconds.is_empty() {
+        ticks.each_run(Window::ALL, &mut survey);
+    } else {
+        each_excused(ticks, excused, Window::ALL, |t| survey.tick(t));
+    }
+    let Surveying { mut steps, mut bins, bin, at, busy, lines, .. } = survey;
+    store(&mut bins, at, bin, 0, (span.start, width));
+    steps.close();
+    steps.busy = busy;
+    Some(Survey { steps, bins, width, span, busy, lines })
+}
+
+/// A survey being made. The sums of the bin at hand stand apart: it sees every busy second of the log.
+struct Surveying {
+    steps: Steps,
+    bins: Vec<Bin>,
+    width: i64,
+    start: Second,
+    bin: Bin,
+    bin_end: Second,
+    at: usize,
+    busy: u64,
+    lines: u64,
+}
+
+impl Fold for Surveying {
+    #[inline]
+    fn until(&self) -> Second {
+        self.steps.until().min(self.bin_end)
+    }
+
+    #[inline]
+    fn run(&mut self, run: Run) {
+        self.steps.push_run(run);
+        self.bin.lines = self.bin.lines.saturating_add(run.lines[0]);
+        self.bin.busy += run.busy;
+        self.busy += u64::from(run.busy);
+        self.lines += u64::from(run.lines[0]);
+    }
+
+    #[inline]
+    fn tick(&mut self, t: Tick) {
+        self.steps.push(t.second, t.good, t.failed);
+        if t.second >= self.bin_end {
+            let next = t.second.saturating_sub(self.start) / self.width;
+            (self.at, self.bin_end) =
+                store(&mut self.bins, self.at, self.bin, next, (self.start, self.width));
+            self.bin = Bin::default();
         }
         let here = t.good.saturating_add(t.neutral).saturating_add(t.failed);
-        bin.lines = bin.lines.saturating_add(here);
-        bin.busy += 1;
-        busy += 1;
-        lines += u64::from(here);
-    });
-    store(&mut s.bins, at, bin, 0, (span.start, width));
-    (s.busy, s.lines) = (busy, lines);
-    s.steps.close();
-    s.steps.busy = s.busy;
-    Some(s)
+        self.bin.lines = self.bin.lines.saturating_add(here);
+        self.bin.busy += 1;
+        self.busy += 1;
+        self.lines += u64::from(here);
+    }
 }
 
 /// Adds a finished bin; gives the place of the next and the second it ends before.
@@ -352,8 +389,6 @@ fn candidates<T: Ticks>(
     let words: Vec<Second> =
         signals.marks.iter().filter(|m| errors::is_about_running(m.kind)).map(|m| m.second).collect();
     let mut word = 0;
-    let mut previous: Option<Second> = None;
-    let (mut bin, mut bin_end) = (0, Second::MIN);
     let mut look = |before: Option<Second>, after: Option<Second>, bin: usize, from: Second, to: Second| {
         let Some(window) = clip(Window { start: from, end: to }, signals.covered) else { return };
         while words.get(word).is_some_and(|w| *w < from.saturating_sub(2)) {
@@ -375,28 +410,69 @@ fn candidates<T: Ticks>(
         look(None, Some(survey.span.start), usize::MAX, first.start, survey.span.start);
     }
     // At four nats a second shorter gaps prove nothing, and a quiet log has a million of them.
-    let least = if words.is_empty() { 4 } else { 2 };
-    let mut short = 0;
-    ticks.each(Window::ALL, |t| {
-        if let Some(previous) = previous {
-            let empty = t.second.saturating_sub(previous).saturating_sub(1);
-            if empty < least {
-                short = short.max(empty);
-            } else {
-                look(Some(previous), Some(t.second), bin, previous.saturating_add(1), t.second);
-            }
-        }
-        previous = Some(t.second);
-        if t.second >= bin_end {
-            bin = rates.bin(t.second);
-            bin_end = rates.origin.saturating_add(((bin + 1) as f64 * rates.width) as i64);
-        }
-    });
+    let least = if words.is_empty() { i64::from(Run::PAUSE) } else { 2 };
+    let mut walk = Gaps { rates, least, short: 0, previous: None, bin: 0, bin_end: Second::MIN, look };
+    ticks.each_run(Window::ALL, &mut walk);
+    let Gaps { bin, short, mut look, .. } = walk;
     let last = survey.span.end.saturating_sub(1);
     if let Some(end) = signals.covered.last().map(|w| w.end).filter(|end| *end > survey.span.end) {
         look(Some(last), None, bin, survey.span.end, end);
     }
     (gaps, tail, longest.max(short))
+}
+
+/// The walk from gap to gap.
+struct Gaps<'a, L> {
+    rates: &'a Rates,
+    /// Shorter gaps are not looked at.
+    least: i64,
+    /// The longest of those.
+    short: i64,
+    previous: Option<Second>,
+    bin: usize,
+    bin_end: Second,
+    look: L,
+}
+
+impl<L: FnMut(Option<Second>, Option<Second>, usize, Second, Second)> Gaps<'_, L> {
+    /// The gap before the second that comes next.
+    #[inline]
+    fn before(&mut self, second: Second) {
+        if let Some(previous) = self.previous {
+            let empty = second.saturating_sub(previous).saturating_sub(1);
+            if empty < self.least {
+                self.short = self.short.max(empty);
+            } else {
+                (self.look)(Some(previous), Some(second), self.bin, previous.saturating_add(1), second);
+            }
+        }
+    }
+}
+
+impl<L: FnMut(Option<Second>, Option<Second>, usize, Second, Second)> Fold for Gaps<'_, L> {
+    #[inline]
+    fn until(&self) -> Second {
+        // The pauses of a run may be longer than what is looked at here.
+        if self.least < i64::from(Run::PAUSE) { Second::MIN } else { self.bin_end }
+    }
+
+    #[inline]
+    fn run(&mut self, run: Run) {
+        self.before(run.first);
+        self.short = self.short.max(i64::from(run.pause));
+        self.previous = Some(run.last);
+    }
+
+    #[inline]
+    fn tick(&mut self, t: Tick) {
+        self.before(t.second);
+        self.previous = Some(t.second);
+        if t.second >= self.bin_end {
+            self.bin = self.rates.bin(t.second);
+            self.bin_end =
+                self.rates.origin.saturating_add(((self.bin + 1) as f64 * self.rates.width) as i64);
+        }
+    }
 }
 
 /// The longest part of a gap that the files can speak for.

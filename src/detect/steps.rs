@@ -5,8 +5,9 @@
 //! What is kept in memory is therefore bounded by the failing seconds, plus at most [`CELLS`] clean steps, which are
 //! cut at fixed cells so that the usual share can be taken block by block.
 
-use super::{Tick, Ticks};
+use super::{Fold, Tick, Ticks};
 use crate::time::{Second, Window};
+use crate::timeline::Run;
 
 /// How many cells a log's span is cut into at most.
 const CELLS: i64 = 1 << 15;
@@ -69,10 +70,7 @@ impl Steps {
     /// The fold of all seconds of `span`.
     pub(crate) fn of<T: Ticks>(ticks: &T, span: Window) -> Self {
         let mut steps = Self::new(span);
-        ticks.each(span, |t| {
-            steps.busy += 1;
-            steps.push(t.second, t.good, t.failed);
-        });
+        ticks.each_run(span, &mut steps);
         steps.close();
         steps
     }
@@ -99,6 +97,23 @@ impl Steps {
             }
         }
         self.push_other(second, good, failed);
+    }
+
+    /// Before which second a run must end to be added as one.
+    #[inline]
+    pub(crate) fn until(&self) -> Second {
+        if self.open.good > 0 { self.cell_end } else { Second::MIN }
+    }
+
+    /// Adds a run of clean seconds, which ends before [`Self::until`].
+    #[inline]
+    pub(crate) fn push_run(&mut self, run: Run) {
+        if let Some(sum) = self.open.good.checked_add(run.lines[0]) {
+            self.open.good = sum;
+        } else {
+            self.push_other(run.first, run.lines[0], 0);
+        }
+        self.open_last = self.open_last.max(run.last);
     }
 
     #[inline(never)]
@@ -156,6 +171,25 @@ impl Steps {
     /// Index of the first step that ends at or after `second`.
     pub(crate) fn at(&self, second: Second) -> usize {
         self.list.partition_point(|s| s.last() < second)
+    }
+}
+
+impl Fold for Steps {
+    #[inline]
+    fn until(&self) -> Second {
+        Self::until(self)
+    }
+
+    #[inline]
+    fn run(&mut self, run: Run) {
+        self.busy += u64::from(run.busy);
+        self.push_run(run);
+    }
+
+    #[inline]
+    fn tick(&mut self, tick: Tick) {
+        self.busy += 1;
+        self.push(tick.second, tick.good, tick.failed);
     }
 }
 

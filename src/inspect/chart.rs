@@ -3,7 +3,7 @@
 use super::seen::Seen;
 use crate::report::{Chart, Incident};
 use crate::time::{Second, Window};
-use crate::timeline::Classes;
+use crate::timeline::{self, Classes, Run, Walker};
 
 /// Steps of a chart: as many as a page can show apart.
 const MOST: i64 = 240;
@@ -75,24 +75,45 @@ impl<'a> Charts<'a> {
         };
         let at = |second: Second| usize::try_from((second - start).div_euclid(step)).unwrap_or(usize::MAX);
         for host in self.hosts.iter().filter(|h| mine(h)) {
-            // One division a step and not a second.
-            let (mut now, mut end) = (0, Second::MIN);
-            host.timeline.each_sum(window, [Classes::ALL, Classes::NONE], |s| {
-                if s.second >= end {
-                    now = at(s.second);
-                    end = start + (now as i64 + 1) * step;
-                }
-                add(&mut chart.requests, now, u64::from(s.lines[0]));
-                if s.failed > 0 {
-                    add(&mut chart.failed, now, u64::from(s.failed));
-                }
-            });
+            let mut sums = Sums { chart: &mut chart, start, step, now: 0, end: Second::MIN };
+            host.timeline.each_run(window, [Classes::ALL, Classes::NONE], &mut sums);
             let from = host.errors.partition_point(|t| t.second < window.start);
             for tick in host.errors[from..].iter().take_while(|t| t.second < window.end) {
                 add(&mut chart.error_records, at(tick.second), u64::from(tick.count));
             }
         }
         chart
+    }
+}
+
+/// Sums of the requests by step.
+struct Sums<'c> {
+    chart: &'c mut Chart,
+    start: Second,
+    step: i64,
+    /// The step at hand and the second it ends before: one division a step and not a second.
+    now: usize,
+    end: Second,
+}
+
+impl Walker for Sums<'_> {
+    fn until(&self) -> Second {
+        self.end
+    }
+
+    fn run(&mut self, run: Run) {
+        add(&mut self.chart.requests, self.now, u64::from(run.lines[0]));
+    }
+
+    fn second(&mut self, s: timeline::Sums) {
+        if s.second >= self.end {
+            self.now = usize::try_from((s.second - self.start).div_euclid(self.step)).unwrap_or(usize::MAX);
+            self.end = self.start + (self.now as i64 + 1) * self.step;
+        }
+        add(&mut self.chart.requests, self.now, u64::from(s.lines[0]));
+        if s.failed > 0 {
+            add(&mut self.chart.failed, self.now, u64::from(s.failed));
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use super::again::Looks;
 use super::host::{Counted, Host};
 use super::incident::window;
 use super::one_client;
-use crate::detect::{self, Anomaly, Detection, Kind, Options, Tick, Ticks};
+use crate::detect::{self, Anomaly, Detection, Fold, Kind, Options, Tick, Ticks, fold_timeline};
 use crate::time::Window;
-use crate::timeline::{Class, Classes, Timeline};
+use crate::timeline::{Class, Classes, Sums, Timeline};
 use std::collections::HashSet;
 
 /// Stretches looked at, the most evident first.
@@ -24,11 +24,21 @@ const VANISHED: f64 = 13.0;
 /// Requests that were given up, as the failures of a log.
 struct GivenUp<'a>(&'a Timeline);
 
+impl GivenUp<'_> {
+    const ASKED: [Classes; 2] = [Classes::GOOD, Classes::one(Class::Aborted)];
+
+    fn tick(s: Sums) -> Tick {
+        Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] }
+    }
+}
+
 impl Ticks for GivenUp<'_> {
     fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each_sum(window, [Classes::GOOD, Classes::one(Class::Aborted)], |s| {
-            visit(Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] });
-        });
+        self.0.each_sum(window, Self::ASKED, |s| visit(Self::tick(s)));
+    }
+
+    fn each_run(&self, window: Window, fold: &mut impl Fold) {
+        fold_timeline(self.0, window, Self::ASKED, Self::tick, fold);
     }
 
     fn span(&self) -> Option<Window> {

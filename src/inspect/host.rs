@@ -3,13 +3,13 @@
 use super::cause::is_server_side;
 use super::marks::{self, Word};
 use crate::catalogue::{Catalogue, read_line};
-use crate::detect::{ErrorTick, Mark, Tick, Ticks};
+use crate::detect::{ErrorTick, Fold, Mark, Tick, Ticks, fold_timeline};
 use crate::error::Result;
 use crate::reading::{Read, Role, record_at};
 use crate::report::Evidence;
 use crate::scan::{Dimension, FailureTally, Sample, Seconds};
 use crate::time::{Second, Window};
-use crate::timeline::Timeline;
+use crate::timeline::{Classes, Sums, Timeline};
 use crate::zone::{self, ZonePlan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -380,6 +380,13 @@ impl Ticks for Counted<'_> {
         self.0.each_outcome(window, |o| {
             visit(Tick { second: o.second, good: o.good, neutral: o.neutral, failed: o.failed });
         });
+    }
+
+    #[inline]
+    fn each_run(&self, window: Window, fold: &mut impl Fold) {
+        let tick =
+            |s: Sums| Tick { second: s.second, good: s.lines[0], neutral: s.lines[1], failed: s.failed };
+        fold_timeline(self.0, window, [Classes::GOOD, Classes::NEUTRAL], tick, fold);
     }
 
     fn span(&self) -> Option<Window> {

@@ -10,11 +10,11 @@ use super::host::Host;
 use super::incident::window;
 use super::one_client;
 use crate::clock;
-use crate::detect::{self, Anomaly, Detection, Kind, Options, Tick, Ticks};
+use crate::detect::{self, Anomaly, Detection, Fold, Kind, Options, Tick, Ticks, fold_timeline};
 use crate::report::Finding;
 use crate::scan::Dimension;
 use crate::time::Window;
-use crate::timeline::{Class, Classes, Timeline};
+use crate::timeline::{Class, Classes, Sums, Timeline};
 use std::collections::{HashMap, HashSet};
 
 /// Rises of missing answers that are looked at, the most evident first.
@@ -31,11 +31,21 @@ const CLIENTS: usize = 3;
 /// Missing answers as the failures of a log.
 struct Missing<'a>(&'a Timeline);
 
+impl Missing<'_> {
+    const ASKED: [Classes; 2] = [Classes::GOOD, Classes::one(Class::Missing)];
+
+    fn tick(s: Sums) -> Tick {
+        Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] }
+    }
+}
+
 impl Ticks for Missing<'_> {
     fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each_sum(window, [Classes::GOOD, Classes::one(Class::Missing)], |s| {
-            visit(Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] });
-        });
+        self.0.each_sum(window, Self::ASKED, |s| visit(Self::tick(s)));
+    }
+
+    fn each_run(&self, window: Window, fold: &mut impl Fold) {
+        fold_timeline(self.0, window, Self::ASKED, Self::tick, fold);
     }
 
     fn span(&self) -> Option<Window> {

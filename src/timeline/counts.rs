@@ -40,7 +40,7 @@ impl Classes {
     /// 1xx to 3xx, which [`Outcome::good`] counts.
     pub const GOOD: Self = Self(1 << Class::Ok as u8 | 1 << Class::Redirect as u8 | 1 << Class::Info as u8);
     /// What is neither good nor a failure of the server.
-    const NEUTRAL: Self = Self(!(Self::GOOD.0 | 1 << Class::ServerError as u8));
+    pub const NEUTRAL: Self = Self(!(Self::GOOD.0 | 1 << Class::ServerError as u8));
 
     /// One of them.
     pub const fn one(class: Class) -> Self {
@@ -62,6 +62,54 @@ pub struct Sums {
     pub lines: [u32; 2],
     /// Requests that failed, dated as in [`Moment`].
     pub failed: u32,
+}
+
+/// Seconds one close behind the other that hold nothing but 2xx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The first of them.
+    pub first: Second,
+    /// The last of them.
+    pub last: Second,
+    /// How many of the seconds from first to last hold a line.
+    pub busy: u32,
+    /// Lines of the classes that were asked for.
+    pub lines: [u32; 2],
+    /// Seconds of the longest pause between two of them.
+    pub pause: u32,
+}
+
+impl Run {
+    /// Pauses are shorter than this.
+    pub const PAUSE: u32 = 4;
+}
+
+/// What walks through a timeline and can take several seconds as one.
+pub trait Walker {
+    /// A run must end before this second. Asked anew for each.
+    fn until(&self) -> Second;
+    /// Several seconds that hold nothing but 2xx.
+    fn run(&mut self, run: Run);
+    /// A single second.
+    fn second(&mut self, sums: Sums);
+}
+
+/// Takes each second by itself.
+struct Each<F>(F);
+
+impl<F: FnMut(Sums)> Walker for Each<F> {
+    #[inline]
+    fn until(&self) -> Second {
+        Second::MIN
+    }
+
+    #[inline]
+    fn run(&mut self, _: Run) {}
+
+    #[inline]
+    fn second(&mut self, sums: Sums) {
+        (self.0)(sums);
+    }
 }
 
 impl Timeline {
@@ -103,7 +151,18 @@ impl Timeline {
     /// [`Self::each`] would give is summed up while it is read: a long quiet log has millions of seconds of one byte
     /// each, and the classes are known where this is compiled.
     #[inline]
-    pub fn each_sum(&self, window: Window, asked: [Classes; 2], mut visit: impl FnMut(Sums)) {
+    pub fn each_sum(&self, window: Window, asked: [Classes; 2], visit: impl FnMut(Sums)) {
+        self.walk::<false>(window, asked, &mut Each(visit));
+    }
+
+    /// The same for one that takes runs.
+    #[inline]
+    pub fn each_run(&self, window: Window, asked: [Classes; 2], walker: &mut impl Walker) {
+        self.walk::<true>(window, asked, walker);
+    }
+
+    #[inline]
+    fn walk<const RUNS: bool>(&self, window: Window, asked: [Classes; 2], walker: &mut impl Walker) {
         for (&key, page) in self.pages_in(window) {
             let base = key << PAGE_BITS;
             let whole = window.start <= base && base + (1 << PAGE_BITS) <= window.end;
@@ -113,16 +172,31 @@ impl Timeline {
             let mut next = base;
             loop {
                 // Nothing but a few 2xx: a byte each, in long runs.
-                while let Some((&head, rest)) = bytes.split_first()
+                while RUNS
+                    && let Some((n, run)) = read_run(bytes, next, asked)
+                    && run.last < failures.second.min(walker.until())
+                    && (whole || window.contains(run.first) && window.contains(run.last))
+                {
+                    bytes = &bytes[n..];
+                    next = run.last + 1;
+                    walker.run(run);
+                }
+                let mut singles = 0;
+                while (!RUNS || singles < 8)
+                    && let Some((&head, rest)) = bytes.split_first()
                     && let Some((skip, ok)) = CountStream::read_short(head)
                     && next + i64::from(skip) < failures.second
                 {
                     bytes = rest;
                     let second = next + i64::from(skip);
                     next = second + 1;
+                    singles += 1;
                     if whole || window.contains(second) {
-                        visit(Sums { second, lines: of_ok(ok, asked), failed: 0 });
+                        walker.second(Sums { second, lines: of_ok(ok, asked), failed: 0 });
                     }
+                }
+                if RUNS && singles == 8 {
+                    continue;
                 }
                 let mut behind = bytes;
                 let mut sums = match read_sums(&mut behind, asked) {
@@ -143,11 +217,45 @@ impl Timeline {
                     sums.failed = failures.take();
                 }
                 if whole || window.contains(sums.second) {
-                    visit(sums);
+                    walker.second(sums);
                 }
             }
         }
     }
+}
+
+/// The seconds of one byte each at the front of `bytes`, two to eight of them, with pauses so short that three bits of
+/// a byte say so; with the number of bytes. `next` is the second behind the one before.
+#[inline]
+fn read_run(bytes: &[u8], next: Second, asked: [Classes; 2]) -> Option<(usize, Run)> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
+    // A byte is not of this kind where one of its three highest bits is set.
+    let others = word & (0xe0 * ONES);
+    let n = others.trailing_zeros() / 8;
+    if n < 2 {
+        return None;
+    }
+    let word = word & u64::MAX >> (64 - 8 * n);
+    let sum = |bytes: u64| (bytes.wrapping_mul(ONES) >> 56) as u32;
+    let skipped = word >> 3 & (3 * ONES);
+    let first = (skipped & 3) as u32;
+    let (both, two) = (skipped & skipped >> 1 & (ONES - 1), skipped & (2 * (ONES - 1)));
+    let pause = if both != 0 {
+        3
+    } else if two != 0 {
+        2
+    } else {
+        u32::from(skipped & (ONES - 1) != 0)
+    };
+    let run = Run {
+        first: next + i64::from(first),
+        last: next + i64::from(sum(skipped) + n - 1),
+        busy: n,
+        lines: of_ok(sum(word & (7 * ONES)), asked),
+        pause,
+    };
+    Some((n as usize, run))
 }
 
 /// The failures of a page; their second is `Second::MAX` behind the last.

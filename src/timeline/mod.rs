@@ -16,7 +16,7 @@ mod tests;
 pub use class::{CLASSES, Class, Counts};
 pub use collected::Collected;
 pub(crate) use collected::only_ok;
-pub use counts::{Classes, Moment, Outcome, Sums};
+pub use counts::{Classes, Moment, Outcome, Run, Sums, Walker};
 pub(crate) use latency::Timings;
 pub use latency::{BUCKETS, Latencies, bucket, bucket_floor, quantile};
 
