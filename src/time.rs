@@ -113,18 +113,18 @@ fn digits<const N: usize>(b: &[u8], at: usize) -> Option<u32> {
 /// The number (1 to 12) of an English month abbreviation, as nginx and syslog write it.
 pub fn month_number(name: &[u8]) -> Option<u32> {
     Some(match name {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
+        [b'J', b'a', b'n'] => 1,
+        [b'F', b'e', b'b'] => 2,
+        [b'M', b'a', b'r'] => 3,
+        [b'A', b'p', b'r'] => 4,
+        [b'M', b'a', b'y'] => 5,
+        [b'J', b'u', b'n'] => 6,
+        [b'J', b'u', b'l'] => 7,
+        [b'A', b'u', b'g'] => 8,
+        [b'S', b'e', b'p'] => 9,
+        [b'O', b'c', b't'] => 10,
+        [b'N', b'o', b'v'] => 11,
+        [b'D', b'e', b'c'] => 12,
         _ => return None,
     })
 }
@@ -153,14 +153,13 @@ pub fn parse_time_local(b: &[u8]) -> Option<Stamp> {
         return None;
     }
     let month = month_number(&b[3..6])?;
-    let local = civil_second(
-        i64::from(digits::<4>(b, 7)?),
-        month,
-        digits::<2>(b, 0)?,
-        digits::<2>(b, 12)?,
-        digits::<2>(b, 15)?,
-        digits::<2>(b, 18)?,
-    )?;
+    // All digits are looked at together, for they nearly always are digits.
+    let digit = |at: usize| b[at].wrapping_sub(b'0');
+    if ![0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19].iter().fold(true, |all, at| all & (digit(*at) < 10)) {
+        return None;
+    }
+    let two = |at: usize| u32::from(10 * digit(at) + digit(at + 1));
+    let local = civil_second(i64::from(two(7) * 100 + two(9)), month, two(0), two(12), two(15), two(18))?;
     let (offset, used) = parse_offset(&b[21..])?;
     (used == 5).then(|| Stamp {
         millis: (local - i64::from(offset) * 60) * 1000,

@@ -113,19 +113,22 @@ fn blocks(steps: &Steps, masked: &[Range<usize>]) -> (f64, Vec<(f64, f64)>) {
 
 fn sums(steps: &Steps, masked: &[Range<usize>], count: f64) -> Vec<(f64, f64)> {
     let length = steps.seconds() / count;
-    let mut sums = vec![(0.0, 0.0); count as usize];
+    // Counts are whole numbers: summed as such they cost half.
+    let mut sums = vec![(0u64, 0u64); count as usize];
     // Steps come in order. A division is what they cost most, so one is made only where the block may be another; the
-    // margin is far above what the division rounds by.
-    let (mut at, mut from, mut until) = (0, f64::INFINITY, 0.0);
+    // margin is far above what the division rounds by. Places are doubled, for the middle of a step may be a half.
+    let (mut at, mut from, mut until) = (0, i64::MAX, 0);
     let mut add = |part: &[Step]| {
         for s in part {
-            let middle = s.first.saturating_sub(steps.origin).max(0) as f64 + f64::from(s.span) / 2.0;
-            if middle < from || middle >= until {
+            let into = s.first.saturating_sub(steps.origin).clamp(0, i64::MAX / 4);
+            let doubled = 2 * into + i64::from(s.span);
+            if doubled < from || doubled >= until {
+                let middle = into as f64 + f64::from(s.span) / 2.0;
                 at = ((middle / length) as usize).min(sums.len() - 1);
-                (from, until) = (middle, (at + 1) as f64 * length * (1.0 - 1e-9));
+                (from, until) = (doubled, (2.0 * (at + 1) as f64 * length * (1.0 - 1e-9)) as i64);
             }
-            sums[at].0 += s.requests();
-            sums[at].1 += f64::from(s.failed);
+            sums[at].0 += u64::from(s.good) + u64::from(s.failed);
+            sums[at].1 += u64::from(s.failed);
         }
     };
     let mut from = 0;
@@ -134,7 +137,7 @@ fn sums(steps: &Steps, masked: &[Range<usize>], count: f64) -> Vec<(f64, f64)> {
         from = run.end;
     }
     add(&steps.list[from..]);
-    sums
+    sums.into_iter().map(|(n, k)| (n as f64, k as f64)).collect()
 }
 
 /// Ratio of sums over the best `part` of the blocks that have requests.
@@ -172,12 +175,11 @@ pub(crate) fn dispersion(steps: &Steps, masked: &[Range<usize>], baseline: &Base
     best.min(30.0)
 }
 
-fn unmasked<'a>(steps: &'a Steps, masked: &'a [Range<usize>]) -> impl Iterator<Item = &'a Step> {
-    let mut runs = masked.iter().peekable();
-    steps.list.iter().enumerate().filter_map(move |(i, s)| {
-        while runs.next_if(|r| r.end <= i).is_some() {}
-        runs.peek().is_none_or(|r| i < r.start).then_some(s)
-    })
+/// The steps outside the masked ones, which stand in order.
+pub(crate) fn unmasked<'a>(steps: &'a Steps, masked: &'a [Range<usize>]) -> impl Iterator<Item = &'a Step> {
+    let starts = std::iter::once(0).chain(masked.iter().map(|r| r.end));
+    let ends = masked.iter().map(|r| r.start).chain([steps.list.len()]);
+    starts.zip(ends).flat_map(|(from, to)| steps.list.get(from..to).unwrap_or_default())
 }
 
 /// So many failures may be one client's.

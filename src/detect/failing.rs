@@ -84,8 +84,12 @@ pub(crate) fn anomalies<T: Ticks>(
         let phases = judge(steps, &settled, &settled.segments[from..at], &wobble, options);
         cut(steps, phases, &mut parts, &mut found.remarks);
     }
-    contrast(steps, &settled, &mut parts, &mut found.remarks);
-    let doubtful = bunched(steps, &settled, &mut parts);
+    let mut doubtful = Vec::new();
+    if !parts.is_empty() {
+        let outside = Outside::new(steps, &parts);
+        contrast(steps, &settled, &outside, &mut parts, &mut found.remarks);
+        doubtful = bunched(steps, &settled, &outside, &mut parts);
+    }
     let mut apart = Detection::default();
     for part in &doubtful {
         finish(ticks, steps, excused, &settled, part, options, &mut apart);
@@ -221,11 +225,13 @@ fn remark(steps: &Steps, phases: &[Phase], reason: Reason) -> Remark {
 }
 
 /// It must stand out from what happened right before and after, other findings left out.
-fn contrast(steps: &Steps, settled: &Settled, parts: &mut Vec<Vec<Phase>>, remarks: &mut Vec<Remark>) {
-    if parts.is_empty() {
-        return;
-    }
-    let outside = Outside::new(steps, parts);
+fn contrast(
+    steps: &Steps,
+    settled: &Settled,
+    outside: &Outside,
+    parts: &mut Vec<Vec<Phase>>,
+    remarks: &mut Vec<Remark>,
+) {
     parts.retain(|part| {
         let hull = hull(part);
         let (n0, k0) = outside.around(steps, &hull);
@@ -245,12 +251,16 @@ fn contrast(steps: &Steps, settled: &Settled, parts: &mut Vec<Vec<Phase>>, remar
 /// Takes out what one client's retries could be, as far as counts tell: a partial failure must be twice as large as the
 /// largest ordinary bunch of failures of this log (sizes of bunches have a tail that no variance shows), and failures
 /// beyond the requests that usually come in such a time bring no evidence.
-fn bunched(steps: &Steps, settled: &Settled, parts: &mut Vec<Vec<Phase>>) -> Vec<Vec<Phase>> {
+fn bunched(
+    steps: &Steps,
+    settled: &Settled,
+    outside: &Outside,
+    parts: &mut Vec<Vec<Phase>>,
+) -> Vec<Vec<Phase>> {
     if parts.is_empty() {
         return Vec::new();
     }
     let largest = baseline::largest_bunch(steps, &settled.runs).unwrap_or(0.0);
-    let outside = Outside::new(steps, parts);
     let stands = |part: &Vec<Phase>| {
         let (n, k) = part.iter().fold((0.0, 0.0), |(n, k), p| (n + p.requests, k + p.failed));
         let hull = hull(part);

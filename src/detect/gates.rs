@@ -3,7 +3,7 @@
 //! Significance alone drowns people (the field lesson of Hunter and Otava): with enough requests any drift is
 //! significant. These are the gates that need no client addresses; the vetoes that do belong to the inspection.
 
-use super::baseline::Baseline;
+use super::baseline::{Baseline, unmasked};
 use super::steps::Steps;
 use crate::stats::{MAD_TO_SD, logit, median};
 use std::ops::Range;
@@ -64,14 +64,15 @@ impl Wobble {
     ) {
         let count = (steps.seconds() / length) as usize + 1;
         let mut sums = vec![(0.0f32, 0.0f32); count];
-        let mut runs = masked.iter().peekable();
-        for (i, s) in steps.list.iter().enumerate() {
-            while runs.next_if(|r| r.end <= i).is_some() {}
-            if runs.peek().is_some_and(|r| i >= r.start) {
-                continue;
+        // Steps come in order: a division only where the block may be another, with a margin for what it rounds by.
+        let (mut at, mut from, mut until) = (0, i64::MAX, 0);
+        for s in unmasked(steps, masked) {
+            let into = s.first.saturating_sub(steps.origin).max(0);
+            if into < from || into >= until {
+                at = ((into as f64 / length) as usize).min(count - 1);
+                (from, until) = (into, ((at + 1) as f64 * length * (1.0 - 1e-9)) as i64);
             }
-            let at = (s.first.saturating_sub(steps.origin).max(0) as f64 / length) as usize;
-            let sum = &mut sums[at.min(count - 1)];
+            let sum = &mut sums[at];
             sum.0 += s.requests() as f32;
             sum.1 += s.failed as f32;
         }

@@ -65,6 +65,8 @@ pub trait Ticks {
 
 /// What is made of ticks, and can take several clean seconds as one.
 pub trait Fold {
+    /// Whether runs must not hold a pause of [`Run::PAUSE`] seconds or more, and tell their longest.
+    const CLOSE: bool = false;
     /// A run must end before this second.
     fn until(&self) -> Second;
     /// Seconds of nothing but successes: the first of the two sums.
@@ -86,6 +88,8 @@ pub fn fold_timeline(
     struct Folding<'a, F, T>(&'a mut F, T);
 
     impl<F: Fold, T: Fn(Sums) -> Tick> Walker for Folding<'_, F, T> {
+        const CLOSE: bool = F::CLOSE;
+
         #[inline]
         fn until(&self) -> Second {
             self.0.until()

@@ -450,6 +450,8 @@ impl<L: FnMut(Option<Second>, Option<Second>, usize, Second, Second)> Gaps<'_, L
 }
 
 impl<L: FnMut(Option<Second>, Option<Second>, usize, Second, Second)> Fold for Gaps<'_, L> {
+    const CLOSE: bool = true;
+
     #[inline]
     fn until(&self) -> Second {
         // The pauses of a run may be longer than what is looked at here.

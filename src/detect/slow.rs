@@ -48,6 +48,8 @@ struct Arrivals<'a> {
     span: Window,
     /// Seconds between arrival and line, by bucket.
     waited: [i64; BUCKETS],
+    /// The first bucket of requests that arrived in another second than that of their line.
+    waiting: usize,
     /// What a request counts as, by bucket: all bits set where it counts.
     counts: [Timed; BUCKETS],
 }
@@ -69,16 +71,31 @@ impl<'a> Arrivals<'a> {
                 if counted { u32::MAX } else { 0 }
             })
         };
-        Self { timeline, span, waited: std::array::from_fn(waited), counts: std::array::from_fn(counts) }
+        Self {
+            timeline,
+            span,
+            waited: std::array::from_fn(waited),
+            waiting: (0..BUCKETS).find(|b| waited(*b) > 0).unwrap_or(BUCKETS),
+            counts: std::array::from_fn(counts),
+        }
     }
 
     /// Visits the seconds of `window` in which a timed request arrived, in order.
     fn each(&self, window: Window, visit: impl FnMut(Second, Timed)) {
         let window = Window { start: window.start.max(self.span.start), end: window.end.min(self.span.end) };
         let wide = Window { start: window.start, end: window.end.saturating_add(REACH) };
-        let seconds = [[0; 1 + LOOKS.len()]; RING];
-        let mut ring = Ring { arrivals: self, end: window.end, seconds, oldest: window.start, now: 0, visit };
+        let none = [0; 1 + LOOKS.len()];
+        let mut ring = Ring {
+            arrivals: self,
+            end: window.end,
+            seconds: [none; RING],
+            oldest: window.start,
+            now: 0,
+            at_once: none,
+            visit,
+        };
         self.timeline.each_timing(wide, &mut ring);
+        ring.close();
         ring.flush(window.end);
     }
 
@@ -86,9 +103,11 @@ impl<'a> Arrivals<'a> {
     fn steps(&self, looks: usize) -> Vec<Steps> {
         let mut steps = vec![Steps::new(self.span); looks];
         self.each(self.span, |second, timed| {
-            for (steps, slow) in steps.iter_mut().zip(&timed[1..]) {
+            let [all, slow @ ..] = timed;
+            for (i, steps) in steps.iter_mut().enumerate() {
+                let slow = slow.get(i).copied().unwrap_or(0);
                 steps.busy += 1;
-                steps.push(second, timed[0].saturating_sub(*slow), *slow);
+                steps.push(second, all.saturating_sub(slow), slow);
             }
         });
         steps.iter_mut().for_each(Steps::close);
@@ -104,6 +123,8 @@ struct Ring<'a, F> {
     seconds: [Timed; RING],
     oldest: Second,
     now: Second,
+    /// Those of the second at hand that arrived in it: nearly all, and summed here before they go to its place.
+    at_once: Timed,
     visit: F,
 }
 
@@ -129,22 +150,43 @@ impl<F: FnMut(Second, Timed)> Ring<'_, F> {
     }
 }
 
+impl<F: FnMut(Second, Timed)> Ring<'_, F> {
+    /// Adds what arrived in the second at hand.
+    #[inline]
+    fn close(&mut self) {
+        if self.now >= self.oldest {
+            add(&mut self.seconds[slot(self.now)], self.at_once);
+        }
+        self.at_once = [0; 1 + LOOKS.len()];
+    }
+}
+
+/// Written out for four lanes at once. Four thousand million requests in one second are no log's.
+#[inline]
+fn add(sums: &mut Timed, [n, x, y, z]: Timed) {
+    let [all, a, b, c] = *sums;
+    *sums = [all.wrapping_add(n), a.wrapping_add(x), b.wrapping_add(y), c.wrapping_add(z)];
+}
+
 impl<F: FnMut(Second, Timed)> Timings for Ring<'_, F> {
     #[inline]
     fn second(&mut self, second: Second) {
+        self.close();
         self.now = second;
         self.flush(second.saturating_sub(REACH));
     }
 
     #[inline]
     fn bucket(&mut self, bucket: usize, n: u32) {
+        let [all, x, y, z] = self.arrivals.counts[bucket];
+        let counts = [n & all, n & x, n & y, n & z];
+        if bucket < self.arrivals.waiting {
+            add(&mut self.at_once, counts);
+            return;
+        }
         let arrived = self.now - self.arrivals.waited[bucket];
         if arrived >= self.oldest {
-            // Written out for four lanes at once. Four thousand million requests in one second are no log's.
-            let sums = &mut self.seconds[slot(arrived)];
-            let ([all, a, b, c], [_, x, y, z]) = (*sums, self.arrivals.counts[bucket]);
-            let add = |sum: u32, counts: u32| sum.wrapping_add(n & counts);
-            *sums = [all.wrapping_add(n), add(a, x), add(b, y), add(c, z)];
+            add(&mut self.seconds[slot(arrived)], counts);
         }
     }
 }
@@ -173,14 +215,26 @@ impl Ticks for Slow<'_> {
 struct Blocks {
     sums: Vec<Latencies>,
     length: i64,
+    /// The block at hand and the second it ends before.
+    sum: Latencies,
     at: usize,
     end: Second,
+}
+
+impl Blocks {
+    /// Puts the block at hand to its place.
+    fn close(&mut self) {
+        for (sum, n) in self.sums[self.at].iter_mut().zip(std::mem::replace(&mut self.sum, [0; BUCKETS])) {
+            *sum = sum.saturating_add(n);
+        }
+    }
 }
 
 impl Timings for Blocks {
     #[inline]
     fn second(&mut self, second: Second) {
         while second >= self.end && self.at < BLOCKS as usize {
+            self.close();
             self.at += 1;
             self.end = self.end.saturating_add(self.length);
         }
@@ -188,7 +242,7 @@ impl Timings for Blocks {
 
     #[inline]
     fn bucket(&mut self, bucket: usize, n: u32) {
-        let sum = &mut self.sums[self.at][bucket];
+        let sum = &mut self.sum[bucket];
         *sum = sum.saturating_add(n);
     }
 }
@@ -196,8 +250,10 @@ impl Timings for Blocks {
 fn blocks(timeline: &Timeline, span: Window) -> Vec<Latencies> {
     let length = (span.end - span.start).div_euclid(BLOCKS).max(1);
     let sums = vec![[0; BUCKETS]; BLOCKS as usize + 1];
-    let mut blocks = Blocks { sums, length, at: 0, end: span.start.saturating_add(length) };
+    let end = span.start.saturating_add(length);
+    let mut blocks = Blocks { sums, length, sum: [0; BUCKETS], at: 0, end };
     timeline.each_timing(span, &mut blocks);
+    blocks.close();
     blocks.sums
 }
 

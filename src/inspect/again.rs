@@ -8,11 +8,12 @@
 use super::host::Host;
 use crate::detect::{Tick, Ticks};
 use crate::format::record::AccessRecord;
-use crate::reading::{self, Role};
+use crate::reading::{self, Requests, Role};
 use crate::report::Evidence;
 use crate::scan::{Dimension, hash, last_peer, template};
 use crate::time::{Second, Window};
 use crate::timeline::{Class, Classes};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
@@ -68,6 +69,8 @@ pub(super) struct Answer {
     /// Where its line stands.
     file: u32,
     byte: u64,
+    /// Its tries at upstream peers in [`Look::tries`]: the first of them, and how many.
+    tries: (u32, u32),
 }
 
 impl Answer {
@@ -106,7 +109,7 @@ pub(super) struct Look {
     /// Tries at upstream peers, several a request where it was retried.
     pub(super) tries: Vec<Try>,
     /// The texts behind hashes and keys.
-    texts: HashMap<u64, Box<str>, BuildHasherDefault<Mixed>>,
+    texts: ByKey<Box<str>>,
     /// The candidate.
     pub(super) inside: Window,
     /// What was looked at.
@@ -115,12 +118,17 @@ pub(super) struct Look {
     pub(super) complete: bool,
     /// Who asks all the time.
     pub(super) usual: Rc<Usual>,
+    /// File, byte and index of each answer, sorted.
+    places: Vec<(u32, u64, u32)>,
 }
 
 /// The keys of texts are hashes already, and a look holds few enough of them: to hash them again with a secret was half
 /// of what a request cost here.
 #[derive(Debug, Default)]
-struct Mixed(u64);
+pub(super) struct Mixed(u64);
+
+/// By hash or key.
+pub(super) type ByKey<T> = HashMap<u64, T, BuildHasherDefault<Mixed>>;
 
 impl Hasher for Mixed {
     fn finish(&self) -> u64 {
@@ -141,7 +149,14 @@ impl Hasher for Mixed {
 
 impl Look {
     /// Reads the requests inside a stretch and `reach` seconds around it. `None` where they cannot be read again.
-    fn around(host: &Host<'_>, inside: Window, reach: i64, most: u64, usual: &Rc<Usual>) -> Option<Self> {
+    /// What `made` has read is not read again: looks at one stretch overlap.
+    fn around<'l>(
+        host: &Host<'_>,
+        (inside, reach): (Window, i64),
+        most: u64,
+        usual: &Rc<Usual>,
+        made: impl Iterator<Item = &'l Self>,
+    ) -> Option<Self> {
         let readable = |i: &&usize| {
             let read = &host.reads[**i];
             read.reading.role == Role::Access && reading::can_be_read_again(read)
@@ -180,41 +195,59 @@ impl Look {
         let mut look = Self {
             answers: Vec::new(),
             tries: Vec::new(),
-            texts: HashMap::default(),
+            texts: ByKey::default(),
             inside,
             span,
             complete,
             usual: Rc::clone(usual),
+            places: Vec::new(),
         };
+        // A page that is written again and again while the list grows is a page that has to be cleared.
+        look.answers.reserve(if complete { requests(host, span) as usize } else { 0 });
+        let made: Vec<&Self> = made.filter(|l| l.span.overlaps(span)).collect();
         for file in files {
-            look.read(host, file, &parts);
+            look.read(host, file, &parts, &made);
         }
         look.answers.sort_by_key(|a| (a.second, a.file, a.byte));
+        look.places = look.answers.iter().zip(0..).map(|(a, i)| (a.file, a.byte, i)).collect();
+        look.places.sort_unstable();
         Some(look)
     }
 
-    fn read(&mut self, host: &Host<'_>, file: usize, parts: &[(Window, bool)]) {
+    fn read(&mut self, host: &Host<'_>, file: usize, parts: &[(Window, bool)], made: &[&Self]) {
         let read = &host.reads[file];
-        let mut room = Vec::new();
-        let (span, complete) = (self.span, self.complete);
-        let mut answers = std::mem::take(&mut self.answers);
         let site = read.reading.plan.site.as_deref();
-        let mut visit = |byte: u64, record: &AccessRecord<'_>, second: Second| {
-            answers.extend(self.answer(record, site, (file, byte), second, &mut room));
-        };
-        if complete {
-            reading::each_request_between(read, span.start..span.end, &mut visit);
-        } else {
-            for &(part, whole) in parts {
-                let range = part.start..part.end;
-                if whole {
-                    reading::each_request_between(read, range, &mut visit);
-                } else {
-                    reading::some_requests_between(read, range, (PLACES, EACH), &mut visit);
-                }
+        let whole = [(self.span, true)];
+        for &(part, all) in if self.complete { &whole[..] } else { parts } {
+            let range = part.start..part.end;
+            let mut reader = Reader { look: self, made, file, site, part, room: Vec::new() };
+            if all {
+                reading::each_request_between(read, range, &mut reader);
+            } else {
+                reading::some_requests_between(read, range, (PLACES, EACH), &mut reader);
             }
         }
-        self.answers = answers;
+    }
+
+    /// The answer whose line stands at a byte of a file.
+    fn at(&self, file: usize, byte: u64) -> Option<&Answer> {
+        let place = self.places.binary_search_by_key(&(file as u32, byte), |p| (p.0, p.1)).ok()?;
+        self.answers.get(self.places[place].2 as usize)
+    }
+
+    /// Takes an answer over from another look.
+    fn take(&mut self, from: &Self, answer: &Answer) {
+        let first = self.tries.len() as u32;
+        let (start, n) = answer.tries;
+        let tries = from.tries.iter().skip(start as usize).take(n as usize);
+        self.tries.extend(tries);
+        let peers = self.tries[first as usize..].iter().map(|t| t.peer);
+        for key in answer.names.into_iter().filter(|key| *key != 0).chain([answer.client]).chain(peers) {
+            if let (Entry::Vacant(slot), Some(text)) = (self.texts.entry(key), from.texts.get(&key)) {
+                slot.insert(text.clone());
+            }
+        }
+        self.answers.push(Answer { tries: (first, n), ..*answer });
     }
 
     fn answer(
@@ -248,6 +281,7 @@ impl Look {
             self.texts.entry(key).or_insert_with(|| String::from_utf8_lossy(text).into());
         }
         let second = if failed { arrived.div_euclid(1000) } else { end };
+        let first = self.tries.len() as u32;
         for (peer, passed_over) in record.upstream_addr.into_iter().flat_map(peers) {
             let key = Dimension::Peer.key(peer);
             self.texts.entry(key).or_insert_with(|| String::from_utf8_lossy(peer).into());
@@ -266,6 +300,7 @@ impl Look {
             names: named.map(|n| n.map_or(0, |n| n.0)),
             file: file as u32,
             byte,
+            tries: (first, self.tries.len() as u32 - first),
         })
     }
 
@@ -300,6 +335,35 @@ impl Look {
     }
 }
 
+/// Reads a part of a look.
+struct Reader<'a> {
+    look: &'a mut Look,
+    /// Looks that may have read the same lines.
+    made: &'a [&'a Look],
+    file: usize,
+    /// The site whose log it is, where its name says so.
+    site: Option<&'a [u8]>,
+    part: Window,
+    room: Vec<u8>,
+}
+
+impl Requests for Reader<'_> {
+    fn visit(&mut self, byte: u64, record: &AccessRecord<'_>, second: Second) {
+        let answer = self.look.answer(record, self.site, (self.file, byte), second, &mut self.room);
+        self.look.answers.extend(answer);
+    }
+
+    fn has(&mut self, byte: u64) -> bool {
+        let known = self.made.iter().find_map(|look| Some((*look, look.at(self.file, byte)?)));
+        if let Some((look, answer)) = known
+            && self.part.contains(answer.ended)
+        {
+            self.look.take(look, answer);
+        }
+        known.is_some()
+    }
+}
+
 /// The looks that were made at one host's requests.
 #[derive(Debug, Default)]
 pub struct Looks {
@@ -331,13 +395,13 @@ impl Looks {
 
     fn made(&mut self, host: &Host<'_>, inside: Window, reach: i64, most: Option<u64>) -> Option<&Look> {
         let usual = self.usual(host);
-        let kept = &mut self.kept;
-        let made = self.made.entry((inside, reach)).or_insert_with(|| {
-            let look = most.and_then(|n| Look::around(host, inside, reach, n, &usual));
-            *kept += look.as_ref().map_or(0, |l| l.answers.len() as u64);
-            look
-        });
-        made.as_ref()
+        if !self.made.contains_key(&(inside, reach)) {
+            let made = self.made.values().flatten();
+            let look = most.and_then(|n| Look::around(host, (inside, reach), n, &usual, made));
+            self.kept += look.as_ref().map_or(0, |l| l.answers.len() as u64);
+            self.made.insert((inside, reach), look);
+        }
+        self.made.get(&(inside, reach))?.as_ref()
     }
 
     /// Who asks, from some requests spread over the log; empty where no place can be looked up.
@@ -364,7 +428,7 @@ impl Looks {
 /// How many requests each client made.
 #[derive(Debug, Default)]
 pub(super) struct Usual {
-    by_client: HashMap<u64, u64, BuildHasherDefault<Mixed>>,
+    by_client: ByKey<u64>,
     all: u64,
 }
 

@@ -97,6 +97,8 @@ struct Sums<'c> {
 }
 
 impl Walker for Sums<'_> {
+    const CLOSE: bool = false;
+
     fn until(&self) -> Second {
         self.end
     }

@@ -5,11 +5,10 @@
 //! those who hardly ask: a limit for each client never meets them (`ngx_http_limit_req_module.c`: the first request of a
 //! key is always passed).
 
-use super::again::{Answer, Look, Looks};
+use super::again::{Answer, ByKey, Look, Looks};
 use super::host::{Counted, Host};
 use crate::detect::{self, Detection, Options, Reason, Tick, Ticks};
 use crate::time::Window;
-use std::collections::HashMap;
 
 /// Stretches looked at, the longest first.
 const CANDIDATES: usize = 8;
@@ -63,7 +62,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
 }
 
 fn hits_the_public(look: &Look) -> bool {
-    let mut asked: HashMap<u64, (u32, bool)> = HashMap::new();
+    let mut asked: ByKey<(u32, bool)> = ByKey::default();
     for x in look.inside().filter(|x: &&Answer| x.failed || x.good()) {
         let counts = asked.entry(x.client).or_default();
         counts.0 += 1;

@@ -5,7 +5,7 @@
 //! good answers to them are lacking. What scanners ask for never was; passwords that are tried at a login leave those
 //! who know theirs alone; and one client's tour through old links is one client's.
 
-use super::again::{Answer, Look, Looks};
+use super::again::{Answer, ByKey, Look, Looks};
 use super::host::Host;
 use super::incident::window;
 use super::one_client;
@@ -15,7 +15,7 @@ use crate::report::Finding;
 use crate::scan::Dimension;
 use crate::time::Window;
 use crate::timeline::{Class, Classes, Sums, Timeline};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Rises of missing answers that are looked at, the most evident first.
 const CANDIDATES: usize = 12;
@@ -80,10 +80,10 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
 }
 
 /// What was known of a path or a family of paths outside the candidate: good answers, missing ones.
-type Known = HashMap<u64, (u32, u32)>;
+type Known = ByKey<(u32, u32)>;
 
 fn known(look: &Look, key: impl Fn(&Answer) -> u64) -> Known {
-    let mut known = Known::new();
+    let mut known = Known::default();
     for a in look.outside() {
         let counts = known.entry(key(a)).or_default();
         counts.0 += u32::from(a.good());

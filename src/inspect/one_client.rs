@@ -6,7 +6,7 @@
 //! clients met and such pages gave is taken out, and the rest is looked at again. Where the error log proves that the
 //! server was at fault, or where a few addresses (balancers') stand for all clients, nothing is taken out.
 
-use super::again::{Answer, Look, Looks, Usual};
+use super::again::{Answer, ByKey, Look, Looks, Usual};
 use super::host::Host;
 use super::incident::window;
 use crate::clock;
@@ -15,7 +15,7 @@ use crate::report::Finding;
 use crate::scan::Dimension;
 use crate::stats::excess_nats;
 use crate::time::{Second, Window};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// A client with this share of what is bad is taken out.
 const MUCH: f64 = 0.4;
@@ -118,7 +118,7 @@ fn stand_for_many(look: &Look, clients: &[u64]) -> bool {
 
 /// Clients that own much of what is bad, the worst first, with their counts: none that stands for many.
 pub(super) fn worst(look: &Look, bad: impl Fn(&Answer) -> bool) -> Vec<(u64, u64)> {
-    let mut by_client: HashMap<u64, u64> = HashMap::new();
+    let mut by_client: ByKey<u64> = ByKey::default();
     for a in look.inside().filter(|a| bad(a)) {
         *by_client.entry(a.client).or_default() += 1;
     }
@@ -150,7 +150,7 @@ enum Left {
 
 /// The clients that met what is bad, if they are too few to be a public.
 fn few(look: &Look, bad: Bad) -> Option<Vec<(u64, u64)>> {
-    let mut met: HashMap<u64, u64> = HashMap::new();
+    let mut met: ByKey<u64> = ByKey::default();
     for (x, _) in bad.inside(look).filter(|x| x.1) {
         *met.entry(x.client).or_default() += 1;
     }
@@ -163,7 +163,7 @@ fn few(look: &Look, bad: Bad) -> Option<Vec<(u64, u64)>> {
 /// always so or that nobody else asks for; while the others work.
 fn never_works(look: &Look, bad: Bad) -> Option<(u64, u64)> {
     let page = |x: &Answer| x.names[Dimension::Endpoint as usize];
-    let mut inside: HashMap<u64, (u64, u64)> = HashMap::new();
+    let mut inside: ByKey<(u64, u64)> = ByKey::default();
     for (x, is_bad) in bad.inside(look) {
         let counts = inside.entry(page(x)).or_default();
         *(if is_bad { &mut counts.0 } else { &mut counts.1 }) += 1;
@@ -344,7 +344,7 @@ fn met_by_several(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
 
 /// Whether each client taken as one witness, and what it met as one event, the evidence is still enough.
 fn several(look: &Look, a: &Anomaly, bad: Bad) -> bool {
-    let mut asked: HashMap<u64, bool> = HashMap::new();
+    let mut asked: ByKey<bool> = ByKey::default();
     for (x, is_bad) in bad.inside(look) {
         *asked.entry(x.client).or_default() |= is_bad;
     }

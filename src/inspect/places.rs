@@ -3,11 +3,10 @@
 //! Each name is measured against its own usual share. When nearly all names that could show it are hit, or those hit
 //! hold nearly all traffic, it is everything; else the dimension that needs the fewest names tells it best.
 
-use super::again::{Answer, Look};
+use super::again::{Answer, ByKey, Look};
 use crate::report::Scope;
 use crate::scan::Dimension;
 use crate::stats::excess_nats;
-use std::collections::HashMap;
 
 /// Nats that a name's excess must bring, and by which it is divided: requests hang together.
 const NATS: f64 = 7.0;
@@ -33,7 +32,7 @@ struct Sums {
 
 /// The names of one dimension that are hit; `None` when it is everything, or cannot be told.
 fn hit(look: &Look, dimension: Dimension, bad: &dyn Fn(&Answer) -> bool) -> Option<Vec<u64>> {
-    let mut sums: HashMap<u64, Sums> = HashMap::new();
+    let mut sums: ByKey<Sums> = ByKey::default();
     for (a, inside) in look.inside().map(|a| (a, true)).chain(look.outside().map(|a| (a, false))) {
         let is_bad = bad(a);
         if !is_bad && !a.good() {

@@ -1,14 +1,13 @@
 //! Each virtual host, endpoint and peer against its own traffic, and whether one client stands out: from the requests
 //! that were read again.
 
-use super::again::{Answer, Look};
+use super::again::{Answer, ByKey, Look};
 use super::{shown, stalled};
 use crate::clock;
 use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::{Context, MadeOf, Place, PlaceKind};
 use crate::scan::Dimension;
 use crate::time::Second;
-use std::collections::HashMap;
 
 /// Places named of each kind: those that failed most, and those with the most traffic that did not.
 const FAILED: usize = 6;
@@ -75,7 +74,7 @@ struct Sums {
 
 /// The places of one kind; none where there are not several to tell apart.
 fn of_kind(look: &Look, kind: PlaceKind, seen: impl Iterator<Item = (u64, Second, bool)>) -> Vec<Place> {
-    let mut sums: HashMap<u64, Sums> = HashMap::new();
+    let mut sums: ByKey<Sums> = ByKey::default();
     for (key, second, bad) in seen {
         let s = sums.entry(key).or_default();
         if look.inside.contains(second) {
@@ -120,7 +119,7 @@ fn of_kind(look: &Look, kind: PlaceKind, seen: impl Iterator<Item = (u64, Second
 
 /// Whether one client made an uncommon part of the requests.
 fn busiest(look: &Look) -> Option<String> {
-    let mut clients: HashMap<u64, (u64, u64)> = HashMap::new();
+    let mut clients: ByKey<(u64, u64)> = ByKey::default();
     let (mut n, mut n0) = (0u64, 0u64);
     for Answer { client, second, .. } in &look.answers {
         let counts = clients.entry(*client).or_default();

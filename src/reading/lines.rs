@@ -68,12 +68,24 @@ pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMu
     });
 }
 
-/// Visits each request of a file whose line was written inside `range` of seconds: byte of the line, request, second.
-pub fn each_request_between(
-    read: &Read,
-    range: Range<Second>,
-    visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
-) {
+/// What is given requests: byte of the line, request, second.
+pub trait Requests {
+    /// Takes one.
+    fn visit(&mut self, byte: u64, record: &AccessRecord<'_>, second: Second);
+    /// Whether the line at `byte` need not be read, for what it says is known.
+    fn has(&mut self, _byte: u64) -> bool {
+        false
+    }
+}
+
+impl<F: FnMut(u64, &AccessRecord<'_>, Second)> Requests for F {
+    fn visit(&mut self, byte: u64, record: &AccessRecord<'_>, second: Second) {
+        self(byte, record, second);
+    }
+}
+
+/// Visits each request of a file whose line was written inside `range` of seconds.
+pub fn each_request_between(read: &Read, range: Range<Second>, visit: &mut dyn Requests) {
     let mut room = Vec::new();
     each_line(read, range.clone(), &mut |byte, line| request(read, line, byte, &range, &mut room, visit));
 }
@@ -84,7 +96,7 @@ pub fn some_requests_between(
     read: &Read,
     range: Range<Second>,
     (places, each): (usize, usize),
-    visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
+    visit: &mut dyn Requests,
 ) {
     let inside: Vec<&Block> =
         read.scan.blocks.iter().filter(|b| b.first < range.end && b.last >= range.start).collect();
@@ -118,8 +130,11 @@ fn request(
     byte: u64,
     range: &Range<Second>,
     room: &mut Vec<u8>,
-    visit: &mut dyn FnMut(u64, &AccessRecord<'_>, Second),
+    visit: &mut dyn Requests,
 ) {
+    if visit.has(byte) {
+        return;
+    }
     let plan = &read.reading.plan;
     // A block holds many lines of other seconds, and to read a line as a whole costs ten times as much as its stamp.
     if let Some(second) = plan.stamp(line)
@@ -135,7 +150,7 @@ fn request(
         && let Some(second) = record.time.map(Stamp::second).filter(|s| range.contains(s))
         && plan.exclude.as_ref().is_none_or(|e| e.of_request(&record).is_none())
     {
-        visit(byte, &record, second);
+        visit.visit(byte, &record, second);
     }
 }
 

@@ -139,6 +139,9 @@ pub(crate) struct Scanner<'p> {
     pub(super) run: Run,
     pub(super) errors: super::errors::ErrorRun,
     collected: Collected,
+    /// Seconds that carry the offset at hand and are not yet in the stretches below: one of them and not three is
+    /// looked after at every new second.
+    fresh: Stretch,
     /// Seconds in the current block of the index.
     block: Stretch,
     block_start: u64,
@@ -171,6 +174,7 @@ impl<'p> Scanner<'p> {
             },
             errors: super::errors::ErrorRun::default(),
             collected: Collected::default(),
+            fresh: Stretch::default(),
             block: Stretch::default(),
             block_start: 0,
             inside: Stretch::default(),
@@ -280,6 +284,7 @@ impl<'p> Scanner<'p> {
 
     /// Closes the current run and turns what was collected into pages.
     fn settle(&mut self) {
+        self.gather();
         self.close_run();
         self.close_error_run();
         self.out.timeline.absorb(&mut self.collected);
@@ -292,7 +297,20 @@ impl<'p> Scanner<'p> {
         self.close_offset();
     }
 
+    /// Adds the fresh seconds to the stretches they belong to.
+    fn gather(&mut self) {
+        let Some((first, last)) = self.fresh.take() else { return };
+        for second in [first, last] {
+            self.block.add(second);
+            self.under_offset.add(second);
+            if self.window == Window::ALL {
+                self.inside.add(second);
+            }
+        }
+    }
+
     fn close_offset(&mut self) {
+        self.gather();
         if let (Some(offset), Some((first, last))) = (self.offset.take(), self.under_offset.take()) {
             self.out.saw_offset(offset, first, last);
         }
@@ -321,6 +339,7 @@ impl<'p> Scanner<'p> {
 
     #[inline(never)]
     fn close_block(&mut self, end: u64) {
+        self.gather();
         if let Some((first, last)) = self.block.take() {
             self.out.blocks.push(Block { start: self.block_start, end, first, last });
             // The next lines carry the same second until they say otherwise.
@@ -337,6 +356,14 @@ impl<'p> Scanner<'p> {
     fn close_run(&mut self) {
         let run = &mut self.run;
         run.lines = 0;
+        // What nearly every second of a quiet log is.
+        let ok = run.counts[Class::Ok as usize];
+        if run.touched == 0 && run.inside && only_ok(&run.counts) && self.collected.count_few(run.second, ok)
+        {
+            self.out.requests += u64::from(ok);
+            run.counts[Class::Ok as usize] = 0;
+            return;
+        }
         let lines = if only_ok(&run.counts) {
             u32::from(run.counts[Class::Ok as usize])
         } else {
@@ -362,15 +389,11 @@ impl<'p> Scanner<'p> {
     }
 
     /// The next lines carry another second.
-    #[inline]
     pub(super) fn turn(&mut self, second: Second) {
         if second == self.run.second {
             return;
         }
-        self.close_run();
-        self.run.second = second;
-        self.run.inside = self.window.contains(second);
-        self.run.sighting = Sighting::Unasked;
+        self.shift(second);
         self.block.add(second);
         if self.run.inside {
             self.inside.add(second);
@@ -380,8 +403,22 @@ impl<'p> Scanner<'p> {
     /// The next lines carry another second, and the offset that was named last.
     #[inline]
     pub(super) fn turn_under_offset(&mut self, second: Second) {
-        self.under_offset.add(second);
-        self.turn(second);
+        self.fresh.add(second);
+        if second == self.run.second {
+            return;
+        }
+        self.shift(second);
+        if self.run.inside && self.window != Window::ALL {
+            self.inside.add(second);
+        }
+    }
+
+    #[inline]
+    fn shift(&mut self, second: Second) {
+        self.close_run();
+        self.run.second = second;
+        self.run.inside = self.window.contains(second);
+        self.run.sighting = Sighting::Unasked;
     }
 
     /// A line of this second lies in the current block of the index.

@@ -2,8 +2,8 @@
 
 use super::counts::{CountStream, FailedStream};
 use super::latency::LatencyStream;
-use super::stream::{Stream, absorb_stream, add_stream, write_varint};
-use super::{BUCKETS, CLASSES, PAGE_BITS, Timeline};
+use super::stream::{Row, Stream, VARINT, absorb_stream, add_stream};
+use super::{BUCKETS, CLASSES, Class, PAGE_BITS, Timeline};
 use crate::time::Second;
 
 /// What a scan collects before it becomes pages.
@@ -21,13 +21,16 @@ pub struct Collected {
     pub latencies: Vec<(Second, [u16; BUCKETS])>,
     counts: Open,
     timings: Open,
+    /// A second's latencies while they are written: a skip, then at most a step and a count for each bucket.
+    row: Row<{ VARINT + BUCKETS * (1 + VARINT) + 1 }>,
 }
 
-/// Whether nothing but 2xx was counted: two words compared, as this is asked of every second.
+/// Whether nothing but 2xx was counted: one comparison of 16 bytes, as this is asked of every second.
 #[inline]
 pub(crate) fn only_ok(counts: &[u16; CLASSES]) -> bool {
-    let word = |from: usize| (0..4).fold(0, |w, i| w | u64::from(counts[from + i]) << (16 * i));
-    word(0) >> 16 | word(4) == 0
+    let mut others = *counts;
+    others[Class::Ok as usize] = 0;
+    others == [0; CLASSES]
 }
 
 /// A page that is being written: the first second that may follow, the first of the next page, and what stands in it
@@ -79,6 +82,19 @@ impl Open {
 }
 
 impl Collected {
+    /// Adds a second of so many 2xx answers and nothing else, if that can be said in one byte behind what has been said.
+    #[inline]
+    pub(crate) fn count_few(&mut self, second: Second, ok: u16) -> bool {
+        let open = &mut self.counts;
+        if second < open.next || second >= open.end {
+            return false;
+        }
+        let Some(byte) = CountStream::short((second - open.next) as u32, u32::from(ok)) else { return false };
+        open.bytes.push(byte);
+        open.next = second + 1;
+        true
+    }
+
     /// Adds the lines of one second to what will be `timeline`.
     #[inline]
     pub(crate) fn count(&mut self, timeline: &mut Timeline, second: Second, counts: &[u16; CLASSES]) {
@@ -103,23 +119,20 @@ impl Collected {
             self.latencies.push((second, std::mem::replace(latencies, [0; BUCKETS])));
             return;
         };
-        let bytes = &mut self.timings.bytes;
-        write_varint(bytes, skip);
+        let row = &mut self.row;
+        row.clear();
+        row.varint(skip);
         let mut next = 0;
         while touched != 0 {
             let i = touched.trailing_zeros() as usize;
             touched &= touched - 1;
             let Some(n) = latencies.get_mut(i).map(std::mem::take) else { break };
-            if n < 0x80 {
-                // At once: nearly all are so few, and each byte by itself asks the vector for room.
-                bytes.extend_from_slice(&[(i - next) as u8, n as u8]);
-            } else {
-                bytes.push((i - next) as u8);
-                write_varint(bytes, u32::from(n));
-            }
+            row.push((i - next) as u8);
+            row.varint(u32::from(n));
             next = i + 1;
         }
-        bytes.push(BUCKETS as u8);
+        row.push(BUCKETS as u8);
+        self.timings.bytes.extend_from_slice(row.written());
     }
 
     /// Forgets everything, keeps the memory.

@@ -75,17 +75,19 @@ pub struct Run {
     pub busy: u32,
     /// Lines of the classes that were asked for.
     pub lines: [u32; 2],
-    /// Seconds of the longest pause between two of them.
+    /// Seconds of the longest pause between two of them, for walkers that ask for it; else 0.
     pub pause: u32,
 }
 
 impl Run {
-    /// Pauses are shorter than this.
+    /// Pauses are shorter than this for walkers that ask for them.
     pub const PAUSE: u32 = 4;
 }
 
 /// What walks through a timeline and can take several seconds as one.
 pub trait Walker {
+    /// Whether runs must not hold a pause of [`Run::PAUSE`] or more, and tell their longest.
+    const CLOSE: bool;
     /// A run must end before this second. Asked anew for each.
     fn until(&self) -> Second;
     /// Several seconds that hold nothing but 2xx.
@@ -98,6 +100,8 @@ pub trait Walker {
 struct Each<F>(F);
 
 impl<F: FnMut(Sums)> Walker for Each<F> {
+    const CLOSE: bool = false;
+
     #[inline]
     fn until(&self) -> Second {
         Second::MIN
@@ -152,17 +156,17 @@ impl Timeline {
     /// each, and the classes are known where this is compiled.
     #[inline]
     pub fn each_sum(&self, window: Window, asked: [Classes; 2], visit: impl FnMut(Sums)) {
-        self.walk::<false>(window, asked, &mut Each(visit));
+        self.walk::<false, _>(window, asked, &mut Each(visit));
     }
 
     /// The same for one that takes runs.
     #[inline]
     pub fn each_run(&self, window: Window, asked: [Classes; 2], walker: &mut impl Walker) {
-        self.walk::<true>(window, asked, walker);
+        self.walk::<true, _>(window, asked, walker);
     }
 
     #[inline]
-    fn walk<const RUNS: bool>(&self, window: Window, asked: [Classes; 2], walker: &mut impl Walker) {
+    fn walk<const RUNS: bool, W: Walker>(&self, window: Window, asked: [Classes; 2], walker: &mut W) {
         for (&key, page) in self.pages_in(window) {
             let base = key << PAGE_BITS;
             let whole = window.start <= base && base + (1 << PAGE_BITS) <= window.end;
@@ -173,7 +177,7 @@ impl Timeline {
             loop {
                 // Nothing but a few 2xx: a byte each, in long runs.
                 while RUNS
-                    && let Some((n, run)) = read_run(bytes, next, asked)
+                    && let Some((n, run)) = read_run::<W>(bytes, next, asked)
                     && run.last < failures.second.min(walker.until())
                     && (whole || window.contains(run.first) && window.contains(run.last))
                 {
@@ -224,38 +228,41 @@ impl Timeline {
     }
 }
 
-/// The seconds of one byte each at the front of `bytes`, two to eight of them, with pauses so short that three bits of
-/// a byte say so; with the number of bytes. `next` is the second behind the one before.
+/// The seconds of one byte each at the front of `bytes`, two to eight of them, with the number of bytes. `next` is the
+/// second behind the one before.
 #[inline]
-fn read_run(bytes: &[u8], next: Second, asked: [Classes; 2]) -> Option<(usize, Run)> {
+fn read_run<W: Walker>(bytes: &[u8], next: Second, asked: [Classes; 2]) -> Option<(usize, Run)> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
-    // A byte is not of this kind where one of its three highest bits is set.
-    let others = word & (0xe0 * ONES);
+    // A second of one byte has its highest bit clear, and the next two where its pause is below four.
+    let others = word & (if W::CLOSE { 0xe0 } else { 0x80 } * ONES);
     let n = others.trailing_zeros() / 8;
     if n < 2 {
         return None;
     }
     let word = word & u64::MAX >> (64 - 8 * n);
     let sum = |bytes: u64| (bytes.wrapping_mul(ONES) >> 56) as u32;
-    let skipped = word >> 3 & (3 * ONES);
-    let first = (skipped & 3) as u32;
-    let (both, two) = (skipped & skipped >> 1 & (ONES - 1), skipped & (2 * (ONES - 1)));
-    let pause = if both != 0 {
-        3
-    } else if two != 0 {
-        2
-    } else {
-        u32::from(skipped & (ONES - 1) != 0)
-    };
+    let skipped = word >> 3 & (15 * ONES);
     let run = Run {
-        first: next + i64::from(first),
+        first: next + (skipped & 15) as i64,
         last: next + i64::from(sum(skipped) + n - 1),
         busy: n,
         lines: of_ok(sum(word & (7 * ONES)), asked),
-        pause,
+        pause: if W::CLOSE { longest(skipped & (3 * (ONES - 1))) } else { 0 },
     };
     Some((n as usize, run))
+}
+
+/// The largest of the two lowest bits of each byte.
+#[inline]
+fn longest(pauses: u64) -> u32 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (two, one) = (pauses >> 1 & ONES, pauses & ONES);
+    match (two & one, two) {
+        (0, 0) => u32::from(one != 0),
+        (0, _) => 2,
+        _ => 3,
+    }
 }
 
 /// The failures of a page; their second is `Second::MAX` behind the last.
@@ -298,11 +305,12 @@ fn read_sums(bytes: &mut &[u8], asked: [Classes; 2]) -> Option<(Second, [u32; 2]
     if let Some((skip, ok)) = CountStream::read_short(head) {
         return Some((i64::from(skip), of_ok(ok, asked)));
     }
+    // Without a branch: which classes a second holds nobody can guess.
+    let [Classes(a), Classes(b)] = asked;
     let mut sums = [0; 2];
     let skip = CountStream::read_long(bytes, |class, n| {
-        for (sum, asked) in sums.iter_mut().zip(asked) {
-            *sum += if asked.has(class) { n } else { 0 };
-        }
+        sums[0] += n & 0u32.wrapping_sub(u32::from(a >> class & 1));
+        sums[1] += n & 0u32.wrapping_sub(u32::from(b >> class & 1));
     })?;
     Some((i64::from(skip), sums))
 }

@@ -94,16 +94,26 @@ pub(crate) trait Timings {
 #[inline]
 fn each_bucket(bytes: &mut &[u8], mut visit: impl FnMut(usize, u32)) -> Option<()> {
     let mut next = 0;
-    loop {
-        let (&step, rest) = bytes.split_first()?;
-        *bytes = rest;
-        next += usize::from(step);
+    let mut left = *bytes;
+    // Nearly all counts are one byte: two bytes at a time.
+    while let [step, n, rest @ ..] = left {
+        next += usize::from(*step);
         if next >= BUCKETS {
+            *bytes = &left[1..];
             return Some(());
         }
-        visit(next, read_varint(bytes)?);
+        if *n < 0x80 {
+            visit(next, u32::from(*n));
+            left = rest;
+        } else {
+            left = &left[1..];
+            visit(next, read_varint(&mut left)?);
+        }
         next += 1;
     }
+    let [step] = left else { return None };
+    *bytes = &[];
+    (next + usize::from(*step) >= BUCKETS).then_some(())
 }
 
 pub(super) struct LatencyStream;

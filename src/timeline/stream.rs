@@ -134,6 +134,7 @@ fn append<S: Stream>(to: &mut Vec<u8>, mut other: &[u8], end: u32) {
 pub(super) const VARINT: usize = 5;
 
 /// One entry of a stream while it is written: a vector would be asked for its capacity at every byte.
+#[derive(Debug)]
 pub(super) struct Row<const N: usize> {
     pub(super) bytes: [u8; N],
     len: usize,
@@ -147,6 +148,10 @@ impl<const N: usize> Default for Row<N> {
 }
 
 impl<const N: usize> Row<N> {
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
     #[inline]
     pub(super) fn push(&mut self, byte: u8) {
         debug_assert!(self.len < N);

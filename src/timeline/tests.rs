@@ -29,6 +29,21 @@ fn a_quiet_second_costs_a_byte() {
     assert_eq!(t.span(), Some(Window { start: 0, end: 1017 }));
 }
 
+#[test]
+fn a_quiet_log_is_told_in_runs() {
+    let mut c = Collected::default();
+    for s in (0..4000).step_by(3) {
+        c.runs.push((s, [1, 0, 0, 0, 0, 0, 0, 0]));
+    }
+    let mut t = Timeline::default();
+    t.absorb(&mut c);
+    let mut seconds = Vec::new();
+    t.each_sum(Window::ALL, [Classes::ALL, Classes::NONE], |s| seconds.push(s));
+    let mut told = Against::<true> { seconds: seconds.iter(), every: 1 << 40, until: Second::MAX, runs: 0 };
+    t.each_run(Window::ALL, [Classes::ALL, Classes::NONE], &mut told);
+    assert!(told.runs >= 4000 / 3 / 8 - 4, "{}", told.runs);
+}
+
 /// Second, bucket, how many.
 struct Told(Vec<(Second, usize, u32)>, Second);
 
@@ -42,7 +57,76 @@ impl Timings for Told {
     }
 }
 
+/// Checks runs against the seconds they stand for, which were told before, in order.
+struct Against<'a, const CLOSE: bool> {
+    seconds: std::slice::Iter<'a, Sums>,
+    every: i64,
+    until: Second,
+    runs: u32,
+}
+
+impl<const CLOSE: bool> Walker for Against<'_, CLOSE> {
+    const CLOSE: bool = CLOSE;
+
+    fn until(&self) -> Second {
+        self.until
+    }
+
+    fn run(&mut self, run: Run) {
+        let mine: Vec<&Sums> = self.seconds.by_ref().take(run.busy as usize).collect();
+        let (first, last) = (mine[0].second, mine[mine.len() - 1].second);
+        assert_eq!((run.first, run.last), (first, last));
+        assert!(run.busy > 1 && last < self.until);
+        assert!(mine.iter().all(|s| s.failed == 0));
+        let sum = |i: usize| mine.iter().map(|s| s.lines[i]).sum::<u32>();
+        assert_eq!(run.lines, [sum(0), sum(1)]);
+        let pause = mine.windows(2).map(|w| (w[1].second - w[0].second - 1) as u32).max().unwrap();
+        assert!(if CLOSE { run.pause == pause && pause < Run::PAUSE } else { run.pause == 0 });
+        self.runs += 1;
+    }
+
+    fn second(&mut self, sums: Sums) {
+        assert_eq!(Some(&sums), self.seconds.next());
+        self.until = (sums.second.div_euclid(self.every) + 1) * self.every;
+    }
+}
+
 proptest! {
+    /// Several seconds told as one are those that are told one by one.
+    #[test]
+    fn runs_are_the_seconds_they_stand_for(
+        entries in prop::collection::vec((1i64..20, 0usize..60, 1u16..8, any::<bool>()), 1..300),
+        every in 1i64..200,
+        (from, length) in (-50i64..3000, 0i64..3000),
+        all in any::<bool>(),
+    ) {
+        let mut c = Collected::default();
+        let mut second = -20;
+        for &(step, class, n, close) in &entries {
+            second += if close { step % 3 + 1 } else { step };
+            let mut counts = [0; CLASSES];
+            // Nearly all are 2xx.
+            counts[if class < CLASSES { class } else { 0 }] = n;
+            c.runs.push((second, counts));
+            if class == Class::ServerError as usize {
+                c.failed.push((second - step, u32::from(n)));
+            }
+        }
+        let mut t = Timeline::default();
+        t.absorb(&mut c);
+        let window = if all { Window::ALL } else { Window { start: from, end: from + length } };
+        for asked in [[Classes::ALL, Classes::NONE], [Classes::GOOD, Classes::NEUTRAL]] {
+            let mut seconds = Vec::new();
+            t.each_sum(window, asked, |s| seconds.push(s));
+            let mut any = Against::<false> { seconds: seconds.iter(), every, until: Second::MIN, runs: 0 };
+            t.each_run(window, asked, &mut any);
+            prop_assert!(any.seconds.next().is_none());
+            let mut close = Against::<true> { seconds: seconds.iter(), every, until: Second::MIN, runs: 0 };
+            t.each_run(window, asked, &mut close);
+            prop_assert!(close.seconds.next().is_none());
+        }
+    }
+
     /// Sums and buckets told while they are read are those of whole rows.
     #[test]
     fn sums_are_those_of_the_rows(

@@ -28,6 +28,10 @@ pub(crate) struct Plan {
 struct Step {
     fields: Vec<Field>,
     shape: Shape,
+    /// Of the shape: whether its length can be told by itself.
+    typed: bool,
+    /// Nobody needs the value.
+    unread: bool,
     /// Looked up once: the search among the names costs more than reading a line.
     wanted: &'static str,
     /// The literal behind the value; empty at the end and between values that tell their own end.
@@ -92,6 +96,8 @@ impl Plan {
                     steps.push(Step {
                         fields: vec![field.clone()],
                         shape: Shape::of(field),
+                        typed: Shape::of(field).is_typed(),
+                        unread: field.is_other(),
                         wanted: field.wanted(),
                         literal: Vec::new(),
                         word: None,
@@ -129,7 +135,7 @@ impl Plan {
                 return mismatch(at, step.wanted);
             };
             let value = &line[at..at + len];
-            if !step.fields[0].is_other() && !store(record, &step.fields[0], value) {
+            if !step.unread && !store(record, &step.fields[0], value) {
                 return mismatch(at, step.wanted);
             }
             at += len + step.literal.len();
@@ -141,7 +147,7 @@ impl Plan {
     #[inline]
     fn value_len(&self, i: usize, rest: &[u8], budget: &mut usize) -> Option<usize> {
         let step = &self.steps[i];
-        if step.shape.is_typed() {
+        if step.typed {
             if let Some(len) = step.shape.len(rest) {
                 let after = &rest[len..];
                 if step.follows(after) && (!step.last || after.len() == step.literal.len()) {
@@ -219,7 +225,7 @@ impl Plan {
     fn followers_fit(&self, i: usize, b: &[u8]) -> Result<(), usize> {
         let mut at = 0;
         for step in &self.steps[i..] {
-            if !step.shape.is_typed() {
+            if !step.typed {
                 // Free text cannot be tried, but text under default escapes holds no quote and a word no blank.
                 return Ok(());
             }

@@ -85,3 +85,39 @@ proptest::proptest! {
         let _ = walk(&bytes, |_, _, _| Ok(()));
     }
 }
+
+proptest::proptest! {
+    /// A line is read the same whether its keys are expected or searched for.
+    #[test]
+    fn expected_keys_are_read_as_any_others(
+        values in proptest::collection::vec(("[a-z0-9.,:{}\\[\\]\"\\\\ -]{0,10}", proptest::bool::ANY), 5),
+        plain in proptest::collection::vec("[0-9]{3}|0\\.[0-9]{3}|-|", 5),
+        odd in 0usize..6,
+        blanks in (proptest::bool::ANY, proptest::bool::ANY),
+        cut in 0usize..300,
+    ) {
+        let names = ["status", "request_time", "request_uri", "http_user_agent", "other"];
+        let variables = ["$status", "$request_time", "$request_uri", "$http_user_agent", "$msec_of_x"];
+        let (colon, comma) = (if blanks.0 { ": " } else { ":" }, if blanks.1 { ", " } else { "," });
+        let mut text = String::from(r#"{"time":"$time_iso8601""#);
+        let mut line = format!(r#"{{"time"{colon}"2026-03-01T09:00:00+00:00""#);
+        for (i, name) in names.iter().enumerate() {
+            text += &[",\"", name, "\":\"", variables[i], "\""].concat();
+            // One odd value at most, so that many lines go the short way.
+            let value = if i == odd { &values[i].0 } else { &plain[i] };
+            let quote = if values[i].1 { "\"" } else { "" };
+            line += &[comma, "\"", name, "\"", colon, quote, value, quote].concat();
+        }
+        (text, line) = (text + "}", line + "}");
+        let format = AccessFormat::from_directive("j", &text, None).unwrap();
+        let keys = format.json_keys().unwrap();
+        proptest::prop_assert_eq!(keys.order.len(), 6);
+        let searched = JsonKeys { order: Vec::new(), ..keys.clone() };
+        let line = &line.as_bytes()[..line.len() - cut.min(line.len()) / 50];
+        let read = |keys: &JsonKeys| {
+            let mut record = AccessRecord::default();
+            keys.read(line, &mut record).map(|()| record)
+        };
+        proptest::prop_assert_eq!(read(keys), read(&searched), "{}", String::from_utf8_lossy(line));
+    }
+}
