@@ -334,8 +334,15 @@ fn finish<R>(
         hide(&mut report, &counts.reads)?;
     }
     let mut timeline = Timeline::default();
+    let mut borrowed = Vec::new();
     for host in hosts {
-        timeline.merge(host.timeline);
+        match host.timeline {
+            Cow::Owned(own) => timeline.merge(own),
+            Cow::Borrowed(_) => borrowed.extend(host.files),
+        }
+    }
+    for (_, read) in counts.reads.into_iter().enumerate().filter(|(i, _)| borrowed.contains(i)) {
+        timeline.merge(read.scan.timeline);
     }
     Ok((Outcome { report, failures: counts.failures.into_iter().chain(failures).collect(), timeline }, more))
 }

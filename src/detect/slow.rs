@@ -299,11 +299,12 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
     let limits: Vec<usize> = looks.iter().map(|look| look.0).collect();
     let arrivals = Arrivals::new(timeline, span, &limits);
     let mut seen: Vec<Anomaly> = Vec::new();
-    for (look, steps) in arrivals.steps(looks.len()).iter().enumerate() {
+    for (look, steps) in arrivals.steps(looks.len()).into_iter().enumerate() {
         let (limit, least_share, rise) = looks[look];
         let mut own = Detection::default();
         let ticks = Slow { arrivals: &arrivals, look };
-        failing::anomalies(&ticks, steps, Excused { seconds: &[] }, &options, &mut own);
+        failing::anomalies(&ticks, &steps, Excused { seconds: &[] }, &options, &mut own);
+        drop(steps);
         let material =
             |a: &Anomaly| a.failed_share().is_some_and(|s| s >= least_share && s >= rise * a.usual_share);
         seen.extend(own.anomalies.into_iter().filter(material).map(|a| Anomaly {

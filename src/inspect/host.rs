@@ -11,6 +11,7 @@ use crate::scan::{Dimension, FailureTally, Sample, Seconds};
 use crate::time::{Second, Window};
 use crate::timeline::{Classes, Sums, Timeline};
 use crate::zone::{self, ZonePlan};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The class of records that the catalogue does not know.
@@ -52,8 +53,8 @@ pub struct Host<'a> {
     pub reads: &'a [Read],
     /// Indices of its files.
     pub files: Vec<usize>,
-    /// Its requests.
-    pub timeline: Timeline,
+    /// Its requests: of one file as the scan counted them.
+    pub timeline: Cow<'a, Timeline>,
     /// Its error records in order of time.
     pub said: Vec<Said>,
     /// The zone of each error log, by file.
@@ -95,7 +96,7 @@ impl<'a> Host<'a> {
             name,
             reads,
             files,
-            timeline: Timeline::default(),
+            timeline: Cow::default(),
             said: Vec::new(),
             zones: BTreeMap::new(),
             marks: Vec::new(),
@@ -103,9 +104,13 @@ impl<'a> Host<'a> {
             ticks: Vec::new(),
             server_side: catalogue.patterns().iter().map(is_server_side).collect(),
         };
-        for &i in &host.files {
-            host.timeline.merge(reads[i].scan.timeline.clone());
-        }
+        host.timeline = if let [file] = *host.files {
+            Cow::Borrowed(&reads[file].scan.timeline)
+        } else {
+            let mut sum = Timeline::default();
+            host.files.iter().for_each(|&i| sum.merge(reads[i].scan.timeline.clone()));
+            Cow::Owned(sum)
+        };
         host.place(zone)?;
         host.listen(window);
         host.marks = marks::marks(&host.said);
