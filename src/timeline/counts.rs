@@ -186,7 +186,7 @@ impl Timeline {
                     walker.run(run);
                 }
                 let mut singles = 0;
-                while (!RUNS || singles < 8)
+                while (!RUNS || singles < SINGLES)
                     && let Some((&head, rest)) = bytes.split_first()
                     && let Some((skip, ok)) = CountStream::read_short(head)
                     && next + i64::from(skip) < failures.second
@@ -199,7 +199,7 @@ impl Timeline {
                         walker.second(Sums { second, lines: of_ok(ok, asked), failed: 0 });
                     }
                 }
-                if RUNS && singles == 8 {
+                if RUNS && singles == SINGLES {
                     continue;
                 }
                 let mut behind = bytes;
@@ -228,14 +228,18 @@ impl Timeline {
     }
 }
 
+/// Seconds taken one by one, where the next ones do not fit a run, before a run is tried again.
+const SINGLES: usize = 3;
+
 /// The seconds of one byte each at the front of `bytes`, two to eight of them, with the number of bytes. `next` is the
 /// second behind the one before.
 #[inline]
 fn read_run<W: Walker>(bytes: &[u8], next: Second, asked: [Classes; 2]) -> Option<(usize, Run)> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
-    // A second of one byte has its highest bit clear, and the next two where its pause is below four.
-    let others = word & (if W::CLOSE { 0xe0 } else { 0x80 } * ONES);
+    // A second of one byte has its highest bit clear, and the next two where its pause is below four. That before the
+    // first of them lies outside the run.
+    let others = word & if W::CLOSE { 0xe0 * ONES - 0x60 } else { 0x80 * ONES };
     let n = others.trailing_zeros() / 8;
     if n < 2 {
         return None;
