@@ -94,7 +94,9 @@ pub fn side(record: &ErrorRecord<'_>) -> Option<Side> {
     if record.level >= Level::Info {
         return None;
     }
-    record.upstream.and(Some(Side::Upstream))
+    // nginx connects to servers only, also where no request stands behind it (`ngx_event_connect_peer`).
+    let connects = record.message.starts_with(b"connect() to ");
+    (record.upstream.is_some() || connects).then_some(Side::Upstream)
 }
 
 /// A line that must match.
