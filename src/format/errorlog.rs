@@ -343,6 +343,8 @@ fn strip_config_place<'a>(head: &'a [u8], out: &mut ErrorRecord<'a>) -> &'a [u8]
         Some((line, []))
             if !file.is_empty()
                 && !file.contains(&b'"')
+                // A comma and a blank stand before what nginx adds of its context: `..., resolver: 192.0.2.53:53`.
+                && memmem::find(file, b", ").is_none()
                 && file.iter().any(|b| matches!(b, b'/' | b'.' | b'\\')) =>
         {
             out.config_file = Some(file);

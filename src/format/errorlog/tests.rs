@@ -71,6 +71,13 @@ fn configuration_messages_name_their_place() {
     );
     let r = parse(r#"2026/03/01 10:00:00 [emerg] 9#9: unknown directive "x" in command line"#);
     assert_eq!((text(r.config_file), r.config_line), (Some("command line"), None));
+    let r = parse(
+        "2026/03/01 10:00:00 [error] 1#1: unexpected A record in DNS response while resolving, resolver: 192.0.2.53:53",
+    );
+    assert_eq!(
+        (text(r.config_file), text(Some(r.message))),
+        (None, Some("unexpected A record in DNS response"))
+    );
     let r = parse_stderr_form(b"nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address in use)\n").unwrap();
     assert_eq!(
         (r.level, text(Some(r.message)), r.errno),
