@@ -6,7 +6,7 @@
 mod support;
 
 use downtime::report::{Incident, Report};
-use support::{Lines, TEN, Traffic, options, report, time_error, write_lines};
+use support::{Lines, Random, TEN, Traffic, options, report, time_error, time_local, write_lines};
 
 /// The report on traffic whose requests of some seconds are missing, with this error log.
 fn run(traffic: &Traffic, missing: std::ops::Range<i64>, error: &Lines) -> Report {
@@ -196,4 +196,84 @@ fn a_restart_that_no_line_tells_of_shows_in_the_numbers_of_connections() {
     let cause = incident.cause.as_ref().unwrap();
     assert_eq!((cause.category.as_str(), cause.confidence), ("process.down", "likely"), "{}", cause.summary);
     assert_eq!(cause.evidence.len(), 2);
+}
+
+/// Twenty minutes of requests with times; from a second on those of each path take twenty times as long, and late ones
+/// can come from one of two peers alone.
+fn slow(rate: f64, seed: u64, since: impl Fn(&str, &str) -> i64) -> Lines {
+    let mut random = Random(seed);
+    let mut lines = Lines::new();
+    let mut now = 0.0;
+    loop {
+        now += random.waiting(1.0 / rate);
+        if now >= 1200.0 {
+            break;
+        }
+        let path = match random.below(10) {
+            0 => "/search",
+            1 | 2 => "/cart",
+            3..=5 => "/products",
+            _ => "/home",
+        };
+        let peer = if random.below(2) == 0 { "10.0.0.1:8080" } else { "10.0.0.2:8080" };
+        // A request that is there when trouble begins is met by it.
+        let took = 0.05 * (0.4 * random.normal()).exp();
+        let from = since(path, peer) as f64;
+        let took = if now + took >= from && now < 900.0 { 20.0 * took } else { took };
+        let end = TEN + (now + took) as i64;
+        let line = format!(
+            "192.0.2.{} - - [{}] \"GET {path} HTTP/1.1\" 200 512 \"-\" \"-\" {took:.3} {took:.3} {peer} 200",
+            random.below(200) + 1,
+            time_local(end, 0)
+        );
+        lines.push((end, line));
+    }
+    lines.sort_by_key(|l| l.0);
+    lines
+}
+
+fn slowdown(rate: f64, seed: u64, since: impl Fn(&str, &str) -> i64) -> Incident {
+    let dir = tempfile::tempdir().unwrap();
+    write_lines(&dir.path().join("access.log"), &slow(rate, seed, since));
+    only(&report(&options(&[dir.path().to_path_buf()]))).clone()
+}
+
+#[test]
+fn the_endpoint_whose_times_rose_first_is_named_and_not_the_busiest() {
+    for (rate, seed) in [(8.0, 1), (8.0, 2), (8.0, 3), (25.0, 4), (25.0, 5)] {
+        let i = slowdown(rate, seed, |path, _| if path == "/search" { 560 } else { 620 });
+        let cause = i.cause.as_ref().unwrap();
+        assert_eq!(cause.category, "upstream.slow");
+        assert!(cause.summary.contains("first endpoint to be late was /search"), "{seed}: {}", cause.summary);
+        assert!(cause.evidence[0].text.contains("GET /search "), "{seed}: {:?}", cause.evidence);
+        let told = i.timeline.iter().find(|e| e.what.contains("/search begin to come late"));
+        let told = told.unwrap_or_else(|| panic!("{:#?}", i.timeline));
+        assert!((told.time / 1000 - TEN - 560).abs() <= 15, "{seed}: {}", told.time / 1000 - TEN);
+    }
+}
+
+#[test]
+fn the_peer_whose_times_rose_first_is_named() {
+    for seed in 1..4 {
+        let i = slowdown(10.0, seed, |_, peer| if peer == "10.0.0.2:8080" { 600 } else { 640 });
+        let cause = i.cause.as_ref().unwrap();
+        assert!(cause.summary.contains("first upstream to be late was 10.0.0.2:8080"), "{}", cause.summary);
+    }
+}
+
+#[test]
+fn times_that_rose_together_have_no_first() {
+    let named = (0..24)
+        .filter(|seed| {
+            let rate = [3.0, 8.0, 20.0][*seed as usize % 3];
+            let i = slowdown(rate, 100 + seed, |_, _| 600);
+            let summary = i.cause.as_ref().unwrap().summary.clone();
+            assert!(
+                summary.contains(" to be late was ") || summary.contains("by more than chance"),
+                "{summary}"
+            );
+            summary.contains(" to be late was ")
+        })
+        .count();
+    assert!(named <= 1, "{named} of 24 by chance");
 }

@@ -1,7 +1,7 @@
 //! Anomalies become incidents: severity, scope, impact, phases, and the sentences that say why.
 
 use super::again::{Look, Looks};
-use super::cause::{causes, story, trigger};
+use super::cause::{Rose, causes, rose, story, trigger};
 use super::host::Host;
 use super::{cut_short, places, restarts, shares, shown, stalled, words};
 use crate::clock;
@@ -19,7 +19,11 @@ const NAMES: usize = 5;
 
 /// The incidents of a host.
 pub fn incidents(host: &Host<'_>, looks: &mut Looks, anomalies: &[Anomaly]) -> Vec<Incident> {
-    anomalies.iter().map(|a| incident(host, looks.at(host, window(a)), a)).collect()
+    let one = |a: &Anomaly| {
+        let rose = rose(host, looks, a);
+        incident(host, looks.at(host, window(a)), a, rose)
+    };
+    anomalies.iter().map(one).collect()
 }
 
 /// The stretch an anomaly covers.
@@ -27,7 +31,7 @@ pub(super) fn window(a: &Anomaly) -> Window {
     Window { start: a.start, end: a.end_or_last().max(a.start + 1) }
 }
 
-fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
+fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose>) -> Incident {
     let window = window(a);
     let tally = host.failures(window);
     let mut impact = impact(host, look, a, window, &tally);
@@ -59,9 +63,12 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Incident {
         evidence = causes.ranked.first().map(|c| c.evidence.clone()).unwrap_or_default();
     }
     let scope = scope(host, look, a, &tally);
-    let timeline = story(host, a, trigger.as_ref());
-    let mut ranked =
-        shown::cause(host, look, a).or_else(|| restarts::cause(host, a)).into_iter().chain(causes.ranked);
+    let late = evidence.first().filter(|_| a.kind == Kind::Slow);
+    let timeline = story(host, a, trigger.as_ref(), rose.as_ref(), late);
+    let mut ranked = shown::cause(host, look, a, rose)
+        .or_else(|| restarts::cause(host, a))
+        .into_iter()
+        .chain(causes.ranked);
     let ms = |s: i64| s.saturating_mul(1000);
     Incident {
         id: id(host, a),

@@ -1,6 +1,7 @@
 //! Causes that the access log alone shows: late answers and missing content, each with its lines.
 
 use super::again::{Answer, Look};
+use super::cause::Rose;
 use super::host::Host;
 use super::{missing, stalled};
 use crate::clock;
@@ -68,16 +69,16 @@ pub(super) fn statuses(look: &Look, a: &Anomaly) -> (BTreeMap<u16, u64>, u64) {
 }
 
 /// What the access log shows to be the matter.
-pub(super) fn cause(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Option<Cause> {
+pub(super) fn cause(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose>) -> Option<Cause> {
     let look = look?;
     match a.kind {
-        Kind::Slow => slow(host, look, a),
+        Kind::Slow => slow(host, look, a, rose),
         Kind::Missing => gone(host, look, a),
         _ => None,
     }
 }
 
-fn slow(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
+fn slow(host: &Host<'_>, look: &Look, a: &Anomaly, rose: Option<Rose>) -> Option<Cause> {
     let bad = bad(look, a);
     let late = || look.inside().filter(|x| bad(x));
     let (mut known, mut upstream) = (0u64, 0u64);
@@ -86,7 +87,7 @@ fn slow(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
         upstream += u64::from(f64::from(by) >= 0.8 * f64::from(took));
     }
     let n = late().count() as u64;
-    let (summary, confidence) = if a.slow.is_none() {
+    let (mut summary, confidence) = if a.slow.is_none() {
         let what = "gave up waiting; the log does not tell for how long they had waited";
         (format!("clients of {} {what}", clock::count_of(n, "request")), "possible")
     } else if known * 2 < n {
@@ -107,7 +108,13 @@ fn slow(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
     };
     // The slowest line shows it best.
     let slowest = late().max_by_key(|x| (x.took, std::cmp::Reverse(x.second)))?;
-    let evidence = vec![slowest.evidence(host)];
+    let mut evidence = vec![slowest.evidence(host)];
+    if let Some(rose) = rose {
+        summary = format!("{summary}; {}", rose.what);
+        if let Some((_, _, line)) = rose.event.filter(|e| e.2 != evidence[0]) {
+            evidence.insert(0, line);
+        }
+    }
     Some(Cause { category: "upstream.slow".into(), confidence, summary, evidence })
 }
 

@@ -4,10 +4,12 @@
 //! failures leads, and what is only a consequence of others (no live upstreams) yields to what came before it.
 
 mod pairs;
+mod rose;
 mod story;
 mod trigger;
 mod voice;
 
+pub(super) use rose::{Rose, rose};
 pub(super) use story::story;
 pub(super) use trigger::trigger;
 

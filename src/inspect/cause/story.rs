@@ -3,6 +3,7 @@
 use super::super::host::{Host, Said};
 use super::super::incident::{apart, window};
 use super::super::marks::Word;
+use super::rose::Rose;
 use super::voice::peer;
 use super::word_summary;
 use crate::clock;
@@ -33,7 +34,13 @@ struct Told {
 }
 
 /// The events of an incident in order of time.
-pub(in crate::inspect) fn story(host: &Host<'_>, a: &Anomaly, trigger: Option<&Trigger>) -> Vec<Event> {
+pub(in crate::inspect) fn story(
+    host: &Host<'_>,
+    a: &Anomaly,
+    trigger: Option<&Trigger>,
+    rose: Option<&Rose>,
+    late: Option<&Evidence>,
+) -> Vec<Event> {
     let window = window(a);
     let mut told = Vec::new();
     let mut tell = |rank: u8, second: i64, what: String, evidence: Option<Evidence>| {
@@ -51,6 +58,15 @@ pub(in crate::inspect) fn story(host: &Host<'_>, a: &Anomaly, trigger: Option<&T
             _ => "requests stop coming",
         };
         tell(2, p.start, what.into(), None);
+    }
+    if let Some(p) = a.phases.iter().find(|p| p.kind == Kind::Slow && a.slow.is_some()) {
+        // Where one name led, its first late line is for that.
+        let led = |line: &Evidence| rose.and_then(|r| r.event.as_ref()).is_some_and(|e| e.2 == *line);
+        let first = late.filter(|line| p.start == a.start && !a.open_start && !led(line));
+        tell(3, p.start, "answers take several times as long as usual".into(), first.cloned());
+    }
+    if let Some((second, what, line)) = rose.and_then(|r| r.event.as_ref()) {
+        tell(2, *second, what.clone(), Some(line.clone()));
     }
     let [first, last] = host.failure_edges(window);
     let only = first.as_ref().map(|f| f.0) == last.as_ref().map(|l| l.0);
@@ -172,7 +188,11 @@ fn pauses(a: &Anomaly, tell: &mut Tell<'_>) {
             };
             tell(6, next.start, what, None);
         } else if let (true, Some(share)) = (failing && p.kind != Kind::Failing, share(next)) {
-            tell(6, next.start, format!("requests come again, and {share} of them fail"), None);
+            let what = match p.kind {
+                Kind::Silence(_) => format!("requests come again, and {share} of them fail"),
+                _ => format!("{share} of requests fail"),
+            };
+            tell(6, next.start, what, None);
         }
     }
 }
