@@ -277,3 +277,85 @@ fn times_that_rose_together_have_no_first() {
         .count();
     assert!(named <= 1, "{named} of 24 by chance");
 }
+
+const NO_BINARY: &str =
+    "execve() failed while executing new binary process \"nginx\" (2: No such file or directory)";
+
+fn upgrade(at: i64) -> Lines {
+    vec![
+        said(at, "notice", 70, "signal 12 (SIGUSR2) received from 99, changing binary"),
+        said(at, "notice", 70, "changing binary"),
+        said(at, "notice", 70, "start new binary process 80"),
+    ]
+}
+
+fn failed_upgrade(at: i64) -> Lines {
+    let mut error = upgrade(at);
+    error.push(said(at, "alert", 80, NO_BINARY));
+    error.push(said(at, "notice", 70, "signal 17 (SIGCHLD) received from 80"));
+    error.push(said(at, "notice", 70, "new binary process 80 exited with code 1"));
+    error
+}
+
+#[test]
+fn an_upgrade_that_failed_and_then_lost_the_old_nginx_is_both_cause_and_trigger() {
+    let mut error = failed_upgrade(590);
+    error.push(said(592, "notice", 70, "signal 28 (SIGWINCH) received from 99, stop accepting connections"));
+    error.push(said(600, "notice", 70, "signal 3 (SIGQUIT) received from 99, shutting down"));
+    error.push(said(690, "notice", 99, "nginx/1.24.0"));
+    error.push(said(690, "notice", 99, "start worker processes"));
+    let report = run(&Traffic::default(), 600..690, &error);
+    let i = only(&report);
+    let cause = i.cause.as_ref().unwrap();
+    assert_eq!(cause.category, "process.stop");
+    assert!(cause.summary.contains("a new binary did not start (execve() failed"), "{}", cause.summary);
+    assert_eq!(cause.evidence.iter().map(|e| e.line).collect::<Vec<_>>(), [4, 8, 9]);
+    let trigger = i.trigger.as_ref().unwrap();
+    assert_eq!(trigger.time, (TEN + 590) * 1000);
+    assert!(
+        trigger.summary.contains("10 s later the nginx that ran was told to stop"),
+        "{}",
+        trigger.summary
+    );
+}
+
+#[test]
+fn an_upgrade_that_failed_alone_is_no_incident_and_is_told() {
+    let report = run(&Traffic::default(), 0..0, &failed_upgrade(600));
+    assert!(report.incidents.is_empty(), "{:#?}", report.incidents);
+    let found: Vec<_> = report.findings.iter().filter(|f| f.kind.contains("upgrade")).collect();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].kind, found[0].evidence[0].line), ("failed-upgrade", 4));
+}
+
+#[test]
+fn an_upgrade_that_came_through_is_no_failed_one() {
+    let mut error = upgrade(600);
+    error.push(said(600, "notice", 80, "using inherited sockets from \"6;\""));
+    error.push(said(600, "notice", 80, "nginx/1.25.3"));
+    error.push(said(600, "notice", 80, "start worker processes"));
+    error.push(said(605, "notice", 70, "signal 3 (SIGQUIT) received from 99, shutting down"));
+    error.push(said(605, "notice", 70, "exit"));
+    let report = run(&Traffic::default(), 0..0, &error);
+    assert!(report.incidents.is_empty(), "{:#?}", report.incidents);
+    assert!(report.findings.iter().any(|f| f.kind == "upgrade"), "{:#?}", report.findings);
+    assert!(report.findings.iter().all(|f| f.kind != "failed-upgrade"), "{:#?}", report.findings);
+}
+
+#[test]
+fn workers_of_a_new_binary_that_die_in_a_row_name_the_upgrade() {
+    let mut error = upgrade(598);
+    error.push(said(598, "notice", 80, "nginx/1.25.3"));
+    error.push(said(598, "notice", 80, "start worker processes"));
+    for n in 0..40 {
+        let line = format!("worker process {} exited on signal 11", 200 + n);
+        error.push(said(600 + 2 * n, "alert", 80, &line));
+    }
+    let report = run(&Traffic::default(), 600..690, &error);
+    let i = only(&report);
+    assert_eq!(i.cause.as_ref().unwrap().category, "process.crash");
+    let trigger = i.trigger.as_ref().unwrap();
+    assert_eq!(trigger.time, (TEN + 598) * 1000);
+    assert!(trigger.summary.contains("exited on signal 11; 40 such records"), "{}", trigger.summary);
+    assert_eq!(trigger.evidence.iter().map(|e| e.line).collect::<Vec<_>>(), [1, 6]);
+}

@@ -170,6 +170,8 @@ pub enum MarkKind {
     Reopen,
     /// SIGUSR2: a new binary takes over; the old master's stop that follows is no outage.
     Upgrade,
+    /// SIGUSR2, and the new binary did not start or died: the old master is the only one.
+    UpgradeFailed,
 }
 
 /// One such word, dated.

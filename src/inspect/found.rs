@@ -31,6 +31,7 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
             MarkKind::WorkerCrash => ("worker-crash", true),
             MarkKind::BindFailed => ("second-start", false),
             MarkKind::Upgrade => ("upgrade", true),
+            MarkKind::UpgradeFailed => ("failed-upgrade", false),
             MarkKind::Reopen => continue,
         };
         if !told_inside && inside(mark.second) {
@@ -52,6 +53,7 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
             MarkKind::BindFailed => {
                 "nginx was started while its addresses were in use; the one that runs is not affected".into()
             }
+            MarkKind::UpgradeFailed => "a new binary did not start; the running nginx goes on".into(),
             _ => line.and_then(|s| s.word).map_or_else(String::new, |w| word_summary(w).to_owned()),
         };
         let evidence = line.map(|s| host.evidence(s.file, &s.sample)).into_iter().collect();
@@ -76,6 +78,7 @@ fn belongs(word: super::marks::Word, kind: MarkKind) -> bool {
         MarkKind::WorkerCrash => word == Word::Crash,
         MarkKind::BindFailed => word == Word::AddressInUse,
         MarkKind::Upgrade => word == Word::Upgrade,
+        MarkKind::UpgradeFailed => word == Word::NewBinaryFailed,
         MarkKind::Reopen => word == Word::Reopen,
     }
 }

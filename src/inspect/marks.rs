@@ -22,6 +22,10 @@ pub enum Word {
     Reopen,
     /// SIGUSR2.
     Upgrade,
+    /// The binary that SIGUSR2 asked for did not start, or died (`ngx_exec_new_binary`, `ngx_process_get_status`).
+    NewBinaryFailed,
+    /// SIGWINCH: the old workers of an upgrade finish.
+    StopAccepting,
     /// A worker died of a signal.
     Crash,
     /// An address is in use.
@@ -35,6 +39,14 @@ pub(super) fn word(record: &ErrorRecord<'_>) -> Option<Word> {
     let m = record.message;
     let has = |needle: &str| find(m, needle.as_bytes()).is_some();
     match record.level {
+        // A new binary that ends with code 0 was taken back by its operator.
+        Level::Alert if has("executing new binary process") => Some(Word::NewBinaryFailed),
+        Level::Alert | Level::Notice
+            if m.starts_with(b"new binary process ")
+                && (has(" exited on signal ") || has(" exited with code ") && !m.ends_with(b" code 0")) =>
+        {
+            Some(Word::NewBinaryFailed)
+        }
         Level::Emerg if has("bind() to") && matches!(record.errno, Some(98 | 48)) => Some(Word::AddressInUse),
         Level::Emerg if record.connection.is_none() => Some(Word::Emergency),
         Level::Alert if has(" exited on signal ") => Some(Word::Crash),
@@ -42,7 +54,8 @@ pub(super) fn word(record: &ErrorRecord<'_>) -> Option<Word> {
         Level::Notice if has("(SIGTERM)") || has("(SIGINT)") => Some(Word::Terminate),
         Level::Notice if has("(SIGQUIT)") => Some(Word::Quit),
         Level::Notice if has("(SIGUSR1)") => Some(Word::Reopen),
-        Level::Notice if has("(SIGUSR2)") => Some(Word::Upgrade),
+        Level::Notice if has(", changing binary") => Some(Word::Upgrade),
+        Level::Notice if has(", stop accepting connections") => Some(Word::StopAccepting),
         Level::Notice if m == b"start worker processes" => Some(Word::Workers),
         Level::Notice if version(m) => Some(Word::Version),
         _ => None,
@@ -91,6 +104,17 @@ pub(super) fn marks(said: &[Said]) -> Vec<Mark> {
             Word::Quit => MarkKind::GracefulStop,
             Word::Reopen => MarkKind::Reopen,
             Word::Upgrade => MarkKind::Upgrade,
+            Word::StopAccepting => continue,
+            Word::NewBinaryFailed => {
+                // The call that failed and the process that ends with it are one event.
+                let soon = |m: &&mut Mark| second - m.second <= SOON;
+                let tried = |m: &Mark| matches!(m.kind, MarkKind::Upgrade | MarkKind::UpgradeFailed);
+                if let Some(mark) = marks.iter_mut().rev().take_while(soon).find(|m| tried(m)) {
+                    *mark = Mark { second, kind: MarkKind::UpgradeFailed };
+                    continue;
+                }
+                MarkKind::UpgradeFailed
+            }
             Word::Crash => MarkKind::WorkerCrash,
             Word::AddressInUse => MarkKind::BindFailed,
             Word::Emergency if reloading => {
@@ -104,5 +128,6 @@ pub(super) fn marks(said: &[Said]) -> Vec<Mark> {
             marks.push(mark);
         }
     }
+    marks.sort_by_key(|m| m.second);
     marks
 }

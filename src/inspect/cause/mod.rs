@@ -270,7 +270,7 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
         let tries = emergencies.len() as u64;
         let mut messages: Vec<String> = Vec::new();
         let mut evidence = Vec::new();
-        for s in &emergencies {
+        for s in emergencies.iter().map(|s| host.reason_of(s)) {
             let message = host.message(s).unwrap_or_default();
             if messages.len() < QUOTED && !messages.contains(&message) {
                 messages.push(message);
@@ -301,7 +301,20 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
             && s.second >= window.start
             && s.second <= window.end + 5
     });
+    let failed = failed_upgrade(host, window.start);
     match (stop, start) {
+        (Some(stop), start) if failed.is_some_and(|f| f.second <= stop.second) => {
+            let failed = failed.unwrap_or(stop);
+            Some(Cause {
+                category: "process.stop".into(),
+                confidence: "certain",
+                summary: format!(
+                    "a new binary did not start ({}), and the nginx that ran was stopped",
+                    host.message(failed).unwrap_or_default()
+                ),
+                evidence: [failed, stop].into_iter().chain(start).map(quote).collect(),
+            })
+        }
         (Some(stop), start) => Some(Cause {
             category: "process.stop".into(),
             confidence: "certain",
@@ -318,6 +331,16 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
         (None, None) if let Some(cause) = started_anew(host, window) => Some(cause),
         (None, None) if a.kind == Kind::Silence(SilenceKind::Stalled) => stalled::cause(host, a),
         (None, None) if a.kind == Kind::Silence(SilenceKind::LoggingStopped) => unwritten::cause(host, a),
+        // At this level of the log nothing says that the old one was stopped.
+        (None, None) if let Some(failed) = failed => Some(Cause {
+            category: "process.upgrade".into(),
+            confidence: "possible",
+            summary: format!(
+                "a new binary did not start right before ({}); no line says that the nginx that ran was stopped",
+                host.message(failed).unwrap_or_default()
+            ),
+            evidence: vec![quote(failed)],
+        }),
         (None, None) => {
             let evidence = host.lines_around(a);
             (!evidence.is_empty()).then(|| Cause {
@@ -328,6 +351,24 @@ fn stopped(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Cause> {
             })
         }
     }
+}
+
+/// Seconds from a binary that did not start to the stop of the nginx that should have given way to it.
+const UPGRADING: i64 = 300;
+
+/// The binary that did not start before `second`, if no nginx started since.
+pub(super) fn failed_upgrade<'h>(host: &'h Host<'_>, second: i64) -> Option<&'h Said> {
+    let before = host.said.iter().filter(|s| second - UPGRADING <= s.second && s.second <= second + 1);
+    let mut failed = None;
+    for s in before {
+        match s.word {
+            // The call that failed says more than the process that ended with it.
+            Some(Word::NewBinaryFailed) => failed = failed.or(Some(s)),
+            Some(Word::Version | Word::Workers) => failed = None,
+            _ => {}
+        }
+    }
+    failed
 }
 
 /// Restarts of an nginx whose log does not tell of them: the numbers of connections (`*N`) begin again at 1, and all
@@ -381,7 +422,9 @@ pub fn word_summary(word: Word) -> &'static str {
         Word::Terminate => "nginx is told to stop",
         Word::Quit => "nginx is told to stop when it has finished",
         Word::Reopen => "nginx reopens its logs",
-        Word::Upgrade => "a new nginx binary takes over",
+        Word::Upgrade => "nginx is told to start a new binary",
+        Word::NewBinaryFailed => "the new binary did not start",
+        Word::StopAccepting => "the workers are told to finish and end",
         Word::Crash => "a worker process crashed",
         Word::AddressInUse => "an address to listen on is in use",
         Word::Emergency => "nginx refuses its configuration",

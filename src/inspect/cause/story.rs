@@ -114,15 +114,26 @@ fn words(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
         if last.is_some_and(|(w, at)| w == word && s.second - at <= 2) || told >= WORDS {
             continue;
         }
+        // That an address is in use was told.
+        if !std::ptr::eq(host.reason_of(s), s) {
+            continue;
+        }
         last = Some((word, s.second));
         told += 1;
         let (rank, what) = match word {
-            Word::Terminate | Word::Quit => (1, word_summary(word).to_owned()),
-            Word::Emergency | Word::AddressInUse | Word::Crash => {
+            Word::Terminate | Word::Quit | Word::Upgrade | Word::StopAccepting => {
+                (1, word_summary(word).to_owned())
+            }
+            Word::Emergency | Word::AddressInUse | Word::Crash | Word::NewBinaryFailed => {
                 let said = host.message(s).unwrap_or_default();
                 let times = tries.entry(said.clone()).or_insert(0);
                 *times += 1;
-                let what = word_summary(word);
+                let config =
+                    host.category(s.class).starts_with("config.") || host.category(s.class) == "unknown";
+                let what = match word {
+                    Word::Emergency if !config => "nginx or a process of it cannot go on",
+                    _ => word_summary(word),
+                };
                 (3, if *times > 1 { format!("{what} again, try {times}") } else { format!("{what}: {said}") })
             }
             _ => (4, word_summary(word).to_owned()),

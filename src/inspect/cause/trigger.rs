@@ -32,8 +32,26 @@ pub(in crate::inspect) fn trigger(host: &Host<'_>, a: &Anomaly) -> Option<Trigge
         })
         .filter(|_| silent || stop.is_some());
     let armed = refused.and_then(|r| armed(host, r));
-    let quote = |s: &Said| host.evidence(s.file, &s.sample);
-    let says = |s: &Said| host.message(s).unwrap_or_default();
+    let quote = |s: &Said| {
+        let s = host.reason_of(s);
+        host.evidence(s.file, &s.sample)
+    };
+    let says = |s: &Said| host.message(host.reason_of(s)).unwrap_or_default();
+    let failed =
+        super::failed_upgrade(host, a.start).filter(|_| stop.is_none_or(|s| s.word != Some(Word::Upgrade)));
+    if let (None, Some(failed), Some(stop)) = (&armed, failed, stop)
+        && failed.second <= stop.second
+    {
+        return Some(Trigger {
+            time: failed.second * 1000,
+            summary: format!(
+                "a new binary did not start ({}), and {} later the nginx that ran was told to stop",
+                says(failed),
+                clock::duration((stop.second - failed.second) * 1000)
+            ),
+            evidence: [failed, stop].map(quote).into(),
+        });
+    }
     match (armed, refused, stop) {
         (Some(armed), Some(refused), _) => Some(Trigger {
             time: armed.second * 1000,
@@ -52,6 +70,12 @@ pub(in crate::inspect) fn trigger(host: &Host<'_>, a: &Anomaly) -> Option<Trigge
             },
             evidence: [Some(refused), stop].into_iter().flatten().map(quote).collect(),
         }),
+        // What the new binary's processes do is what failed.
+        (_, None, Some(stop))
+            if stop.word == Some(Word::Upgrade) && crashes(host, stop.second, a).is_some() =>
+        {
+            changed(host, a)
+        }
         (_, None, Some(stop)) => Some(Trigger {
             time: stop.second * 1000,
             summary: super::word_summary(stop.word?).to_owned(),
@@ -80,6 +104,48 @@ fn armed<'h>(host: &'h Host<'_>, refused: &Said) -> Option<&'h Said> {
     found.filter(|s| refused.second - s.second > SET_OFF)
 }
 
+/// The first worker that died within a minute after `since`.
+fn crashes<'h>(host: &'h Host<'_>, since: i64, a: &Anomaly) -> Option<&'h Said> {
+    let end = (since + SET_OFF).min(window(a).end);
+    host.said.iter().find(|s| s.word == Some(Word::Crash) && (since..=end).contains(&s.second))
+}
+
+/// Workers that die, from the first of a row on; and the act that they follow, since processes of another binary or
+/// configuration that die one after another die of it.
+fn crashed(host: &Host<'_>, a: &Anomaly, last: &Said) -> Option<Trigger> {
+    let words = || host.said.iter().rev().filter(|s| s.second <= last.second);
+    let mut first = last;
+    for s in words().filter(|s| s.word == Some(Word::Crash)) {
+        if first.second - s.second > SET_OFF {
+            break;
+        }
+        first = s;
+    }
+    let told = |s: &&Said| s.second <= first.second && first.second - s.second <= SET_OFF;
+    let act = |wanted: &[Word]| {
+        let near = words().take_while(|s| first.second - s.second <= SET_OFF).filter(told);
+        near.into_iter().find(|s| s.word.is_some_and(|w| wanted.contains(&w)))
+    };
+    // A new binary writes its version, too.
+    let act = act(&[Word::Upgrade, Word::Reconfiguring]).or_else(|| act(&[Word::Version]));
+    let dies = host.message(first).unwrap_or_default();
+    let crashes = host.said.iter().filter(|s| s.word == Some(Word::Crash) && s.second >= first.second);
+    let n: u64 = crashes.map(|s| s.count_in(Window { start: first.second, end: window(a).end + 1 })).sum();
+    let again = if n > 1 { format!("; {} in all", clock::count_of(n, "such record")) } else { String::new() };
+    let (from, summary) = match act {
+        Some(act) => {
+            (act, format!("{}, and then processes of it die: {dies}{again}", super::word_summary(act.word?)))
+        }
+        None => (first, format!("{dies}{again}")),
+    };
+    let evidence = if std::ptr::eq(from, first) { vec![first] } else { vec![from, first] };
+    Some(Trigger {
+        time: from.second * 1000,
+        summary,
+        evidence: evidence.into_iter().map(|s| host.evidence(s.file, &s.sample)).collect(),
+    })
+}
+
 /// A reload, or a worker that died, right before the start.
 fn changed(host: &Host<'_>, a: &Anomaly) -> Option<Trigger> {
     let quick = |s: &&Said| a.start - SET_OFF <= s.second && s.second <= a.start_bounds.1.max(a.start) + 1;
@@ -96,10 +162,10 @@ fn changed(host: &Host<'_>, a: &Anomaly) -> Option<Trigger> {
     if calm || window(a).start < last.second - 5 {
         return None;
     }
-    let summary = match last.word {
-        Some(Word::Crash) => host.message(last).unwrap_or_default(),
-        word => format!("{}, and failures begin", super::word_summary(word?)),
-    };
+    if last.word == Some(Word::Crash) {
+        return crashed(host, a, last);
+    }
+    let summary = format!("{}, and failures begin", super::word_summary(last.word?));
     Some(Trigger {
         time: last.second * 1000,
         summary,

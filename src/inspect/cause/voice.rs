@@ -1,15 +1,29 @@
 //! What error records say in few words: the message, its errno, the peer, the line of the configuration.
 
 use super::super::host::{Host, Said};
+use super::super::marks::Word;
 use crate::catalogue::read_line;
 use crate::format::record::ErrorRecord;
 use crate::reading::record_at;
 use std::fmt::Write as _;
 
+/// What nginx says when it gives up, and the seconds it has tried for.
+const STILL: &str = "still could not bind()";
+const BIND: i64 = 5;
 /// Longest message that is repeated in a sentence.
 const LONGEST: usize = 160;
 
 impl Host<'_> {
+    /// The record that says why, where one only says that it was so: `still could not bind()` follows the addresses
+    /// that are in use (`ngx_open_listening_sockets`).
+    pub(super) fn reason_of<'h>(&'h self, said: &'h Said) -> &'h Said {
+        if self.message(said).is_none_or(|m| !m.starts_with(STILL)) {
+            return said;
+        }
+        let before = self.said.iter().filter(|s| (said.second - BIND..=said.second).contains(&s.second));
+        before.rev().find(|s| s.word == Some(Word::AddressInUse)).unwrap_or(said)
+    }
+
     /// Reads the record that stands for `said` again.
     pub(super) fn record<T>(&self, said: &Said, read: impl FnOnce(&ErrorRecord<'_>) -> T) -> Option<T> {
         let line = record_at(&self.reads[said.file], &said.sample);
