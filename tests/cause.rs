@@ -359,3 +359,28 @@ fn workers_of_a_new_binary_that_die_in_a_row_name_the_upgrade() {
     assert!(trigger.summary.contains("exited on signal 11; 40 such records"), "{}", trigger.summary);
     assert_eq!(trigger.evidence.iter().map(|e| e.line).collect::<Vec<_>>(), [1, 6]);
 }
+
+#[test]
+fn connections_that_are_cut_before_the_first_is_refused_show_that_the_application_ended() {
+    let context = "client: 198.51.100.9, server: shop, request: \"GET /a HTTP/1.1\", upstream: \"http://127.0.0.1:8080/a\"";
+    let cut = |second| {
+        let text = "*9 upstream prematurely closed connection while reading response header from upstream";
+        said(second, "error", 70, &format!("{text}, {context}"))
+    };
+    let traffic = Traffic::outage();
+    let refused = traffic.error();
+    let told = |error: &Lines| {
+        let dir = tempfile::tempdir().unwrap();
+        write_lines(&dir.path().join("access.log"), &traffic.access());
+        write_lines(&dir.path().join("error.log"), error);
+        only(&report(&options(&[dir.path().to_path_buf()]))).trigger.clone()
+    };
+    assert_eq!(told(&refused), None, "nothing says what ended");
+    let mut error = refused.clone();
+    error.insert(0, cut(599));
+    let trigger = told(&error).unwrap();
+    assert!(trigger.summary.contains("what served 127.0.0.1:8080 ended"), "{}", trigger.summary);
+    assert_eq!(trigger.evidence[0].line, 1);
+    error[0] = cut(500);
+    assert_eq!(told(&error), None, "long before");
+}

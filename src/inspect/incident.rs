@@ -63,8 +63,8 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose
         evidence = causes.ranked.first().map(|c| c.evidence.clone()).unwrap_or_default();
     }
     let scope = scope(host, look, a, &tally);
-    let late = evidence.first().filter(|_| a.kind == Kind::Slow);
-    let timeline = story(host, a, trigger.as_ref(), rose.as_ref(), late);
+    let first_line = evidence.first().filter(|_| matches!(a.kind, Kind::Slow | Kind::Missing));
+    let timeline = story(host, a, trigger.as_ref(), rose.as_ref(), first_line);
     let mut ranked = shown::cause(host, look, a, rose)
         .or_else(|| restarts::cause(host, a))
         .into_iter()

@@ -23,7 +23,7 @@ use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::Cause;
 use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Seconds before the start in which a cause can have spoken.
@@ -36,8 +36,22 @@ const LOOKED_AT: usize = 48;
 const ALONE: f64 = 0.05;
 /// What spoke first is likelier the cause than the consequence, where numbers are close.
 const EARLIEST: f64 = 1.2;
-/// A record that repeats what others said first counts as this much of one.
-const ECHO: f64 = 0.02;
+/// What has this part of the weight of the first cause is one of its sides, unless it came before.
+const MINOR: f64 = 0.02;
+/// What makes nginx try another server and mark the one that failed (`ngx_http_upstream_next`).
+const FAILS_A_PEER: [&str; 11] = [
+    "upstream.backlog_full",
+    "upstream.bad_response",
+    "upstream.closed_early",
+    "upstream.header_too_big",
+    "upstream.refused",
+    "upstream.reset",
+    "upstream.socket_denied",
+    "upstream.socket_missing",
+    "upstream.timeout",
+    "upstream.tls",
+    "upstream.unreachable",
+];
 /// The share of requests that fail where a site is closed on purpose.
 const CLOSED: f64 = 0.75;
 
@@ -119,21 +133,25 @@ fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> V
     let none_left = |g: &Group<'_>| host.category(g.class) == "upstream.no_live";
     let echoes: u64 = groups.iter().filter(|g| none_left(g)).map(|g| g.count).sum();
     // What came first among the failures of single servers is what the echo repeats.
-    let of_peers = |g: &Group<'_>| host.category(g.class).starts_with("upstream.") && !none_left(g);
+    let of_peers = |g: &Group<'_>| FAILS_A_PEER.contains(&host.category(g.class));
     // The subrequest that asks whether a request is allowed has its own record (`ngx_http_auth_request_module.c`).
-    let asked = groups.iter().any(of_peers);
-    let echo = |g: &Group<'_>| none_left(g) || asked && host.category(g.class) == "auth.backend";
+    let echo = |g: &Group<'_>| none_left(g) || host.category(g.class) == "auth.backend";
     let root = groups.iter().filter(|g| of_peers(g)).max_by_key(|g| g.count).map(|g| g.class);
     let mut out = Vec::new();
-    for (at, g) in groups.iter().enumerate() {
+    // What is told as an echo needs no telling of its own.
+    for (at, g) in groups.iter().enumerate().filter(|(_, g)| root.is_none() || !echo(g)) {
         let repeated = if Some(g.class) == root { echoes } else { 0 };
-        let mut weight = g.count as f64 * if echo(g) { ECHO } else { 1.0 };
+        let mut weight = g.count as f64;
         if at == 0 {
             weight *= EARLIEST;
         }
-        out.push((weight, group_cause(host, a, g, repeated, tally)));
+        out.push((weight, g.first, group_cause(host, a, g, repeated, tally)));
     }
-    out
+    // Of a server that goes, a few connections are cut or closed in the same moment: parts of one event. What spoke
+    // before it is told however seldom it is.
+    let lead = out.iter().max_by(|x, y| x.0.total_cmp(&y.0)).map(|&(weight, first, _)| (weight, first));
+    out.retain(|(weight, first, _)| lead.is_none_or(|l| *weight >= MINOR * l.0 || first + 1 < l.1));
+    out.into_iter().map(|(weight, _, cause)| (weight, cause)).collect()
 }
 
 /// A cause made of the records of one class, `echoes` of which are told by the echo alone.
@@ -146,16 +164,22 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
         _ => "possible",
     };
     let mut peers: Vec<String> = Vec::new();
-    let mut errnos = std::collections::BTreeSet::new();
+    let (mut errnos, mut actions) = (BTreeSet::new(), BTreeSet::new());
     for s in &g.quoted {
         host.record(s, |r| {
             errnos.extend(r.errno);
+            actions.insert(r.action.map(<[u8]>::to_vec));
             peers.extend(voice::peer(r).filter(|p| !peers.contains(p)));
         });
     }
     let mut summary = pattern.title.clone();
     if errnos.len() == 1 {
         _ = write!(summary, " (errno {})", errnos.iter().sum::<u32>());
+    }
+    // A server that cannot be reached in time and one that does not answer in time are not the same trouble.
+    if let (Some(Some(action)), 1, "upstream.timeout") = (actions.first(), actions.len(), &*pattern.category)
+    {
+        _ = write!(summary, " while {}", String::from_utf8_lossy(action));
     }
     _ = write!(summary, ": {} in the error log", clock::count_of(g.count, "record"));
     match peers.as_slice() {

@@ -39,7 +39,7 @@ pub(in crate::inspect) fn story(
     a: &Anomaly,
     trigger: Option<&Trigger>,
     rose: Option<&Rose>,
-    late: Option<&Evidence>,
+    first_line: Option<&Evidence>,
 ) -> Vec<Event> {
     let window = window(a);
     let mut told = Vec::new();
@@ -52,23 +52,30 @@ pub(in crate::inspect) fn story(
     }
     words(host, window, &mut tell);
     for p in a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))) {
+        // A request that hangs came, and has no line yet.
         let what = match p.kind {
+            Kind::Silence(SilenceKind::Down) => "requests stop coming",
             Kind::Silence(SilenceKind::LoggingStopped) => "the access log stops",
             Kind::Silence(SilenceKind::Stalled) => "no line is written any more",
-            _ => "requests stop coming",
+            _ => "no request is logged from here on",
         };
         tell(2, p.start, what.into(), None);
     }
     if let Some(p) = a.phases.iter().find(|p| p.kind == Kind::Slow && a.slow.is_some()) {
         // Where one name led, its first late line is for that.
         let led = |line: &Evidence| rose.and_then(|r| r.event.as_ref()).is_some_and(|e| e.2 == *line);
-        let first = late.filter(|line| p.start == a.start && !a.open_start && !led(line));
+        let first = first_line.filter(|line| p.start == a.start && !a.open_start && !led(line));
         tell(3, p.start, "answers take several times as long as usual".into(), first.cloned());
+    }
+    if let (Kind::Missing, Some(line)) = (a.kind, first_line) {
+        let what = "paths that were answered well before are not there, or not allowed";
+        tell(3, a.start, what.into(), Some(line.clone()));
     }
     if let Some((second, what, line)) = rose.and_then(|r| r.event.as_ref()) {
         tell(2, *second, what.clone(), Some(line.clone()));
     }
-    let [first, last] = host.failure_edges(window);
+    // Failures beside content that is gone are others.
+    let [first, last] = if a.kind == Kind::Missing { [None, None] } else { host.failure_edges(window) };
     let only = first.as_ref().map(|f| f.0) == last.as_ref().map(|l| l.0);
     if let Some((second, evidence)) = first {
         let what = if a.open_start {
@@ -194,13 +201,16 @@ fn pauses(a: &Anomaly, tell: &mut Tell<'_>) {
         } else if let (true, Some(share)) = (failing && p.kind == Kind::Failing, share(next)) {
             let what = match (part(p) >= MOST, part(next)) {
                 (true, now) if now <= FEW => format!("most answers are good again; {share} fail"),
-                (false, now) if now >= MOST => format!("requests fail again: {share} of them"),
+                (false, now) if now >= MOST && part(p) <= FEW => {
+                    format!("requests fail again: {share} of them")
+                }
                 _ => format!("from here on {share} of requests fail"),
             };
             tell(6, next.start, what, None);
         } else if let (true, Some(share)) = (failing && p.kind != Kind::Failing, share(next)) {
             let what = match p.kind {
-                Kind::Silence(_) => format!("requests come again, and {share} of them fail"),
+                Kind::Silence(SilenceKind::Down) => format!("requests come again, and {share} of them fail"),
+                Kind::Silence(_) => format!("requests are logged again, and {share} of them fail"),
                 _ => format!("{share} of requests fail"),
             };
             tell(6, next.start, what, None);

@@ -81,7 +81,7 @@ pub(in crate::inspect) fn trigger(host: &Host<'_>, a: &Anomaly) -> Option<Trigge
             summary: super::word_summary(stop.word?).to_owned(),
             evidence: vec![quote(stop)],
         }),
-        (_, None, None) => changed(host, a),
+        (_, None, None) => changed(host, a).or_else(|| ended(host, a)),
     }
 }
 
@@ -143,6 +143,39 @@ fn crashed(host: &Host<'_>, a: &Anomaly, last: &Said) -> Option<Trigger> {
         time: from.second * 1000,
         summary,
         evidence: evidence.into_iter().map(|s| host.evidence(s.file, &s.sample)).collect(),
+    })
+}
+
+/// Seconds from the connections that an ending process cuts to the first that nobody takes.
+const CUT: i64 = 3;
+/// Records looked at for that.
+const LOOKED_AT: usize = 64;
+
+/// An application that ended: requests that were with it are cut off, and right after nobody listens.
+fn ended(host: &Host<'_>, a: &Anomaly) -> Option<Trigger> {
+    let wide = Window { start: a.start - super::BEFORE, end: a.start_bounds.1.max(a.start) + CUT };
+    let is = |s: &&Said, wanted: &[&str]| wanted.contains(&host.category(s.class));
+    let near = || host.said.iter().filter(|s| wide.contains(s.second)).take(LOOKED_AT);
+    let gone = ["upstream.refused", "upstream.socket_missing"];
+    let refused = near().find(|s| is(s, &gone))?;
+    let peer = host.record(refused, super::voice::peer).flatten()?;
+    // One that was refused before had ended before.
+    let earlier = host.said.iter().take_while(|s| s.second < wide.start);
+    let just = |s: &&Said| s.second >= wide.start - SET_OFF && is(s, &gone);
+    if earlier.filter(just).any(|s| host.record(s, super::voice::peer).flatten().as_ref() == Some(&peer)) {
+        return None;
+    }
+    let cut = near().find(|s| {
+        is(s, &["upstream.reset", "upstream.closed_early"])
+            && (0..=CUT).contains(&(refused.second - s.second))
+            && host.record(s, super::voice::peer).flatten().as_ref() == Some(&peer)
+    })?;
+    Some(Trigger {
+        time: cut.second * 1000,
+        summary: format!(
+            "what served {peer} ended: requests that were with it were cut off, and from then on nothing listens there"
+        ),
+        evidence: [cut, refused].map(|s| host.evidence(s.file, &s.sample)).into(),
     })
 }
 
