@@ -37,8 +37,8 @@ pub(in crate::inspect) fn trigger(host: &Host<'_>, a: &Anomaly) -> Option<Trigge
         host.evidence(s.file, &s.sample)
     };
     let says = |s: &Said| host.message(host.reason_of(s)).unwrap_or_default();
-    let failed =
-        super::failed_upgrade(host, a.start).filter(|_| stop.is_none_or(|s| s.word != Some(Word::Upgrade)));
+    let failed = super::stopped::failed_upgrade(host, a.start)
+        .filter(|_| stop.is_none_or(|s| s.word != Some(Word::Upgrade)));
     if let (None, Some(failed), Some(stop)) = (&armed, failed, stop)
         && failed.second <= stop.second
     {
