@@ -384,3 +384,31 @@ fn connections_that_are_cut_before_the_first_is_refused_show_that_the_applicatio
     error[0] = cut(500);
     assert_eq!(told(&error), None, "long before");
 }
+
+#[test]
+fn a_record_of_another_time_is_not_that_of_a_failed_request() {
+    let traffic = Traffic::outage();
+    // The same client asks for the same again and again: a record a minute before is of another request.
+    let same = |(s, l): (i64, String)| {
+        let (_, rest) = l.split_once(' ').unwrap();
+        let (_, status) = rest.split_once("HTTP/1.1\"").unwrap();
+        let time = &rest[..rest.find(']').unwrap() + 1];
+        (s, format!("198.51.100.7 {time} \"GET /same HTTP/1.1\"{status}"))
+    };
+    let access: Lines = traffic.access().into_iter().map(same).collect();
+    let named = "client: 198.51.100.7, server: example.net, request: \"GET /same HTTP/1.1\", upstream: \"http://127.0.0.1:8080/same\", host: \"example.net\"";
+    let refused = "connect() failed (111: Connection refused) while connecting to upstream";
+    // For the last 80 of 180 seconds nginx has nothing to say.
+    let record = |s| said(s, "error", 71, &format!("*9 {refused}, {named}"));
+    let error: Lines = (600..700).flat_map(|s| (0..4).map(move |_| s)).map(record).collect();
+    let dir = tempfile::tempdir().unwrap();
+    write_lines(&dir.path().join("access.log"), &access);
+    write_lines(&dir.path().join("error.log"), &error);
+    let report = report(&options(&[dir.path().to_path_buf()]));
+    let incident = only(&report);
+    let causes = incident.cause.iter().chain(&incident.other_causes);
+    let own: Vec<_> = causes.filter(|c| c.category == "upstream.app_error").collect();
+    let [own] = own[..] else { panic!("{incident:#?}") };
+    // The second after the last record is within its reach.
+    assert!(own.summary.contains("316 of the 720 failed requests have no record"), "{}", own.summary);
+}

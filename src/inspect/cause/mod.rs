@@ -261,13 +261,16 @@ fn alone(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64, 
     if share < ALONE {
         return None;
     }
-    let all = joined.requests >= tally.statuses.range(500..).map(|(_, n)| n).sum();
+    let of = if joined.complete {
+        format!("of the {} failed requests", clock::count(joined.requests))
+    } else {
+        let all: u64 = tally.statuses.range(500..).map(|(_, n)| n).sum();
+        let (looked_at, all) = (clock::count(joined.requests), clock::count(all));
+        format!("of {looked_at} failed requests looked at, spread over all {all},")
+    };
     let summary = format!(
-        "{} of the {}{} failed requests have no record in the error log, most of them with status {status}: the \
-         application answered so itself",
-        clock::count(n),
-        if all { "" } else { "first " },
-        clock::count(joined.requests)
+        "{} {of} have no record in the error log, most of them with status {status}: the application answered so itself",
+        clock::count(n)
     );
     let confidence = if share >= 0.5 { "likely" } else { "possible" };
     let weight = share * tally.failed as f64 * 0.5;

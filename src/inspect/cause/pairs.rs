@@ -9,8 +9,10 @@ use crate::catalogue::read_line;
 use crate::format::record::{ErrorRecord, Level};
 use crate::reading::{Read, Role, can_be_read_again, each_line_between, line_number};
 use crate::report::Evidence;
-use crate::time::Window;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::scan::hash;
+use crate::time::{Second, Window};
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// What an access line says of its request, owned.
 #[derive(Debug, PartialEq)]
@@ -20,15 +22,44 @@ struct Asked {
     connection: Option<u64>,
 }
 
-/// Requests and connections that have a record.
+/// Requests and connections that have a record, each with the second of it. A hash stands for each, so that a flood of
+/// records takes a few bytes for one.
+type Told = HashSet<u64, BuildHasherDefault<Hashed>>;
+
+/// The members are hashes already.
 #[derive(Debug, Default)]
-struct Told {
-    requests: BTreeSet<(Vec<u8>, Vec<u8>)>,
-    connections: BTreeSet<u64>,
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash(bytes);
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
 }
 
-fn key(client: Option<&[u8]>, request: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    (client.unwrap_or_default().to_vec(), request.to_vec())
+/// The key of a request in one second, in UTC.
+fn request_key(client: Option<&[u8]>, request: &[u8], second: Second, room: &mut Vec<u8>) -> u64 {
+    room.clear();
+    room.extend_from_slice(client.unwrap_or_default());
+    room.push(0);
+    room.extend_from_slice(request);
+    room.extend_from_slice(&second.to_le_bytes());
+    hash(room)
+}
+
+/// The key of a connection in one second.
+fn connection_key(connection: u64, second: Second, room: &mut Vec<u8>) -> u64 {
+    room.clear();
+    room.extend_from_slice(&connection.to_le_bytes());
+    room.extend_from_slice(&second.to_le_bytes());
+    hash(room)
 }
 
 impl Asked {
@@ -43,18 +74,17 @@ impl Asked {
     }
 }
 
-/// Failed requests that are joined one by one; more say the same at a cost.
-const JOINED: u64 = 2000;
-
-/// Unpacked bytes up to which a packed log is unpacked again to join its lines.
+/// Requests among which the failed ones of one incident are joined to their records; of a longer stretch those at some
+/// places. To read a line again costs about ten times what the scan needed for it.
+const READ: u64 = 200_000;
+/// Such places, spread evenly over the stretch.
+const PLACES: i64 = 16;
+/// Seconds before the end of a request in which its record is looked for at most, where the log tells when it came.
+const LONGEST: i64 = 10;
+/// Unpacked bytes up to which a packed log is unpacked again to join its lines; or a quarter of all bytes.
 const PACKED: u64 = 64 << 20;
 
-/// Whether a stretch of a log can be read again at little cost.
-fn is_cheap(read: &Read) -> bool {
-    can_be_read_again(read) && (read.reading.source.is_seekable() || read.scan.bytes <= PACKED)
-}
-
-/// What the first failed requests of an incident have in the error log.
+/// What the failed requests of an incident have in the error log.
 #[derive(Debug, Default)]
 pub(super) struct Joined {
     /// How many were looked at.
@@ -63,23 +93,32 @@ pub(super) struct Joined {
     pub(super) alone: BTreeMap<u16, u64>,
     /// The first of them.
     pub(super) first: Option<Evidence>,
+    /// Every request of the stretch was looked at, and not only those at some places.
+    pub(super) complete: bool,
 }
 
 impl Host<'_> {
-    /// Joins the first failed requests (5xx) of a stretch to their records. `None` without an error log that could
-    /// hold them.
+    /// Whether a log can be read again at little cost.
+    fn is_cheap(&self, read: &Read) -> bool {
+        let all: u64 = self.files.iter().map(|&i| self.reads[i].scan.bytes).sum();
+        can_be_read_again(read)
+            && (read.reading.source.is_seekable() || read.scan.bytes <= PACKED.max(all / 4))
+    }
+
+    /// Joins the failed requests (5xx) of a stretch to their records. `None` without an error log that could hold them.
     pub(super) fn join(&self, window: Window) -> Option<Joined> {
-        let range = self.first_failing(window)?;
-        let told = self.told(range)?;
-        let mut out = Joined::default();
+        let (places, complete) = self.places(window)?;
+        let told = self.told(&places)?;
+        let mut out = Joined { complete, ..Joined::default() };
+        let mut key = Vec::new();
         for &i in &self.files {
             let read = &self.reads[i];
-            if read.reading.role != Role::Access || !is_cheap(read) {
+            if read.reading.role != Role::Access || !self.is_cheap(read) {
                 continue;
             }
             let mut room = Vec::new();
             let mut alone: Option<(u64, Vec<u8>)> = None;
-            each_line_between(read, range.start..range.end, &mut |byte, raw, _| {
+            each_line_at(read, &places, 0, &mut |byte, raw, second| {
                 let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
                 let parsed = read.reading.plan.formats.iter().find_map(|f| f.parse(payload).ok());
                 let Some((status, r)) = parsed.and_then(|r| Some((r.status.filter(|s| *s >= 500)?, r)))
@@ -87,8 +126,11 @@ impl Host<'_> {
                     return;
                 };
                 out.requests += 1;
-                let named = r.connection.is_some_and(|n| told.connections.contains(&n))
-                    || r.request.is_some_and(|q| told.requests.contains(&key(r.client, q)));
+                let took = r.request_time.map_or(0, |ms| i64::from(ms) / 1000).min(LONGEST);
+                let named = (second - took - 1..=second + 1).any(|at| {
+                    r.connection.is_some_and(|n| told.contains(&connection_key(n, at, &mut key)))
+                        || r.request.is_some_and(|q| told.contains(&request_key(r.client, q, at, &mut key)))
+                });
                 if !named {
                     *out.alone.entry(status).or_default() += 1;
                     alone.get_or_insert_with(|| (byte, raw.to_vec()));
@@ -106,35 +148,55 @@ impl Host<'_> {
         (out.requests > 0).then_some(out)
     }
 
-    /// From the start on, the seconds that hold the first failed requests.
-    fn first_failing(&self, window: Window) -> Option<Window> {
-        let (mut sum, mut end) = (0, None);
+    /// Where the failed requests of a stretch are looked at, in order of time, and whether that is all of it.
+    fn places(&self, window: Window) -> Option<(Vec<Window>, bool)> {
+        let (mut failed, mut all) = (0u64, 0u64);
         self.timeline.each(window, |m| {
-            if sum < JOINED {
-                sum += u64::from(m.failed);
-                end = Some(m.second + 1);
-            }
+            failed += u64::from(m.failed);
+            all += m.counts.iter().map(|&n| u64::from(n)).sum::<u64>();
         });
-        end.map(|end| Window { start: window.start, end })
+        if failed == 0 {
+            return None;
+        }
+        let length = window.end - window.start;
+        if all <= READ {
+            return Some((vec![window], true));
+        }
+        let seconds = (i128::from(length) * i128::from(READ) / i128::from(all)) as i64;
+        let places = seconds.clamp(1, PLACES);
+        let each = (seconds / places).max(1);
+        let at = |i: i64| {
+            // The first begins with the stretch and the last ends with it.
+            let start = window.start + (length - each) * i / (places - 1).max(1);
+            Window { start, end: start + each }
+        };
+        Some(((0..places).map(at).collect(), false))
     }
 
-    /// Which requests the error logs speak of around a stretch.
-    fn told(&self, range: Window) -> Option<Told> {
+    /// Which requests the error logs speak of at these places.
+    fn told(&self, places: &[Window]) -> Option<Told> {
         let mut told = Told::default();
         let mut any = false;
+        let mut key = Vec::new();
+        let wide: Vec<Window> =
+            places.iter().map(|p| Window { start: p.start - LONGEST - 1, end: p.end + 1 }).collect();
         for (&file, zone) in &self.zones {
             let read = &self.reads[file];
-            if read.reading.role == Role::Access || !is_cheap(read) {
+            if read.reading.role == Role::Access || !self.is_cheap(read) {
                 continue;
             }
             any = true;
             let shift = i64::from(zone.first_offset()) * 60;
             let mut room = Vec::new();
-            each_line_between(read, range.start - 1 + shift..range.end + 1 + shift, &mut |_, raw, _| {
+            each_line_at(read, &wide, shift, &mut |_, raw, second| {
                 let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
                 if let Some(record) = read_line(payload).filter(|r| r.level <= Level::Error) {
-                    told.requests.extend(record.request.map(|q| key(record.client, q)));
-                    told.connections.extend(record.connection);
+                    if let Some(request) = record.request {
+                        told.insert(request_key(record.client, request, second, &mut key));
+                    }
+                    if let Some(connection) = record.connection {
+                        told.insert(connection_key(connection, second, &mut key));
+                    }
                 }
             });
         }
@@ -147,7 +209,7 @@ impl Host<'_> {
         let asked = self.asked(line)?;
         for (&file, zone) in &self.zones {
             let read = &self.reads[file];
-            if read.reading.role == Role::Access || !is_cheap(read) {
+            if read.reading.role == Role::Access || !self.is_cheap(read) {
                 continue;
             }
             let local = second + i64::from(zone.first_offset()) * 60;
@@ -192,6 +254,31 @@ impl Host<'_> {
             connection: record.connection,
         })
     }
+}
+
+/// Visits the lines of a file at some places, in its own time, which is `shift` seconds ahead of UTC: byte, line, second
+/// in UTC. A packed file is read once, whatever the number of places.
+fn each_line_at(read: &Read, places: &[Window], shift: i64, visit: &mut dyn FnMut(u64, &[u8], Second)) {
+    if read.reading.source.is_seekable() {
+        let mut done = i64::MIN;
+        for place in places {
+            // Wide places can overlap.
+            let start = place.start.max(done);
+            each_line_between(read, start + shift..place.end + shift, &mut |byte, raw, second| {
+                visit(byte, raw, second - shift);
+            });
+            done = place.end;
+        }
+        return;
+    }
+    let (Some(first), Some(last)) = (places.first(), places.last()) else { return };
+    each_line_between(read, first.start + shift..last.end + shift, &mut |byte, raw, second| {
+        let second = second - shift;
+        let at = places.partition_point(|p| p.end <= second);
+        if places.get(at).is_some_and(|p| p.contains(second)) {
+            visit(byte, raw, second);
+        }
+    });
 }
 
 #[cfg(test)]
