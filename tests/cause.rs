@@ -392,7 +392,7 @@ fn a_record_of_another_time_is_not_that_of_a_failed_request() {
     let same = |(s, l): (i64, String)| {
         let (_, rest) = l.split_once(' ').unwrap();
         let (_, status) = rest.split_once("HTTP/1.1\"").unwrap();
-        let time = &rest[..rest.find(']').unwrap() + 1];
+        let time = &rest[..=rest.find(']').unwrap()];
         (s, format!("198.51.100.7 {time} \"GET /same HTTP/1.1\"{status}"))
     };
     let access: Lines = traffic.access().into_iter().map(same).collect();

@@ -81,6 +81,13 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Caus
     if a.kind == Kind::Failing {
         let unsaid = unsaid(host, a, window, tally);
         if unsaid.is_none() {
+            if host.pairable() == Some(false)
+                && let Some((_, first)) = ranked.first_mut()
+            {
+                first
+                    .summary
+                    .push_str("; not compared request by request, for the logs are packed and large");
+            }
             ranked.extend(alone(host, window, tally));
         }
         ranked.extend(unsaid);

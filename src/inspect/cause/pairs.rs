@@ -76,7 +76,7 @@ impl Asked {
 
 /// Requests among which the failed ones of one incident are joined to their records; of a longer stretch those at some
 /// places. To read a line again costs about ten times what the scan needed for it.
-const READ: u64 = 200_000;
+const READ: u64 = 60_000;
 /// Such places, spread evenly over the stretch.
 const PLACES: i64 = 16;
 /// Seconds before the end of a request in which its record is looked for at most, where the log tells when it came.
@@ -105,8 +105,23 @@ impl Host<'_> {
             && (read.reading.source.is_seekable() || read.scan.bytes <= PACKED.max(all / 4))
     }
 
+    /// Whether failed requests can be joined to records, or the logs are too large to be unpacked again. `None` without
+    /// logs of both kinds that can be read again.
+    pub(super) fn pairable(&self) -> Option<bool> {
+        let kind = |access: bool| {
+            let of_kind = |r: &&Read| (r.reading.role == Role::Access) == access && can_be_read_again(r);
+            let reads = self.files.iter().map(|&i| &self.reads[i]).filter(of_kind);
+            reads.map(|r| self.is_cheap(r)).reduce(|a, b| a || b)
+        };
+        let both = kind(true)? && kind(false)?;
+        (!self.zones.is_empty()).then_some(both)
+    }
+
     /// Joins the failed requests (5xx) of a stretch to their records. `None` without an error log that could hold them.
     pub(super) fn join(&self, window: Window) -> Option<Joined> {
+        if self.pairable() != Some(true) {
+            return None;
+        }
         let (places, complete) = self.places(window)?;
         let told = self.told(&places)?;
         let mut out = Joined { complete, ..Joined::default() };
