@@ -8,6 +8,7 @@ use super::silence::{Survey, active_share};
 use super::{Options, Signals, Ticks};
 use crate::stats::{CHI_SQUARE_1_MEDIAN, SlidingMedian, median, poisson_bounds, quantile, shortfall_nats};
 use crate::time::{Second, Window};
+use std::collections::BTreeMap;
 
 /// Requests a block should hold.
 const PER_BLOCK: f64 = 25.0;
@@ -64,6 +65,9 @@ pub(crate) fn find<T: Ticks>(
     let threshold = (counts.len() as f64 * options.scopes.max(1) as f64 / options.false_findings.max(1e-9))
         .ln()
         .max(16.0);
+    // By the length of the stretches: all lengths together cost little more than one, the same one over and over would
+    // take the square of the log's blocks.
+    let mut scattered = BTreeMap::new();
     for dip in dips {
         let blocks = (dip.to - dip.from) as f64;
         let after = &counts[dip.to..(dip.to + MEMORY).min(counts.len())];
@@ -75,7 +79,9 @@ pub(crate) fn find<T: Ticks>(
         let reference = dip.reference.min(back);
         let due = reference * blocks;
         let seen: f64 = counts[dip.from..dip.to].iter().sum();
-        let dispersion = dispersion.max(scatter_over(&counts, dip.to - dip.from));
+        let length = stretch(&counts, dip.to - dip.from);
+        let over = *scattered.entry(length).or_insert_with(|| scatter_over(&counts, length));
+        let dispersion = dispersion.max(over);
         let nats = shortfall_nats(seen, due) / dispersion;
         if seen >= 1.25 * ENTER * due
             || nats < threshold
@@ -123,11 +129,15 @@ pub(crate) fn scatter(counts: &[f64], least: f64) -> f64 {
     median(&mut squares).map_or(least, |m| (m / (2.0 * CHI_SQUARE_1_MEDIAN)).max(least))
 }
 
+/// Blocks of the stretches that tell how much stretches of so many blocks scatter: of longer ones there would be too few.
+fn stretch(counts: &[f64], blocks: usize) -> usize {
+    blocks.min(counts.len() / LEAST_STRETCHES).max(1)
+}
+
 /// Quasi-Poisson dispersion of stretches of so many blocks. A visit's requests spread over several blocks, so stretches
 /// scatter more than single ones, and a visit of many requests makes counts with a long tail that no median shows. Second
 /// differences, for the level may rise and fall; without the largest, which may be dips themselves.
 fn scatter_over(counts: &[f64], blocks: usize) -> f64 {
-    let blocks = blocks.min(counts.len() / LEAST_STRETCHES).max(1);
     let sums: Vec<f64> = counts.chunks_exact(blocks).map(|c| c.iter().sum()).collect();
     let mut squares: Vec<f64> = sums
         .windows(3)

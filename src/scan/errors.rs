@@ -106,7 +106,7 @@ impl ErrorRun {
 
     /// A physical line that belongs to the record before it.
     fn goes_on(&mut self, line: &[u8]) {
-        let closed = memmem::find(line, b", client: ").is_some() || line.ends_with(b"\"");
+        let closed = self.client.find(line).is_some() || line.ends_with(b"\"");
         self.unfinished = if closed { 0 } else { self.unfinished.saturating_sub(1) };
     }
 }

@@ -40,13 +40,23 @@ struct Message {
 
 /// The messages read last, by their first letters.
 #[derive(Debug)]
-pub(super) struct Messages([Message; 8]);
+pub(super) struct Messages {
+    read: [Message; 8],
+    /// What stands between a name and its errno.
+    failed: memmem::Finder<'static>,
+    /// What stands behind a message that is whole.
+    client: memmem::Finder<'static>,
+}
 
 impl Default for Messages {
     fn default() -> Self {
         let none =
             Message { level: 0, window: [0; WIDE], counted: 0, words: 0, head: 0, quoted: false, shape: 0 };
-        Self([none; 8])
+        Self {
+            read: [none; 8],
+            failed: memmem::Finder::new(b"\" failed ("),
+            client: memmem::Finder::new(b", client: "),
+        }
     }
 }
 
@@ -54,7 +64,19 @@ impl Messages {
     #[inline(always)]
     fn place(&mut self, window: &[u8; WIDE]) -> &mut Message {
         let first = array::<8>(window, 0).map_or(0, |b| u64::from_le_bytes(*b));
-        &mut self.0[(first.wrapping_mul(KEYS[0]) >> 61) as usize]
+        &mut self.read[(first.wrapping_mul(KEYS[0]) >> 61) as usize]
+    }
+
+    /// What stands behind the first `" failed (` of a message; bit i of `quotes` is set where byte i of it, or of what
+    /// follows it, is a quote but the first one. That is nearly always the quote that ends a name; one who asks for a
+    /// name full of quotes makes it a search.
+    #[inline(always)]
+    fn behind_name<'a>(&self, message: &'a [u8], quotes: u64) -> Option<&'a [u8]> {
+        let second = message.get(quotes.trailing_zeros() as usize..)?;
+        if let Some(found) = second.strip_prefix(self.failed.needle()) {
+            return Some(found);
+        }
+        self.failed.find(second).map(|at| &second[at + self.failed.needle().len()..])
     }
 }
 
@@ -107,12 +129,13 @@ pub(super) fn front<L: Lanes>(
     }
     // `open() "/srv/x" failed (2: No such file or directory), client: ...`: the errno follows the name.
     let line = &bytes[message..end];
+    let (words, head) = (known.words, known.head);
     let quotes = lanes.mask(window, b'"');
-    let failed = behind_name(line, quotes & (quotes - 1));
+    let failed = messages.behind_name(line, quotes & (quotes - 1));
     // Only what comes over a connection can be forged; nginx's own words may hold an odd quote.
     let unfinished =
-        connected && failed.is_none() && end - start < WHOLE && memmem::find(line, b", client: ").is_none();
-    let shape = finish(known.words, known.head, failed.map_or(0, number));
+        connected && failed.is_none() && end - start < WHOLE && messages.client.find(line).is_none();
+    let shape = finish(words, head, failed.map_or(0, number));
     Some(Front { shape, unfinished, connected })
 }
 
@@ -166,21 +189,6 @@ const fn level_slot(word: u64) -> usize {
 fn level(word: u64) -> Option<(u64, usize)> {
     let (name, covered, length) = LEVELS[level_slot(word)];
     (word & covered == name).then_some((name, length))
-}
-
-/// What stands behind the first `" failed (` of a message; bit i of `quotes` is set where byte i of it, or of what
-/// follows it, is a quote. A name that holds quotes costs a step for each of them.
-#[inline(always)]
-fn behind_name(message: &[u8], mut quotes: u64) -> Option<&[u8]> {
-    let failed = |i: usize| message.get(i..)?.strip_prefix(b"\" failed (");
-    while quotes != 0 {
-        if let Some(found) = failed(quotes.trailing_zeros() as usize) {
-            return Some(found);
-        }
-        quotes &= quotes - 1;
-    }
-    let rest = message.get(WIDE..)?;
-    memchr::memchr_iter(b'"', rest).find_map(|i| failed(WIDE + i))
 }
 
 /// The number behind the first parenthesis that has one: `connect() failed (111: ...`.
