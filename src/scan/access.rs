@@ -452,6 +452,11 @@ pub(super) fn each_line<L: Lanes>(
         }
         for &newline in ends {
             let end = newline as usize;
+            if end == start && scanner.passes_empty() {
+                start += 1;
+                line += 1;
+                continue;
+            }
             let place = Place { start, end, byte: origin.byte + start as u64, line };
             if !reader.read(lanes, scanner, bytes, place) {
                 scanner.raw_line(&bytes[start..end], place.byte, place.line);

@@ -227,6 +227,10 @@ pub(crate) struct Counter<const CAP: usize> {
 
 impl<const CAP: usize> Counter<CAP> {
     pub(crate) fn add(&mut self, key: u64, n: u32) {
+        if self.counts.len() == CAP && self.counts.last().is_some_and(|last| last.0 < key) {
+            self.rest += n;
+            return;
+        }
         match self.counts.binary_search_by_key(&key, |e| e.0) {
             Ok(i) => self.counts[i].1 += n,
             Err(i) if i < CAP => {
@@ -271,6 +275,10 @@ pub(crate) struct Distinct<const CAP: usize> {
 
 impl<const CAP: usize> Distinct<CAP> {
     pub(crate) fn add(&mut self, hash: u32) {
+        // Nearly all of many are not among the smallest.
+        if self.hashes.len() == CAP && self.hashes.last().is_some_and(|last| *last < hash) {
+            return;
+        }
         if let Err(i) = self.hashes.binary_search(&hash)
             && i < CAP
         {

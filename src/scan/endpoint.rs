@@ -18,12 +18,16 @@ pub(crate) fn template(uri: &[u8], out: &mut Vec<u8>) {
         .map_or(uri, |rest| rest.iter().position(|b| *b == b'/').map_or(b"/".as_slice(), |i| &rest[i..]));
     let mut rest = uri;
     for depth in 0.. {
+        if depth > DEEPEST {
+            out.extend_from_slice(b"/...");
+            break;
+        }
         let segment = Segment::read(rest);
         if depth > 0 {
             out.push(b'/');
         }
         let text = &rest[..segment.len];
-        if depth > DEEPEST || out.len() + text.len() > LONGEST {
+        if out.len() + text.len() > LONGEST {
             out.extend_from_slice(b"...");
             break;
         }
@@ -74,6 +78,9 @@ static KINDS: [u8; 256] = {
     table
 };
 
+/// What a byte of a kind adds to the number of digits and, in the upper half, of letters.
+static SUMS: [u64; 3] = [0, 1, 1 << 32];
+
 /// A segment of a path, looked at once: every request that failed comes here.
 struct Segment {
     len: usize,
@@ -87,20 +94,20 @@ struct Segment {
 impl Segment {
     /// The one at the start of `path`, up to the next slash or the path's end.
     fn read(path: &[u8]) -> Self {
-        let (mut len, mut digits, mut letters) = (0, 0, 0);
-        let (mut before, mut word, mut all) = (LETTER, true, HEXADECIMAL);
-        for b in path {
+        let (mut before, mut stray, mut all, mut sums) = (LETTER, 0, HEXADECIMAL, 0);
+        let end = path.iter().position(|b| {
             let kind = KINDS[usize::from(*b)];
             if kind & END != 0 {
-                break;
+                return true;
             }
-            len += 1;
-            digits += usize::from(kind & DIGIT);
-            letters += usize::from(kind & LETTER != 0);
-            word &= kind & LETTER == 0 || before & LETTER != 0;
+            stray |= kind & !before;
             all &= kind;
             before = kind;
-        }
+            sums += SUMS[usize::from(kind & (DIGIT | LETTER))];
+            false
+        });
+        let (len, digits, letters) = (end.unwrap_or(path.len()), sums as u32 as usize, (sums >> 32) as usize);
+        let word = stray & LETTER == 0;
         Self { len, digits, letters, word, hexadecimal: all & HEXADECIMAL != 0 }
     }
 

@@ -74,6 +74,11 @@ impl ErrorRun {
         self.second
     }
 
+    /// Whether lines that look like starts may still belong to the last record.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.unfinished > 0
+    }
+
     /// Whether a line at this byte can belong to the record before it.
     pub(super) fn reaches(&self, byte: u64) -> bool {
         self.open.is_some_and(|start| byte.wrapping_sub(start) < REACH)

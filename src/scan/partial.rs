@@ -115,6 +115,12 @@ impl ErrorCell {
         at: (Second, u64),
         sample: impl FnOnce() -> Sample,
     ) {
+        if self.shapes.len() == SHAPES_PER_CELL
+            && self.shapes.last().is_some_and(|last| last.shape < counted.0)
+        {
+            self.rest += counted.1;
+            return;
+        }
         let place = self.shapes.partition_point(|e| e.shape < counted.0);
         self.add_at(place, counted, at, sample);
     }

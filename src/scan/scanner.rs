@@ -189,6 +189,7 @@ impl<'p> Scanner<'p> {
     /// Everything scanned so far.
     pub(crate) fn finish(mut self) -> FileScan {
         self.settle();
+        self.out.timeline.absorb(&mut self.collected);
         self.out
     }
 
@@ -282,12 +283,14 @@ impl<'p> Scanner<'p> {
         self.out.damage = Some(what);
     }
 
-    /// Closes the current run and turns what was collected into pages.
+    /// Closes the current run.
     fn settle(&mut self) {
         self.gather();
         self.close_run();
         self.close_error_run();
-        self.out.timeline.absorb(&mut self.collected);
+        if self.collected.is_large() {
+            self.out.timeline.absorb(&mut self.collected);
+        }
         self.run.second = Second::MIN;
         self.block = Stretch::default();
         if let Some((first, last)) = self.inside.take() {
@@ -494,6 +497,13 @@ impl<'p> Scanner<'p> {
         }
     }
 
+    /// Whether an empty line says nothing: it is in no format, and no record waits for its end. A log of nothing but
+    /// newlines has a line each byte.
+    #[inline]
+    pub(super) fn passes_empty(&self) -> bool {
+        self.plan.framing == Framing::None && !self.errors.is_unfinished()
+    }
+
     /// A line that no hot loop read, as the file has it.
     #[cold]
     pub(super) fn raw_line(&mut self, raw: &[u8], byte: u64, line_no: u64) {
@@ -529,7 +539,7 @@ impl<'p> Scanner<'p> {
         let zeros = payload.iter().take_while(|b| **b == 0).count();
         let payload = &payload[zeros..];
         if payload.is_empty() {
-            // No format reads it, so none is tried: a log of nothing but newlines has a line each byte.
+            // No format reads it, so none is tried.
             if self.plan.errors && self.errors.reaches(byte) {
                 self.continuation(payload);
             }

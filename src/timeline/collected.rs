@@ -6,6 +6,9 @@ use super::stream::{Row, Stream, VARINT, absorb_stream, add_stream};
 use super::{BUCKETS, CLASSES, Class, PAGE_BITS, Timeline};
 use crate::time::Second;
 
+/// Bytes that the lists may grow to.
+const LISTS: usize = 8 << 20;
+
 /// What a scan collects before it becomes pages.
 ///
 /// Seconds that come in order, which is nearly all of them, are written to their page as they come; a second that
@@ -133,6 +136,12 @@ impl Collected {
         }
         row.push(BUCKETS as u8);
         self.timings.bytes.extend_from_slice(row.written());
+    }
+
+    /// Whether it is time to make pages of the lists, which takes as long as reading and writing each page they touch:
+    /// a log in no order touches every page, so the fewer times the better.
+    pub fn is_large(&self) -> bool {
+        size_of_val(&*self.runs) + size_of_val(&*self.failed) + size_of_val(&*self.latencies) >= LISTS
     }
 
     /// Forgets everything, keeps the memory.
