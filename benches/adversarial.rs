@@ -33,9 +33,9 @@ fn seconds(folder: &Path, bytes: &[u8]) -> f64 {
 
 /// Nanoseconds per byte and per line of a log.
 fn cost(folder: &Path, bytes: &[u8]) -> [f64; 2] {
-    let lines = bytes.iter().filter(|b| **b == b'\n').count();
+    let lines = downtime::scan::count_newlines(bytes);
     let nanos = seconds(folder, bytes) * 1e9;
-    [bytes.len(), lines].map(|n| nanos / n as f64)
+    [bytes.len() as u64, lines].map(|n| nanos / n as f64)
 }
 
 fn main() {
@@ -47,7 +47,7 @@ fn main() {
             for (name, bytes) in
                 [("ordinary", hostile::ordinary(kind, size)), ("hostile", hostile::hostile(kind, size))]
             {
-                std::fs::write(folder.join(format!("{} {name}.log", kind).replace(' ', "-")), bytes).unwrap();
+                std::fs::write(folder.join(format!("{kind} {name}.log").replace(' ', "-")), bytes).unwrap();
             }
         }
         return;

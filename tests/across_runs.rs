@@ -71,14 +71,15 @@ fn lines() -> Vec<String> {
 }
 
 fn framed(frame: &str, lines: &[String]) -> Vec<String> {
-    let stamp = |i: usize| format!("2026-03-01T10:{:02}:{:02}.5Z", i / 60, i % 60);
+    let clock = |i: usize| format!("{:02}:{:02}:{:02}", 10 + i / 3600, i / 60 % 60, i % 60);
+    let stamp = |i: usize| format!("2026-03-01T{}.5Z", clock(i));
     let one = |(i, line): (usize, &String)| match frame {
         "docker" => {
             let log = serde_json::Value::from(format!("{line}\n"));
             format!("{{\"log\":{log},\"stream\":\"stdout\",\"time\":\"{}\"}}", stamp(i))
         }
         "cri" => format!("{} stdout F {line}", stamp(i)),
-        "syslog" => format!("<190>Mar  1 10:{:02}:{:02} web1 nginx: {line}", i / 60, i % 60),
+        "syslog" => format!("<190>Mar  1 {} web1 nginx: {line}", clock(i)),
         _ => line.clone(),
     };
     lines.iter().enumerate().map(one).collect()
@@ -184,6 +185,44 @@ fn an_excerpt_beside_its_log_is_not_counted_again() {
     site.put("other.log", &text(&other));
     site.put("access.log", &text(&all));
     assert_eq!(site.run().totals.requests, requests + other.len() as u64);
+}
+
+/// The same where the log, the part of it, or both are packed or in frames.
+#[test]
+fn an_excerpt_that_is_packed_or_framed_is_not_counted_again() {
+    let traffic = Traffic { seconds: 2400, outages: vec![1200..1380], ..Traffic::default() };
+    let all = traffic.access();
+    let failing = all.iter().filter(|l| l.1.contains("\" 502 ")).count() as u64;
+    let stretch = 1000..4000;
+    for frame in ["none", "docker", "cri", "syslog"] {
+        let text: Vec<String> = all.iter().map(|l| l.1.clone()).collect();
+        let lines = framed(frame, &text);
+        let (whole, part) = (joined(&lines), joined(&lines[stretch.clone()]));
+        for (log_packed, part_packed) in [(false, true), (true, false), (true, true), (false, false)] {
+            let what = format!("{frame}, log packed: {log_packed}, part packed: {part_packed}");
+            let site = Site::new();
+            site.put("access.log", &whole);
+            site.run();
+            if log_packed {
+                fs::remove_file(site.logs().join("access.log")).unwrap();
+                site.put("access.log.1.gz", &gzip(&whole));
+                site.run();
+            }
+            let part = if part_packed { gzip(&part) } else { part.clone() };
+            site.put(if part_packed { "part.log.gz" } else { "part.log" }, &part);
+            let many = site.run();
+            assert_eq!((many.totals.requests, many.totals.failed), (all.len() as u64, failing), "{what}");
+            let left = many.not_counted.iter().filter(|n| n.reason == "duplicate");
+            assert_eq!(left.map(|n| n.lines).sum::<u64>(), stretch.len() as u64, "{what}");
+            assert_eq!(site.run().totals, many.totals, "{what}");
+        }
+        // The log comes back from a backup, in one piece with what no run has seen yet.
+        let site = Site::new();
+        site.put("access.log.1.gz", &gzip(&joined(&lines[..4000])));
+        site.run();
+        site.put("backup.log.gz", &gzip(&joined(&lines[500..])));
+        assert_eq!(site.run().totals.requests, all.len() as u64, "{frame}");
+    }
 }
 
 /// nginx was killed and started again, and only the serials of its error log say so; the runs cut the silence.

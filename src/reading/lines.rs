@@ -4,8 +4,8 @@ use super::Read;
 use crate::format::errorlog;
 use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
-use crate::scan::{Block, Plan, STAMPS_APART, Sample};
-use crate::time::{Second, Stamp, parse_error_time};
+use crate::scan::{Block, Plan, STAMPS_APART, Sample, time_of};
+use crate::time::{Second, Stamp};
 use std::io::Read as _;
 use std::ops::Range;
 
@@ -59,7 +59,7 @@ pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMu
     let plan = &read.reading.plan;
     let mut room = Vec::new();
     each_line(read, range.clone(), &mut |byte, line| {
-        if let Some(second) = second_of(plan, line, &mut room)
+        if let Some(second) = time_of(plan, line, &mut room)
             && range.contains(&second)
             && !is_excluded(plan, line, &mut room)
         {
@@ -216,16 +216,6 @@ fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])
             break;
         }
     }
-}
-
-/// The second of a line: that of the request, else that of its frame (two copies of a framed line agree on it, and
-/// it is there for parts and for the further lines of a record), else that of the error record.
-fn second_of(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> Option<Second> {
-    let unwrapped = plan.framing.unwrap(line, room);
-    let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
-    let access = plan.formats.iter().find_map(|f| Some(f.parse(payload).ok()?.time?.second()));
-    let framed = || Some(unwrapped.as_ref()?.time?.second());
-    access.or_else(framed).or_else(|| if plan.errors { parse_error_time(payload) } else { None })
 }
 
 /// Unpacked bytes up to which a packed file is unpacked again for one line.

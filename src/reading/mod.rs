@@ -15,6 +15,7 @@ pub use lines::{
 };
 pub use records::{Whole, each_record};
 pub use sites::name_sites;
+pub(crate) use twice::may_share;
 
 use crate::error::{Error, Result};
 use crate::input::source::PlainFile;

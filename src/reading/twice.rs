@@ -14,7 +14,9 @@ pub(super) fn leave_out(reads: &mut [Read], options: &ScanOptions, workers: &Wor
     leave_out_whole(reads);
     let rest = reads.iter().enumerate().filter(|(_, r)| r.twin.is_none());
     let all: Vec<Candidate> = rest.filter_map(|(idx, r)| candidate(idx, r)).collect();
-    let suspect = |c: &&Candidate| all.iter().any(|d| c.idx != d.idx && may_share(reads, c, d));
+    let suspect = |c: &&Candidate| {
+        all.iter().any(|d| c.idx != d.idx && may_share((c, &reads[c.idx].scan), (d, &reads[d.idx].scan)))
+    };
     let candidates: Vec<Candidate> = all.iter().filter(suspect).cloned().collect();
     let lines_of = |idx: usize, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)| {
         each_line_between(&reads[idx], range, visit);
@@ -44,12 +46,11 @@ const SMALL: u64 = 32 << 20;
 /// Whether it is worth looking for lines that two files share. Plain files are cheap to look into. A packed one has to
 /// be unpacked again for every look (measured: 6 s for two of 256 MiB that share nothing), so the failed requests that
 /// both scans kept are asked first.
-fn may_share(reads: &[Read], a: &Candidate, b: &Candidate) -> bool {
+pub(crate) fn may_share((a, x): (&Candidate, &FileScan), (b, y): (&Candidate, &FileScan)) -> bool {
     let (from, to) = (a.first.max(b.first), a.last.min(b.last));
     if from > to || a.host != b.host || a.kind != b.kind {
         return false;
     }
-    let (x, y) = (&reads[a.idx].scan, &reads[b.idx].scan);
     a.seekable && b.seekable || x.saw_the_same(y, from, to).unwrap_or(x.bytes.max(y.bytes) <= SMALL)
 }
 

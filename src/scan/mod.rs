@@ -38,6 +38,7 @@ pub use plan::Plan;
 pub(crate) use plan::STAMPS_APART;
 pub use scanner::has_failed;
 pub use seek::seek;
+pub(crate) use seek::time_of;
 pub use tally::{ErrorCount, FailureTally, Seconds};
 
 use plan::Fast;

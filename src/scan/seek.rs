@@ -59,6 +59,7 @@ fn time_at(
     pages: &mut Pages,
 ) -> Result<Option<(u64, Second)>> {
     let mut at = from;
+    let mut room = Vec::new();
     while at < to {
         plain.read_at(at..(at + PROBE).min(to), pages)?;
         let bytes: &[u8] = pages;
@@ -69,7 +70,7 @@ fn time_at(
         let mut start = first + 1;
         while let Some(end) = memchr::memchr(b'\n', &bytes[start..]) {
             let line = &bytes[start..start + end];
-            if let Some(time) = time_of(plan, line) {
+            if let Some(time) = time_of(plan, line, &mut room) {
                 return Ok(Some((at + start as u64, time)));
             }
             start += end + 1;
@@ -80,9 +81,14 @@ fn time_at(
     Ok(None)
 }
 
-fn time_of(plan: &Plan, line: &[u8]) -> Option<Second> {
-    let access = plan.formats.iter().find_map(|f| Some(f.parse(line).ok()?.time?.second()));
-    access.or_else(|| plan.errors.then(|| parse_error_time(line))?)
+/// The second of a line: that of the request, else that of its frame (two copies of a framed line agree on it, and
+/// it is there for parts and for the further lines of a record), else that of the error record.
+pub(crate) fn time_of(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> Option<Second> {
+    let unwrapped = plan.framing.unwrap(line, room);
+    let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
+    let access = plan.formats.iter().find_map(|f| Some(f.parse(payload).ok()?.time?.second()));
+    let framed = || Some(unwrapped.as_ref()?.time?.second());
+    access.or_else(framed).or_else(|| if plan.errors { parse_error_time(payload) } else { None })
 }
 
 #[cfg(test)]

@@ -1,46 +1,19 @@
 //! Which log a file is: by its content. A log is known by its first block and by the bytes before the place where
 //! reading stopped; names and inodes say nothing (rotation renames, `copytruncate` copies, inodes are given anew).
 
+use super::prints::{Content, First, HEAD, Hash, Looked, Ring, hash, look, tail_of, whole_lines};
 use super::{Head, Stats};
 use crate::error::{Error, Result};
 use crate::input::source::{Pages, PlainFile, Source, open_stream};
 use crate::reading::Reading;
 use crate::scan::Job;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
-/// Bytes of the first block: some twenty lines with their times, clients and requests.
-const HEAD: usize = 4096;
-/// Bytes before the place where reading stopped.
-const TAIL: usize = 1024;
-/// Longest unfinished line that is looked for at the end of a file.
-const LONGEST: u64 = 1 << 20;
 /// Packings of one log that are remembered.
 const PACKINGS: usize = 8;
-
-/// The first 16 bytes of a SHA-256.
-type Hash = [u8; 16];
-
-fn hash(parts: &[&[u8]]) -> Hash {
-    let mut sha = Sha256::new();
-    for part in parts {
-        sha.update(part);
-    }
-    let mut out = [0; 16];
-    out.copy_from_slice(&sha.finalize()[..16]);
-    out
-}
-
-/// A file as it lies on disk: its size, and a hash of its first and last bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Content {
-    size: u64,
-    ends: Hash,
-}
 
 /// A log and how far it was read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +87,11 @@ impl Found {
             && tail().ok() == Some(self.tail)
     }
 
+    /// The number of its log.
+    pub(super) fn log(&self) -> u64 {
+        self.log
+    }
+
     /// The file as it lies on disk.
     pub(super) fn content(&self) -> Content {
         self.content
@@ -129,45 +107,13 @@ fn remember(log: &mut Log, content: Content) {
     }
 }
 
-/// The first bytes of a file, unpacked, at most [`HEAD`], with the hashes of their beginnings: thousands of logs are
-/// compared with each file, and nearly all of them by the same beginning.
-#[derive(Debug, Default)]
-struct First {
-    bytes: Vec<u8>,
-    hashes: RefCell<BTreeMap<u16, Hash>>,
-}
-
-impl First {
-    fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, hashes: RefCell::default() }
-    }
-
-    /// Whether it begins with `len` bytes of this hash.
-    fn begins(&self, len: u16, wanted: &Hash) -> bool {
-        let Some(bytes) = self.bytes.get(..usize::from(len)).filter(|b| !b.is_empty()) else { return false };
-        *self.hashes.borrow_mut().entry(len).or_insert_with(|| hash(&[bytes])) == *wanted
-    }
-
-    /// Whether it begins as a log does.
-    fn is_of(&self, log: &Log) -> bool {
-        self.begins(log.head_len, &log.head)
-    }
-}
-
-/// A file that was looked into.
-struct Looked {
-    source: Source,
-    first: First,
-    content: Content,
-}
-
 /// What files turned out to be.
 pub(super) struct Identified {
     /// Those with something new in them.
     pub(super) found: Vec<Found>,
     /// What could not be read.
     pub(super) errors: Vec<Error>,
-    /// Where each log lies as a plain file, by its number.
+    /// Where each log lies, by its number: as a plain file if it does.
     pub(super) places: BTreeMap<u64, Source>,
 }
 
@@ -197,16 +143,17 @@ pub(super) fn identify(
     });
     looked.sort_by_cached_key(|f| {
         let there = places.get(f.source.shown.as_str());
-        let same = there.is_some_and(|logs| logs.iter().any(|l| f.first.is_of(l)));
+        let same = there.is_some_and(|logs| logs.iter().any(|l| f.first.begins(l.head_len, &l.head)));
         (!f.source.is_seekable(), !same, std::cmp::Reverse(f.content.size), f.source.path.clone())
     });
     let mut out: Vec<Found> = Vec::new();
     let mut taken: Vec<(u64, Source, u64)> = Vec::new();
+    let mut places = BTreeMap::new();
     for file in looked {
         let found = if file.source.is_seekable() {
             plain(state, &file, &taken, stats, changed)
         } else {
-            packed(state, &file, &out, stats, changed)
+            packed(state, &file, &out, &mut places, stats, changed)
         };
         match found {
             Ok(Some(found)) => {
@@ -221,48 +168,8 @@ pub(super) fn identify(
             Err(error) => errors.push(error),
         }
     }
-    let places = taken.into_iter().map(|(number, source, _)| (number, source)).collect();
+    places.extend(taken.into_iter().map(|(number, source, _)| (number, source)));
     Identified { found: out, errors, places }
-}
-
-/// Reads the ends of a file.
-fn look(source: Source, stats: &mut Stats) -> Result<Looked> {
-    let size = source.size;
-    let file = std::fs::File::open(&source.path).map_err(Error::io(&source.path))?;
-    let at = |from: u64, len: usize| -> Result<Vec<u8>> {
-        use std::os::unix::fs::FileExt;
-        let mut bytes = vec![0; len];
-        let mut filled = 0;
-        while filled < len {
-            match file.read_at(&mut bytes[filled..], from + filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::io(&source.path)(e)),
-            }
-        }
-        bytes.truncate(filled);
-        Ok(bytes)
-    };
-    let raw = at(0, HEAD.min(size as usize))?;
-    stats.known_by += raw.len() as u64;
-    let last = if source.is_seekable() { Vec::new() } else { at(size.saturating_sub(TAIL as u64), TAIL)? };
-    stats.known_by += last.len() as u64;
-    let ends = hash(&[&raw, &last]);
-    let content = Content { size, ends };
-    let first = First::new(if source.is_seekable() { raw } else { Vec::new() });
-    Ok(Looked { source, first, content })
-}
-
-fn range(plain: &PlainFile, from: u64, to: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Vec<u8>> {
-    plain.read_at(from..to, pages)?;
-    stats.known_by += pages.len() as u64;
-    Ok(pages.to_vec())
-}
-
-/// The bytes before `offset` that make a log's tail.
-fn tail_of(plain: &PlainFile, offset: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Hash> {
-    Ok(hash(&[&range(plain, offset.saturating_sub(TAIL as u64), offset, pages, stats)?]))
 }
 
 /// A plain file: the log it goes on with, or a new one.
@@ -279,7 +186,7 @@ fn plain(
     let mut number = None;
     for at in 0..state.logs.len() {
         let log = &state.logs[at];
-        if !file.first.is_of(log) {
+        if !file.first.begins(log.head_len, &log.head) {
             continue;
         }
         if let Some((_, other, size)) = taken.iter().find(|t| t.0 == log.number) {
@@ -331,7 +238,7 @@ fn plain(
 fn is_part(state: &Head, file: &Looked, open: &PlainFile, stats: &mut Stats) -> Result<bool> {
     let size = file.content.size;
     let mut pages = Pages::default();
-    for log in state.logs.iter().filter(|l| size < l.offset && file.first.is_of(l)) {
+    for log in state.logs.iter().filter(|l| size < l.offset && file.first.begins(l.head_len, &l.head)) {
         let Ok(other) = Source::file(std::path::Path::new(&log.path)) else { return Ok(true) };
         if !other.is_seekable()
             || other.size < size
@@ -347,34 +254,19 @@ fn is_part(state: &Head, file: &Looked, open: &PlainFile, stats: &mut Stats) -> 
     Ok(false)
 }
 
-/// The end of the last whole line behind `start`.
-fn whole_lines(open: &PlainFile, start: u64, size: u64, pages: &mut Pages, stats: &mut Stats) -> Result<u64> {
-    const STEP: u64 = 16 << 10;
-    let mut to = size;
-    while to > start && size - to < LONGEST {
-        let from = to.saturating_sub(STEP).max(start);
-        // The last byte is a newline nearly always, and then one byte says so.
-        let from = if to == size { to - 1 } else { from };
-        let bytes = range(open, from, to, pages, stats)?;
-        if let Some(i) = memchr::memrchr(b'\n', &bytes) {
-            return Ok(from + i as u64 + 1);
-        }
-        to = from;
-    }
-    // A line longer than any of nginx's: it is passed over and counted by the scan.
-    Ok(if size - to >= LONGEST { size } else { start })
-}
-
-/// A packed file: the log it holds, or a new one. Logs of this run that are still to be read count as known.
+/// A packed file: the log it holds, or a new one. Logs of this run that are still to be read count as known. `places` is
+/// told where a known log lies.
 fn packed(
     state: &mut Head,
     file: &Looked,
     fresh: &[Found],
+    places: &mut BTreeMap<u64, Source>,
     stats: &mut Stats,
     changed: &mut bool,
 ) -> Result<Option<Found>> {
     if let Some(log) = state.logs.iter_mut().find(|l| l.packed.contains(&file.content)) {
         log.seen = state.runs;
+        places.insert(log.number, file.source.clone());
         if !log.path.eq(&file.source.shown) && !std::path::Path::new(&log.path).exists() {
             log.path.clone_from(&file.source.shown);
         }
@@ -444,6 +336,7 @@ fn packed(
         let log = &mut state.logs[at];
         remember(log, file.content);
         log.seen = state.runs;
+        places.insert(log.number, file.source.clone());
         debug_assert!(offset >= length);
         *changed = true;
         return Ok(None);
@@ -495,29 +388,4 @@ fn log_at(state: &mut Head, known: Option<usize>, source: &Source, changed: &mut
         seen: runs,
     });
     number
-}
-
-/// The last bytes of a stream, and how many there were.
-#[derive(Debug, Default)]
-struct Ring {
-    last: Vec<u8>,
-    len: u64,
-}
-
-impl Ring {
-    fn push(&mut self, bytes: &[u8]) {
-        self.len += bytes.len() as u64;
-        if bytes.len() >= TAIL {
-            self.last.clear();
-            self.last.extend_from_slice(&bytes[bytes.len() - TAIL..]);
-        } else {
-            self.last.extend_from_slice(bytes);
-            let over = self.last.len().saturating_sub(TAIL);
-            self.last.drain(..over);
-        }
-    }
-
-    fn tail(&self) -> Hash {
-        hash(&[&self.last])
-    }
 }

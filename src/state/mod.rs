@@ -6,6 +6,7 @@
 //!
 //! * [`identity`]: a file is known by its content and not by its name or inode, so that rotation by renaming, by copying
 //!   and cutting, and by packing lose no line and count none twice;
+//! * [`prints`]: what it is known by;
 //! * [`copies`]: lines of a new file that a known log has too;
 //! * [`kept`]: what is kept of a log, and for how long;
 //! * [`ledger`]: which incidents are known, and what of them is news;
@@ -19,6 +20,7 @@ mod copies;
 mod identity;
 mod kept;
 mod ledger;
+mod prints;
 mod serials;
 mod store;
 
@@ -63,7 +65,7 @@ struct Head {
     runs: u64,
     logs: Vec<Log>,
     /// Files that are no logs, by content.
-    refused: Vec<identity::Content>,
+    refused: Vec<prints::Content>,
     ledger: Ledger,
     /// The last second with a line.
     last: Option<Second>,
@@ -278,7 +280,7 @@ impl Session {
         let old: Vec<Old<'_>> = known
             .places
             .into_iter()
-            .filter_map(|(number, source)| Some(Old { source, kept: body.get(&number)? }))
+            .filter_map(|(number, source)| Some(Old { number, source, kept: body.get(&number)? }))
             .collect();
         failures.extend(copies::leave_out(&mut scanned, &old, &scan_options, workers));
         drop(old);
@@ -311,7 +313,7 @@ impl Session {
         // A site with a thousand logs needs no thousand counters.
         let set = if known < 256 || self.head.unparsed.contains_key(&set) { set } else { "other".into() };
         *self.head.unparsed.entry(set).or_default() += scan.unparsed;
-        if !found.source.is_seekable() {
+        if !found.source.is_seekable() && found.start > 0 {
             // What was known already was passed over in a packed file.
             (scan.duplicate, scan.duplicate_bytes) = (0, 0);
         }

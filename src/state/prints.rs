@@ -1,0 +1,152 @@
+//! What a file is known by: hashes of its first bytes, and of those before the place where reading stopped.
+
+use super::Stats;
+use crate::error::{Error, Result};
+use crate::input::source::{Pages, PlainFile, Source};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// Bytes of the first block: some twenty lines with their times, clients and requests.
+pub(super) const HEAD: usize = 4096;
+/// Bytes before the place where reading stopped.
+const TAIL: usize = 1024;
+/// Longest unfinished line that is looked for at the end of a file.
+const LONGEST: u64 = 1 << 20;
+
+/// The first 16 bytes of a SHA-256.
+pub(super) type Hash = [u8; 16];
+
+pub(super) fn hash(parts: &[&[u8]]) -> Hash {
+    let mut sha = Sha256::new();
+    for part in parts {
+        sha.update(part);
+    }
+    let mut out = [0; 16];
+    out.copy_from_slice(&sha.finalize()[..16]);
+    out
+}
+
+/// A file as it lies on disk: its size, and a hash of its first and last bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Content {
+    pub(super) size: u64,
+    ends: Hash,
+}
+
+/// The first bytes of a file, unpacked, at most [`HEAD`], with the hashes of their beginnings: thousands of logs are
+/// compared with each file, and nearly all of them by the same beginning.
+#[derive(Debug, Default)]
+pub(super) struct First {
+    pub(super) bytes: Vec<u8>,
+    hashes: RefCell<BTreeMap<u16, Hash>>,
+}
+
+impl First {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, hashes: RefCell::default() }
+    }
+
+    /// Whether it begins with `len` bytes of this hash.
+    pub(super) fn begins(&self, len: u16, wanted: &Hash) -> bool {
+        let Some(bytes) = self.bytes.get(..usize::from(len)).filter(|b| !b.is_empty()) else { return false };
+        *self.hashes.borrow_mut().entry(len).or_insert_with(|| hash(&[bytes])) == *wanted
+    }
+}
+
+/// A file that was looked into.
+pub(super) struct Looked {
+    pub(super) source: Source,
+    pub(super) first: First,
+    pub(super) content: Content,
+}
+
+/// Reads the ends of a file.
+pub(super) fn look(source: Source, stats: &mut Stats) -> Result<Looked> {
+    let size = source.size;
+    let file = std::fs::File::open(&source.path).map_err(Error::io(&source.path))?;
+    let at = |from: u64, len: usize| -> Result<Vec<u8>> {
+        use std::os::unix::fs::FileExt;
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while filled < len {
+            match file.read_at(&mut bytes[filled..], from + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io(&source.path)(e)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    };
+    let raw = at(0, HEAD.min(size as usize))?;
+    stats.known_by += raw.len() as u64;
+    let last = if source.is_seekable() { Vec::new() } else { at(size.saturating_sub(TAIL as u64), TAIL)? };
+    stats.known_by += last.len() as u64;
+    let ends = hash(&[&raw, &last]);
+    let content = Content { size, ends };
+    let first = First::new(if source.is_seekable() { raw } else { Vec::new() });
+    Ok(Looked { source, first, content })
+}
+
+fn range(plain: &PlainFile, from: u64, to: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Vec<u8>> {
+    plain.read_at(from..to, pages)?;
+    stats.known_by += pages.len() as u64;
+    Ok(pages.to_vec())
+}
+
+/// The bytes before `offset` that make a log's tail.
+pub(super) fn tail_of(plain: &PlainFile, offset: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Hash> {
+    Ok(hash(&[&range(plain, offset.saturating_sub(TAIL as u64), offset, pages, stats)?]))
+}
+
+/// The end of the last whole line behind `start`.
+pub(super) fn whole_lines(
+    open: &PlainFile,
+    start: u64,
+    size: u64,
+    pages: &mut Pages,
+    stats: &mut Stats,
+) -> Result<u64> {
+    const STEP: u64 = 16 << 10;
+    let mut to = size;
+    while to > start && size - to < LONGEST {
+        let from = to.saturating_sub(STEP).max(start);
+        // The last byte is a newline nearly always, and then one byte says so.
+        let from = if to == size { to - 1 } else { from };
+        let bytes = range(open, from, to, pages, stats)?;
+        if let Some(i) = memchr::memrchr(b'\n', &bytes) {
+            return Ok(from + i as u64 + 1);
+        }
+        to = from;
+    }
+    // A line longer than any of nginx's: it is passed over and counted by the scan.
+    Ok(if size - to >= LONGEST { size } else { start })
+}
+
+/// The last bytes of a stream, and how many there were.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    last: Vec<u8>,
+    pub(super) len: u64,
+}
+
+impl Ring {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        if bytes.len() >= TAIL {
+            self.last.clear();
+            self.last.extend_from_slice(&bytes[bytes.len() - TAIL..]);
+        } else {
+            self.last.extend_from_slice(bytes);
+            let over = self.last.len().saturating_sub(TAIL);
+            self.last.drain(..over);
+        }
+    }
+
+    pub(super) fn tail(&self) -> Hash {
+        hash(&[&self.last])
+    }
+}
