@@ -185,3 +185,31 @@ fn an_archive_that_swells_takes_no_memory() {
         assert_eq!(code(&out), 0, "{name}: {}", err(&out));
     }
 }
+
+/// A set of more files than a process may have open at once.
+#[test]
+fn more_files_than_can_be_open_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let all = Traffic { seconds: 4200, ..Traffic::default() }.access();
+    let size = all.len().div_ceil(400);
+    for (at, part) in all.chunks(size).rev().enumerate() {
+        let name = if at == 0 { "access.log".to_owned() } else { format!("access.log.{at}") };
+        fs::write(logs.join(name), text(part)).unwrap();
+    }
+    let run = |more: &str| {
+        let script = format!(
+            "ulimit -n 200; exec {} --threads 2 --format json {more} {}",
+            assert_cmd::cargo::cargo_bin!("downtime").display(),
+            logs.display()
+        );
+        let out = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!((code(&out), err(&out).as_str()), (0, ""), "{more}");
+        out.stdout
+    };
+    let report: serde_json::Value = serde_json::from_slice(&run("")).unwrap();
+    assert_eq!(report["totals"]["requests"], all.len());
+    // Runs that go on speak only of news, and there is none.
+    assert!(run(&format!("--state {}", dir.path().join("state").display())).is_empty());
+}

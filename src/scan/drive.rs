@@ -8,7 +8,7 @@ use crate::format::framing::Framing;
 use crate::input::source::{PlainFile, Source, open_range, open_stream};
 use crate::parallel::Workers;
 use crate::time::Window;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Range;
 
@@ -53,8 +53,44 @@ const LONGEST: usize = 1 << 20;
 /// Bytes per read of a stream.
 const READ: usize = 256 << 10;
 
-/// A plain file and the bytes of it to look at.
-type Opened = Result<(PlainFile, Range<u64>)>;
+/// Plain files that are held open from the beginning to the end of a scan, whatever becomes of their names meanwhile. Of
+/// more, those that were written to last, which may be rotated away; the others are opened when their turn comes, for
+/// a process may often have no more than 1,024 open.
+const HELD: usize = 128;
+
+/// How a file is come by.
+enum Opened {
+    /// From front to back.
+    Stream,
+    /// A plain file and the bytes of it to look at.
+    Held(Result<(PlainFile, Range<u64>)>),
+    /// A plain file that is not opened yet, and the bytes of it to look at as long as it has them.
+    Later(Range<u64>),
+}
+
+impl Opened {
+    fn new(job: &Job<'_>, hold: bool) -> Self {
+        if !job.is_chunked() {
+            return Self::Stream;
+        }
+        let range = job.range.clone().unwrap_or(0..job.source.size);
+        if !hold {
+            return Self::Later(range);
+        }
+        Self::Held(PlainFile::open(job.source).and_then(|plain| {
+            let len = plain.len()?;
+            let range = job.range.clone().unwrap_or(0..len);
+            Ok((plain, range.start.min(len)..range.end.min(len)))
+        }))
+    }
+}
+
+impl Job<'_> {
+    /// Whether it is cut into chunks.
+    fn is_chunked(&self) -> bool {
+        self.source.is_seekable() && self.plan.framing == Framing::None
+    }
+}
 
 /// A piece of work for one thread.
 #[derive(Debug)]
@@ -72,36 +108,43 @@ pub fn scan(
     workers: &Workers,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Vec<Result<FileScan>> {
-    let mut opened: Vec<Option<Opened>> = Vec::new();
-    let mut pieces = Vec::new();
-    for (file, job) in jobs.iter().enumerate() {
-        let chunked = job.source.is_seekable() && job.plan.framing == Framing::None;
-        if !chunked {
-            // Streams first: they are the longest pieces of work.
-            pieces.insert(0, Piece::Whole { file });
-            opened.push(None);
-            continue;
-        }
-        let open = PlainFile::open(job.source).and_then(|plain| {
-            let len = plain.len()?;
-            let range = job.range.clone().unwrap_or(0..len);
-            Ok((plain, range.start.min(len)..range.end.min(len)))
-        });
-        if let Ok((_, range)) = &open
+    let mut latest: Vec<usize> = (0..jobs.len()).filter(|&file| jobs[file].is_chunked()).collect();
+    latest.sort_by_key(|&file| std::cmp::Reverse(jobs[file].source.modified));
+    let held: BTreeSet<usize> = latest.into_iter().take(HELD).collect();
+    let opened: Vec<Opened> =
+        jobs.iter().enumerate().map(|(file, job)| Opened::new(job, held.contains(&file))).collect();
+    // Streams first: they are the longest pieces of work.
+    let mut pieces: Vec<Piece> = (0..jobs.len())
+        .rev()
+        .filter(|&file| matches!(opened[file], Opened::Stream))
+        .map(|file| Piece::Whole { file })
+        .collect();
+    for (file, open) in opened.iter().enumerate() {
+        if let Opened::Held(Ok((_, range))) | Opened::Later(range) = open
             && !range.is_empty()
         {
             let chunks = range.start / options.chunk_bytes..=(range.end - 1) / options.chunk_bytes;
             pieces.extend(chunks.map(|chunk| Piece::Chunk { file, chunk }));
         }
-        opened.push(Some(open));
     }
     let parts = workers.fold(&pieces, Worker::default, |worker, piece| match *piece {
         Piece::Chunk { file, chunk } => {
-            let Some(Ok((plain, range))) = &opened[file] else { return };
-            let scanner = worker.scanner(file, &jobs[file], options);
+            let (plain, range) = match &opened[file] {
+                Opened::Held(Ok((plain, range))) => (plain.clone(), range.clone()),
+                Opened::Later(range) => match worker.open(file, jobs[file].source) {
+                    Ok((plain, len)) => (plain, range.start.min(len)..range.end.min(len)),
+                    Err(e) => return worker.fail(file, e),
+                },
+                _ => return,
+            };
             let to = ((chunk + 1) * options.chunk_bytes).min(range.end);
             let from = (chunk * options.chunk_bytes).max(range.start);
-            match scan_chunk(scanner, &jobs[file], plain, from..to, chunk) {
+            if from >= to {
+                // It has become shorter since it was found.
+                return;
+            }
+            let scanner = worker.scanner(file, &jobs[file], options);
+            match scan_chunk(scanner, &jobs[file], &plain, from..to, chunk) {
                 Ok(()) => progress(to - from),
                 Err(e) => worker.fail(file, e),
             }
@@ -119,8 +162,11 @@ pub fn scan(
     for (file, part) in parts.into_iter().flat_map(Worker::finish) {
         add(&mut merged, file, part);
     }
-    let result = |(file, open): (usize, Option<Opened>)| {
-        let plain = open.transpose()?.is_some();
+    let result = |(file, open): (usize, Opened)| {
+        let plain = !matches!(open, Opened::Stream);
+        if let Opened::Held(held) = open {
+            held?;
+        }
         let mut scan = merged.remove(&file).unwrap_or_else(|| Ok(FileScan::default()))?;
         scan.finish(if plain { options.chunk_bytes } else { u64::MAX });
         Ok(scan)
@@ -144,6 +190,8 @@ fn add(done: &mut Parts, file: usize, part: Result<FileScan>) {
 #[derive(Default)]
 struct Worker<'a> {
     current: Option<(usize, Scanner<'a>)>,
+    /// The file opened last of those that are not held, and its length.
+    open: Option<(usize, PlainFile, u64)>,
     done: Parts,
 }
 
@@ -159,6 +207,17 @@ impl<'a> Worker<'a> {
         }
         let fresh = || (file, Scanner::new(job.plan, options.window, false));
         &mut self.current.get_or_insert_with(fresh).1
+    }
+
+    /// A file that is not held.
+    fn open(&mut self, file: usize, source: &Source) -> Result<(PlainFile, u64)> {
+        if let Some((_, plain, len)) = self.open.as_ref().filter(|(f, _, _)| *f == file) {
+            return Ok((plain.clone(), *len));
+        }
+        let plain = PlainFile::open(source)?;
+        let len = plain.len()?;
+        self.open = Some((file, plain.clone(), len));
+        Ok((plain, len))
     }
 
     fn fail(&mut self, file: usize, error: Error) {
