@@ -1,9 +1,10 @@
 //! Sentences and clauses, and which of them belong to a time.
 
+use super::Kind;
 use super::blocks::Block;
 use super::regex;
 use super::times::{Mention, Said};
-use super::{Kind, words};
+use super::words::Words;
 use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -148,12 +149,17 @@ fn owner(clause: &Range<usize>, spots: &[&Spot]) -> Option<usize> {
 }
 
 /// The clauses of an entry that claim something of their own at its leading time; all of it when none does.
-pub(super) fn entry_kinds(block: &Block, clauses: &[Range<usize>], spots: &[&Spot]) -> Vec<Range<usize>> {
+pub(super) fn entry_kinds(
+    block: &Block,
+    words: &Words<'_>,
+    clauses: &[Range<usize>],
+    spots: &[&Spot],
+) -> Vec<Range<usize>> {
     let mut kinds = Vec::new();
     let mut out: Vec<Range<usize>> = Vec::new();
     for clause in clauses {
         let owned = owner(clause, spots).is_none_or(|o| o == 0);
-        if let Some(kind) = words::kind(&block.text[clause.clone()]).filter(|_| owned)
+        if let Some(kind) = words.kind(clause).filter(|_| owned)
             && !kinds.contains(&kind)
             && kinds.len() < KINDS_OF_ENTRY
         {
@@ -177,6 +183,7 @@ pub(super) fn entry_kinds(block: &Block, clauses: &[Range<usize>], spots: &[&Spo
 /// The words that go with the time `spots[at]`: its clause, or that with its neighbours where it says nothing.
 pub(super) fn phrase(
     text: &str,
+    words: &Words<'_>,
     sentence: Range<usize>,
     clauses: &[Range<usize>],
     spots: &[&Spot],
@@ -186,10 +193,10 @@ pub(super) fn phrase(
     let mine = |c: &Range<usize>| c.start < spot.range.end && spot.range.start < c.end;
     let Some(first) = clauses.iter().position(mine) else { return sentence };
     let last = clauses.iter().rposition(mine).unwrap_or(first);
-    let says = |r: &Range<usize>| words::kind(&text[r.clone()]).is_some() || words::trouble(&text[r.clone()]);
+    let says = |r: &Range<usize>| words.kind(r).is_some() || words.trouble(r);
     let free = |i: usize| clauses.get(i).is_some_and(|c| owner(c, spots).is_none());
     let mut range = clauses[first].start..clauses[last].end;
-    if words::kind(&text[range.clone()]).is_some() {
+    if words.kind(&range).is_some() {
         return range;
     }
     let forward = LEADS.is_match(&text[range.start..spot.range.start]);

@@ -5,6 +5,7 @@ use super::{Claim, Contradiction, Kind, Moment, Sight, Value};
 use crate::clock::{self, Clock};
 use crate::time::Millis;
 use chrono::Datelike;
+use std::collections::{BTreeSet, HashMap};
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
@@ -71,18 +72,27 @@ fn weekday(weekdays: &[Weekday], out: &mut Vec<Contradiction>) {
 
 /// Sections that date the same thing differently. Inside one section a second start may be a second incident.
 fn twice(kind: &'static str, verb: &str, claims: &[Timed<'_>], out: &mut Vec<Contradiction>) {
-    let mut told: Vec<(usize, usize)> = Vec::new();
-    for (claim, moment) in claims {
-        let others = || claims.iter().filter(|(c, _)| c.section != claim.section && c.sight == claim.sight);
+    let mut told: BTreeSet<(usize, usize)> = BTreeSet::new();
+    // Sections by number: of two thousand claims every two are compared.
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let sections: Vec<usize> = claims
+        .iter()
+        .map(|(c, _)| {
+            let next = numbers.len();
+            *numbers.entry(&c.section).or_insert(next)
+        })
+        .collect();
+    for ((claim, moment), section) in claims.iter().zip(&sections) {
+        let elsewhere = || claims.iter().zip(&sections).filter(move |(_, s)| *s != section).map(|(c, _)| c);
+        let others = || elsewhere().filter(|(c, _)| c.sight == claim.sight);
         if others().any(|(_, m)| m.meets(moment)) {
             continue;
         }
         let Some((other, at)) = others().min_by_key(|(_, m)| (m.at - moment.at).abs()) else { continue };
         let pair = (claim.line.min(other.line), claim.line.max(other.line));
-        if told.contains(&pair) {
+        if !told.insert(pair) {
             continue;
         }
-        told.push(pair);
         let what = format!(
             "line {} says it {verb} at {}, line {} says at {}: {} apart",
             claim.line,

@@ -6,6 +6,7 @@ use super::context::{Context, Weekday, zone_behind};
 use super::facts::Facts;
 use super::regex;
 use super::times::{self, Mention, Said};
+use super::words::Words;
 use super::{Basis, Claim, Kind, MOST_CLAIMS, Moment, Sight, Value, values, words};
 use regex::Regex;
 use std::ops::Range;
@@ -130,6 +131,7 @@ struct Reader {
 impl Reader {
     fn block(&mut self, block: &Block, mentions: &[Mention], context: &mut Context<'_>, facts: &Facts<'_>) {
         let spots = spots(&block.text, mentions);
+        let words = Words::of(&block.text);
         let leads = block.form == Form::Entry && spots.first().is_some_and(|s| leading(block, mentions, s));
         // All of an entry is of its time.
         let whole = std::iter::once(0..block.text.len());
@@ -142,12 +144,12 @@ impl Reader {
             let parts = clauses::clauses(&block.text, sentence.clone(), &here);
             for (at, spot) in here.iter().enumerate() {
                 let kinds = if leads && at == 0 {
-                    clauses::entry_kinds(block, &parts, &here)
+                    clauses::entry_kinds(block, &words, &parts, &here)
                 } else {
-                    vec![phrase(&block.text, sentence.clone(), &parts, &here, at)]
+                    vec![phrase(&block.text, &words, sentence.clone(), &parts, &here, at)]
                 };
                 let claims = self.claims.len();
-                self.spot(block, mentions, context, spot, &kinds);
+                self.spot((block, &words), mentions, context, spot, &kinds);
                 if let Some(first) = self.claims.get_mut(claims) {
                     first.leads = leads && at == 0;
                 }
@@ -168,7 +170,7 @@ impl Reader {
     /// The claims of one time or range, whose clause is given.
     fn spot(
         &mut self,
-        block: &Block,
+        (block, words): (&Block, &Words<'_>),
         mentions: &[Mention],
         context: &mut Context<'_>,
         spot: &Spot,
@@ -209,8 +211,8 @@ impl Reader {
                 ..claim(block, kind, Some(moment), Value::None, line, text)
             };
             let before = clauses::tail(&block.text[range.start.min(spot.range.start)..spot.range.start], 48);
-            let kind = words::kind(text);
-            let troubled = words::trouble(text);
+            let kind = words.kind(range);
+            let troubled = words.trouble(range);
             if let Some(end) = &second {
                 let edges = matches!(kind, Some(Kind::Start | Kind::End | Kind::Failing) | None)
                     && (troubled || kind.is_some());

@@ -6,6 +6,9 @@
 use super::regex;
 use super::{Kind, Sight};
 use regex::Regex;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 const TROUBLE: &str = r"(?:outages?|incidents?|downtime|disruptions?|interruptions?|degradations?|impact|brown-?outs?|failures?|problems?|issues?|unavailability|errors?|error rates?|timeouts?|5\d\ds?|5xxs?|50xs?|http 5\d\d(?: errors?)?|alarm)";
@@ -117,6 +120,40 @@ static NGINX: LazyLock<Regex> = LazyLock::new(|| {
 });
 static SUCCESS: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?i)\b(?:success\w*|complet\w+|done|finished|worked|fixed)\b"));
+
+/// The words of a block. What is asked of a stretch of it is worked out once: a sentence of nothing but times asks the same
+/// of all of itself for each of them.
+pub(super) struct Words<'a> {
+    text: &'a str,
+    kinds: RefCell<HashMap<Range<usize>, Option<Kind>>>,
+    troubles: RefCell<HashMap<Range<usize>, bool>>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text, kinds: RefCell::default(), troubles: RefCell::default() }
+    }
+
+    /// What the clause at `range` claims.
+    pub(super) fn kind(&self, range: &Range<usize>) -> Option<Kind> {
+        let known = self.kinds.borrow().get(range).copied();
+        known.unwrap_or_else(|| {
+            let kind = kind(&self.text[range.clone()]);
+            self.kinds.borrow_mut().insert(range.clone(), kind);
+            kind
+        })
+    }
+
+    /// Whether the clause at `range` speaks of trouble.
+    pub(super) fn trouble(&self, range: &Range<usize>) -> bool {
+        let known = self.troubles.borrow().get(range).copied();
+        known.unwrap_or_else(|| {
+            let trouble = trouble(&self.text[range.clone()]);
+            self.troubles.borrow_mut().insert(range.clone(), trouble);
+            trouble
+        })
+    }
+}
 
 /// What a clause claims; `None` when its words are of no kind that is known.
 pub(super) fn kind(clause: &str) -> Option<Kind> {
