@@ -1,14 +1,14 @@
 //! Which log a file is: by its content. A log is known by its first block and by the bytes before the place where
 //! reading stopped; names and inodes say nothing (rotation renames, `copytruncate` copies, inodes are given anew).
 
-use super::prints::{Content, First, HEAD, Hash, Looked, Ring, hash, look, tail_of, whole_lines};
+use super::prints::{ByHead, Content, First, HEAD, Looked, Print, Ring, hash, look, tail_of, whole_lines};
 use super::{Head, Stats};
 use crate::error::{Error, Result};
 use crate::input::source::{Pages, PlainFile, Source, open_stream};
 use crate::reading::Reading;
 use crate::scan::Job;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
@@ -24,11 +24,11 @@ pub(super) struct Log {
     pub(super) host: Option<String>,
     /// Bytes that [`Log::head`] covers: no more than were read.
     head_len: u16,
-    head: Hash,
+    head: Print,
     /// Unpacked bytes that were read: whole lines.
     pub(super) offset: u64,
-    /// Hash of the bytes before that.
-    tail: Hash,
+    /// Print of the bytes before that.
+    tail: Print,
     /// Packed files that hold nothing but this.
     packed: Vec<Content>,
     /// The run that saw it last.
@@ -44,8 +44,8 @@ pub(super) struct Found {
     /// The new bytes.
     pub(super) start: u64,
     pub(super) end: u64,
-    head: (u16, Hash),
-    tail: Hash,
+    head: (u16, Print),
+    tail: Print,
     content: Content,
     packed: bool,
 }
@@ -117,6 +117,42 @@ pub(super) struct Identified {
     pub(super) places: BTreeMap<u64, Source>,
 }
 
+/// Where the logs that were known before this run are to be found.
+struct Index {
+    by_head: ByHead,
+    by_packing: HashMap<Content, usize>,
+}
+
+impl Index {
+    fn of(logs: &[Log]) -> Self {
+        let (mut by_head, mut by_packing) = (ByHead::default(), HashMap::new());
+        for (at, log) in logs.iter().enumerate() {
+            by_head.insert((log.head_len, log.head), at);
+            for content in &log.packed {
+                // Of two that hold the same the first is it.
+                by_packing.entry(*content).or_insert(at);
+            }
+        }
+        Self { by_head, by_packing }
+    }
+}
+
+/// The files of this run with something new in them.
+#[derive(Default)]
+struct Fresh {
+    found: Vec<Found>,
+    by_head: ByHead,
+    by_log: HashMap<u64, usize>,
+}
+
+impl Fresh {
+    fn push(&mut self, found: Found) {
+        self.by_head.insert(found.head, self.found.len());
+        self.by_log.entry(found.log).or_insert(self.found.len());
+        self.found.push(found);
+    }
+}
+
 /// Tells which log each file is and which bytes of it are new. What cannot be read is given back as errors.
 pub(super) fn identify(
     state: &mut Head,
@@ -146,19 +182,20 @@ pub(super) fn identify(
         let same = there.is_some_and(|logs| logs.iter().any(|l| f.first.begins(l.head_len, &l.head)));
         (!f.source.is_seekable(), !same, std::cmp::Reverse(f.content.size), f.source.path.clone())
     });
-    let mut out: Vec<Found> = Vec::new();
-    let mut taken: Vec<(u64, Source, u64)> = Vec::new();
+    let mut out = Fresh::default();
+    let known = Index::of(&state.logs);
+    let mut taken: BTreeMap<u64, (Source, u64)> = BTreeMap::new();
     let mut places = BTreeMap::new();
     for file in looked {
         let found = if file.source.is_seekable() {
-            plain(state, &file, &taken, stats, changed)
+            plain(state, &known, &file, &taken, stats, changed)
         } else {
-            packed(state, &file, &out, &mut places, stats, changed)
+            packed(state, &known, &file, &out, &mut places, stats, changed)
         };
         match found {
             Ok(Some(found)) => {
                 if found.source.is_seekable() {
-                    taken.push((found.log, found.source.clone(), found.content.size));
+                    taken.insert(found.log, (found.source.clone(), found.content.size));
                 }
                 if found.end > found.start {
                     out.push(found);
@@ -168,15 +205,16 @@ pub(super) fn identify(
             Err(error) => errors.push(error),
         }
     }
-    places.extend(taken.into_iter().map(|(number, source, _)| (number, source)));
-    Identified { found: out, errors, places }
+    places.extend(taken.into_iter().map(|(number, (source, _))| (number, source)));
+    Identified { found: out.found, errors, places }
 }
 
 /// A plain file: the log it goes on with, or a new one.
 fn plain(
     state: &mut Head,
+    known: &Index,
     file: &Looked,
-    taken: &[(u64, Source, u64)],
+    taken: &BTreeMap<u64, (Source, u64)>,
     stats: &mut Stats,
     changed: &mut bool,
 ) -> Result<Option<Found>> {
@@ -184,12 +222,10 @@ fn plain(
     let mut pages = Pages::default();
     let mut start = 0;
     let mut number = None;
-    for at in 0..state.logs.len() {
+    let alike = known.by_head.of(&file.first);
+    for &at in &alike {
         let log = &state.logs[at];
-        if !file.first.begins(log.head_len, &log.head) {
-            continue;
-        }
-        if let Some((_, other, size)) = taken.iter().find(|t| t.0 == log.number) {
+        if let Some((other, size)) = taken.get(&log.number) {
             // Another file is that log already: this one is its copy, or they only begin alike.
             let shared = file.content.size.min(*size);
             let other = PlainFile::open(other)?;
@@ -211,7 +247,8 @@ fn plain(
             break;
         }
     }
-    if number.is_none() && start == 0 && is_part(state, file, &open, stats)? {
+    if number.is_none() && start == 0 && is_part(alike.iter().map(|&at| &state.logs[at]), file, &open, stats)?
+    {
         return Ok(None);
     }
     let end = whole_lines(&open, start, file.content.size, &mut pages, stats)?;
@@ -235,10 +272,15 @@ fn plain(
 /// Whether a file that begins as a longer log does is a copy of its beginning (`cp` while rotating): then its last bytes
 /// stand at the same place of the file that is that log. Without that file it cannot be told, and the log that was read
 /// is believed: to count lines twice is worse than to wait for the copy to be finished.
-fn is_part(state: &Head, file: &Looked, open: &PlainFile, stats: &mut Stats) -> Result<bool> {
+fn is_part<'a>(
+    alike: impl Iterator<Item = &'a Log>,
+    file: &Looked,
+    open: &PlainFile,
+    stats: &mut Stats,
+) -> Result<bool> {
     let size = file.content.size;
     let mut pages = Pages::default();
-    for log in state.logs.iter().filter(|l| size < l.offset && file.first.begins(l.head_len, &l.head)) {
+    for log in alike.filter(|l| size < l.offset) {
         let Ok(other) = Source::file(std::path::Path::new(&log.path)) else { return Ok(true) };
         if !other.is_seekable()
             || other.size < size
@@ -258,13 +300,14 @@ fn is_part(state: &Head, file: &Looked, open: &PlainFile, stats: &mut Stats) -> 
 /// told where a known log lies.
 fn packed(
     state: &mut Head,
+    known: &Index,
     file: &Looked,
-    fresh: &[Found],
+    fresh: &Fresh,
     places: &mut BTreeMap<u64, Source>,
     stats: &mut Stats,
     changed: &mut bool,
 ) -> Result<Option<Found>> {
-    if let Some(log) = state.logs.iter_mut().find(|l| l.packed.contains(&file.content)) {
+    if let Some(log) = known.by_packing.get(&file.content).and_then(|&at| state.logs.get_mut(at)) {
         log.seen = state.runs;
         places.insert(log.number, file.source.clone());
         if !log.path.eq(&file.source.shown) && !std::path::Path::new(&log.path).exists() {
@@ -280,18 +323,19 @@ fn packed(
     (&mut stream).take(HEAD as u64).read_to_end(&mut first).map_err(Error::io(&file.source.path))?;
     let first = First::new(first);
     // Where the tails of the logs that begin so are to be found.
-    let mut wanted: Vec<(usize, u64, Hash)> = Vec::new();
-    for (at, log) in state.logs.iter().enumerate() {
-        let pending = fresh.iter().find(|f| f.log == log.number);
-        let (head, offset, tail) = match pending {
-            Some(f) => (f.head, f.end, f.tail),
-            None => ((log.head_len, log.head), log.offset, log.tail),
-        };
-        if first.begins(head.0, &head.1) {
-            wanted.push((at, offset, tail));
+    let mut wanted: Vec<(usize, u64, Print)> = Vec::new();
+    for at in known.by_head.of(&first) {
+        let log = &state.logs[at];
+        if !fresh.by_log.contains_key(&log.number) {
+            wanted.push((at, log.offset, log.tail));
         }
     }
-    wanted.sort_by_key(|w| w.1);
+    for found in fresh.by_head.of(&first).into_iter().map(|at| &fresh.found[at]) {
+        if let Some(at) = state.place_of(found.log) {
+            wanted.push((at, found.end, found.tail));
+        }
+    }
+    wanted.sort_by_key(|w| (w.1, w.0));
     let mut ring = Ring::default();
     let mut matched: Option<(usize, u64)> = None;
     let mut next = 0;
@@ -344,7 +388,7 @@ fn packed(
     let start = matched.map_or(0, |m| m.1);
     // A packed file is finished: its last line counts without its newline too.
     let end = length;
-    let pending = matched.is_some_and(|m| fresh.iter().any(|f| f.log == state.logs[m.0].number));
+    let pending = matched.is_some_and(|m| fresh.by_log.contains_key(&state.logs[m.0].number));
     if pending {
         // The plain file of the same log is read in this run; the next run tells what this one has more.
         return Ok(None);

@@ -51,7 +51,8 @@ const KEEP_OPEN: i64 = 14 * 86_400;
 const BEFORE_OPEN: i64 = 6 * 3600;
 /// What is kept is cut where pages of the timeline begin.
 const PAGE: i64 = 1024;
-/// Logs whose reading is remembered. A log that has been gone for longest is forgotten first.
+/// Logs whose reading is remembered, and more only where more lie there. A log that has been gone for longest is
+/// forgotten first.
 const LOGS: usize = 4096;
 /// Files that are no nginx logs and are not looked at again.
 const REFUSED: usize = 1024;
@@ -71,6 +72,13 @@ struct Head {
     last: Option<Second>,
     /// Lines that no format fitted, by name of the rotated set.
     unparsed: BTreeMap<String, u64>,
+}
+
+impl Head {
+    /// Where a log stands; they are in the order of their numbers.
+    fn place_of(&self, log: u64) -> Option<usize> {
+        self.logs.binary_search_by_key(&log, |l| l.number).ok()
+    }
 }
 
 /// The rest: what is kept of each log, by its number.
@@ -239,6 +247,7 @@ impl Session {
         let mut failures = Vec::new();
         let given = analysis::hints(options)?;
         let mut jobs: Vec<(Found, Reading)> = Vec::new();
+        let beside = Beside::of(&self.head.logs, body);
         for found in known.found {
             if let Some(reading) = body
                 .get(&found.log)
@@ -247,7 +256,7 @@ impl Session {
                 jobs.push((found, reading));
                 continue;
             }
-            let formats = [given.formats.clone(), self.formats_beside(body, &found)].concat();
+            let formats = [given.formats.clone(), beside.formats(&found)].concat();
             let hints = Hints { formats, exclude: given.exclude.clone() };
             match look(found.source.clone(), &hints) {
                 Ok(Ok(reading)) => jobs.push((found, reading)),
@@ -268,7 +277,7 @@ impl Session {
         };
         let mut scanned = Vec::new();
         for ((found, reading), result) in jobs.into_iter().zip(scans) {
-            let is_new = self.head.logs.iter().any(|l| l.number == found.log && l.offset == 0);
+            let is_new = self.head.place_of(found.log).is_some_and(|at| self.head.logs[at].offset == 0);
             match result {
                 Ok(scan) => {
                     let read = Read { reading, scan, passed_over: 0, length: None, twin: None };
@@ -304,7 +313,8 @@ impl Session {
         mut scan: FileScan,
         failures: &mut Vec<Error>,
     ) {
-        let Some(log) = self.head.logs.iter_mut().find(|l| l.number == found.log) else { return };
+        let Some(at) = self.head.place_of(found.log) else { return };
+        let log = &mut self.head.logs[at];
         if let Some(what) = scan.damage.take() {
             failures.push(Error::Damaged { path: found.source.shown.clone(), what });
         }
@@ -327,17 +337,12 @@ impl Session {
         self.changed = true;
     }
 
-    /// The formats of the logs of the same rotated set: a young file has too few lines to learn from.
-    fn formats_beside(&self, body: &Body, found: &Found) -> Vec<crate::format::AccessFormat> {
-        let set = |path: &str| crate::input::family::split_name(path).0;
-        let mine = set(&found.source.shown);
-        let beside = self.head.logs.iter().rev().filter(|l| l.number != found.log && set(&l.path) == mine);
-        beside.filter_map(|l| body.get(&l.number)).map(Kept::formats).next().unwrap_or_default()
-    }
-
     /// Remembers a file that is no log, so that it is not looked at in every run.
     fn refuse(&mut self, found: &Found, why: &Refused) {
-        self.head.logs.retain(|l| l.number != found.log);
+        if let Some(at) = self.head.place_of(found.log) {
+            // Nothing of it is kept, as of what could not be read.
+            self.head.logs[at].offset = 0;
+        }
         if !why.empty {
             if self.head.refused.len() >= REFUSED {
                 self.head.refused.remove(0);
@@ -396,13 +401,33 @@ impl Session {
             let from = self.from(last, keep);
             body.retain(|_, kept| kept.last().is_none_or(|last| last >= from));
         }
-        if self.head.logs.len() > LOGS {
+        // What lies there is remembered, or the next run would read all of it again.
+        let there = self.head.logs.iter().filter(|l| l.seen == self.head.runs).count();
+        if self.head.logs.len() > LOGS.max(there) {
             self.head.logs.sort_by_key(|l| (std::cmp::Reverse(l.seen), l.number));
-            self.head.logs.truncate(LOGS);
+            self.head.logs.truncate(LOGS.max(there));
             self.head.logs.sort_by_key(|l| l.number);
         }
         let known: std::collections::BTreeSet<u64> = self.head.logs.iter().map(|l| l.number).collect();
         body.retain(|number, _| known.contains(number));
+    }
+}
+
+/// The formats of the logs of a rotated set, by its name: a young file has too few lines to learn from.
+struct Beside(BTreeMap<String, Vec<crate::format::AccessFormat>>);
+
+impl Beside {
+    fn of(logs: &[Log], body: &Body) -> Self {
+        let mut sets = BTreeMap::new();
+        // The latest has the last word.
+        for (log, kept) in logs.iter().filter_map(|l| Some((l, body.get(&l.number)?))) {
+            sets.insert(crate::input::family::split_name(&log.path).0, kept);
+        }
+        Self(sets.into_iter().map(|(set, kept)| (set, kept.formats())).collect())
+    }
+
+    fn formats(&self, found: &Found) -> Vec<crate::format::AccessFormat> {
+        self.0.get(&crate::input::family::split_name(&found.source.shown).0).cloned().unwrap_or_default()
     }
 }
 

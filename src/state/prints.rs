@@ -6,7 +6,7 @@ use crate::input::source::{Pages, PlainFile, Source};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Bytes of the first block: some twenty lines with their times, clients and requests.
 pub(super) const HEAD: usize = 4096;
@@ -16,9 +16,9 @@ const TAIL: usize = 1024;
 const LONGEST: u64 = 1 << 20;
 
 /// The first 16 bytes of a SHA-256.
-pub(super) type Hash = [u8; 16];
+pub(super) type Print = [u8; 16];
 
-pub(super) fn hash(parts: &[&[u8]]) -> Hash {
+pub(super) fn hash(parts: &[&[u8]]) -> Print {
     let mut sha = Sha256::new();
     for part in parts {
         sha.update(part);
@@ -29,10 +29,10 @@ pub(super) fn hash(parts: &[&[u8]]) -> Hash {
 }
 
 /// A file as it lies on disk: its size, and a hash of its first and last bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Content {
     pub(super) size: u64,
-    ends: Hash,
+    ends: Print,
 }
 
 /// The first bytes of a file, unpacked, at most [`HEAD`], with the hashes of their beginnings: thousands of logs are
@@ -40,7 +40,7 @@ pub(super) struct Content {
 #[derive(Debug, Default)]
 pub(super) struct First {
     pub(super) bytes: Vec<u8>,
-    hashes: RefCell<BTreeMap<u16, Hash>>,
+    hashes: RefCell<BTreeMap<u16, Print>>,
 }
 
 impl First {
@@ -48,10 +48,15 @@ impl First {
         Self { bytes, hashes: RefCell::default() }
     }
 
+    /// The hash of its first `len` bytes; `None` when it has fewer, or none are asked for.
+    pub(super) fn print(&self, len: u16) -> Option<Print> {
+        let bytes = self.bytes.get(..usize::from(len)).filter(|b| !b.is_empty())?;
+        Some(*self.hashes.borrow_mut().entry(len).or_insert_with(|| hash(&[bytes])))
+    }
+
     /// Whether it begins with `len` bytes of this hash.
-    pub(super) fn begins(&self, len: u16, wanted: &Hash) -> bool {
-        let Some(bytes) = self.bytes.get(..usize::from(len)).filter(|b| !b.is_empty()) else { return false };
-        *self.hashes.borrow_mut().entry(len).or_insert_with(|| hash(&[bytes])) == *wanted
+    pub(super) fn begins(&self, len: u16, wanted: &Print) -> bool {
+        self.print(len).is_some_and(|print| print == *wanted)
     }
 }
 
@@ -98,7 +103,7 @@ fn range(plain: &PlainFile, from: u64, to: u64, pages: &mut Pages, stats: &mut S
 }
 
 /// The bytes before `offset` that make a log's tail.
-pub(super) fn tail_of(plain: &PlainFile, offset: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Hash> {
+pub(super) fn tail_of(plain: &PlainFile, offset: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Print> {
     Ok(hash(&[&range(plain, offset.saturating_sub(TAIL as u64), offset, pages, stats)?]))
 }
 
@@ -146,7 +151,30 @@ impl Ring {
         }
     }
 
-    pub(super) fn tail(&self) -> Hash {
+    pub(super) fn tail(&self) -> Print {
         hash(&[&self.last])
+    }
+}
+
+/// Things by the bytes they begin with: of a hundred thousand logs a file is compared with those that begin as it does.
+#[derive(Debug, Default)]
+pub(super) struct ByHead {
+    heads: HashMap<(u16, Print), Vec<usize>>,
+    lengths: BTreeSet<u16>,
+}
+
+impl ByHead {
+    pub(super) fn insert(&mut self, head: (u16, Print), what: usize) {
+        self.lengths.insert(head.0);
+        self.heads.entry(head).or_default().push(what);
+    }
+
+    /// Those whose bytes `first` begins with, by number.
+    pub(super) fn of(&self, first: &First) -> Vec<usize> {
+        let heads = self.lengths.iter().map_while(|len| Some((*len, first.print(*len)?)));
+        let mut found: Vec<usize> =
+            heads.filter_map(|head| self.heads.get(&head)).flatten().copied().collect();
+        found.sort_unstable();
+        found
     }
 }

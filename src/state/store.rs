@@ -198,7 +198,8 @@ fn checked<'a>(file: &Path, bytes: &'a [u8], digest: &[u8; 32]) -> Result<&'a [u
 fn head_of(file: &Path, front: &Front, bytes: &[u8]) -> Result<Head> {
     let head: Head = parse(file, checked(file, bytes, &front.digests[0])?)?;
     let numbers = head.logs.iter().all(|l| l.number < head.next && l.offset < 1 << 56);
-    if !numbers || head.next >= 1 << 56 || head.runs >= 1 << 56 || !head.ledger.is_sound() {
+    let ordered = head.logs.is_sorted_by(|a, b| a.number < b.number);
+    if !numbers || !ordered || head.next >= 1 << 56 || head.runs >= 1 << 56 || !head.ledger.is_sound() {
         return Err(broken(file, "damaged: it holds what no run writes"));
     }
     Ok(head)
