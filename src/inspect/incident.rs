@@ -346,7 +346,8 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
                 kind,
                 start: p.start * 1000,
                 end: (!open).then_some(p.end * 1000),
-                failed_share: share,
+                // What is late has not failed.
+                failed_share: share.filter(|_| p.kind != Kind::Slow || a.slow.is_none()),
                 note,
             }
         })
