@@ -4,7 +4,8 @@
 //! reference stays in force after a dip, or flapping would have a blind time.
 
 use super::anomaly::{Anomaly, AnomalyPhase, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
-use super::silence::{Survey, active_share};
+use super::silence::active_share;
+use super::survey::Survey;
 use super::{Options, Signals, Ticks};
 use crate::stats::{CHI_SQUARE_1_MEDIAN, SlidingMedian, median, poisson_bounds, quantile, shortfall_nats};
 use crate::time::{Second, Window};

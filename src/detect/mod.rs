@@ -25,6 +25,7 @@ mod merge;
 mod silence;
 mod slow;
 mod steps;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -276,7 +277,7 @@ pub fn find<T: Ticks>(signals: &Signals<'_, T>, options: &Options) -> Detection 
     let excused = errors::excused(signals);
     let mut found = Detection::default();
     if let Some(ticks) = signals.access
-        && let Some(survey) = silence::survey(ticks, steps::Excused { seconds: &excused })
+        && let Some(survey) = survey::survey(ticks, steps::Excused { seconds: &excused })
     {
         failing::find(ticks, &survey.steps, steps::Excused { seconds: &excused }, options, &mut found);
         silence::find(ticks, &survey, signals, options, &mut found);
