@@ -292,17 +292,24 @@ pub(super) fn apart(a: &Anomaly) -> Vec<AnomalyPhase> {
 
 fn phases(a: &Anomaly) -> Vec<Phase> {
     let phases = apart(a);
+    let share_of = |p: &AnomalyPhase| (p.requests > 0).then(|| p.failed as f64 / p.requests as f64);
+    let worse = |b: &AnomalyPhase, share: Option<f64>| match b.kind {
+        Kind::Silence(_) => true,
+        Kind::Slow => false,
+        _ => share_of(b) > share,
+    };
     let last = phases.len().saturating_sub(1);
     phases
         .iter()
         .enumerate()
         .map(|(i, p)| {
-            let share = (p.requests > 0).then(|| p.failed as f64 / p.requests as f64);
+            let share = share_of(p);
             let kind = match p.kind {
                 Kind::Silence(_) => "silent",
                 Kind::Slow => "slow",
                 _ if share.is_some_and(|s| s >= NEAR_TOTAL) || p.requests == 0 => "failing",
-                _ if i == last && i > 0 => "recovery",
+                // What fails more than before is on no way to health.
+                _ if i == last && phases[..i].iter().any(|b| worse(b, share)) => "recovery",
                 _ => "partial",
             };
             let note = match (p.kind, share) {

@@ -85,3 +85,25 @@ fn requests_that_are_refused_to_everybody_are_an_outage_and_guessed_passwords_ar
         quiet("guessed passwords", &site.report(&hits, &[]));
     }
 }
+
+#[test]
+fn what_grows_worse_to_its_end_is_no_recovery() {
+    let site = Site { seed: 67, rate: 12.0, ..Site::default() };
+    let fails = |from: f64, share: u64, hits: &mut [Hit]| {
+        let during = |h: &&mut Hit| (from..from + 60.0).contains(&h.at);
+        for (i, h) in hits.iter_mut().filter(during).enumerate() {
+            if (i as u64 * 37) % 100 < share {
+                h.status = 502;
+            }
+        }
+    };
+    for (shares, last) in [([15, 35, 60], "partial"), ([60, 35, 15], "recovery")] {
+        let mut hits = site.hits();
+        for (n, share) in shares.into_iter().enumerate() {
+            fails(HALF + 60.0 * n as f64, share, &mut hits);
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("in steps", &site, &report, (HALF, HALF + 180.0), 8.0);
+        assert_eq!(i.phases.last().unwrap().kind, last, "{:?}", i.phases);
+    }
+}
