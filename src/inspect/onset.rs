@@ -1,24 +1,24 @@
-//! Failing that creeps in or dies away, dated by the error log.
+//! Failing that creeps in, dated by the error log.
 //!
 //! A few failures in a hundred requests date nothing by themselves, where some always fail. The error log tells those of
-//! an incident from the others: where its records of the server's side run on before the start that the shares give, or
-//! behind the end, and requests failed with them, the incident reaches as far as they do.
+//! an incident from the others: where its records of the server's side run on before the start that the shares give, and
+//! requests failed with them, the incident reaches as far back as they do.
 
 use super::host::Host;
 use crate::detect::{AnomalyPhase, Detection, Kind};
 use crate::time::{Second, Window};
 
-/// Records in fewer seconds than these move no edge.
+/// Records in fewer seconds than these move no start.
 const LEAST: usize = 3;
-/// The farthest an edge is moved, as a part of what the anomaly lasts; and never farther than so many seconds.
-const REACH: (f64, i64) = (1.0, 600);
+/// A start is moved by no more than the anomaly lasts, and never farther than so many seconds.
+const REACH: i64 = 600;
 
-/// Moves the edges of failing stretches to the first and the last failed request that their records go with.
+/// Moves the start of failing stretches to the first failed request that their records go with.
 pub(super) fn date(host: &Host<'_>, found: &mut Detection) {
     for a in found.anomalies.iter_mut().filter(|a| a.kind == Kind::Failing) {
         let Some(errors) = a.errors else { continue };
-        let (start, end) = (a.start, a.end_or_last());
-        let reach = (((end - start) as f64 * REACH.0) as i64).min(REACH.1);
+        let start = a.start;
+        let reach = (a.end_or_last() - start).min(REACH);
         if !a.open_start && errors.start < start {
             let window = Window { start: errors.start.max(start - reach), end: start };
             if let Some(lead) = lead(host, window) {
