@@ -38,7 +38,7 @@
 //! | verdict | [`check`] | a report and a window in, what monitoring wants to hear out |
 //!
 //! Arrows point down: a module uses those below it in this order: `check`, `state`, `parts`, `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
-//! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `time`,
+//! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `machine`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
 //! # What holds everywhere
@@ -52,8 +52,8 @@
 //!   window, oversized, cut, damaged, refused; with an example.
 //! * **Times are UTC inside**, seconds in counts and milliseconds in reports. Zones exist at the edges. The stamps of
 //!   an error log have no zone: it is found by matching failed requests that both logs saw.
-//! * **Each danger has one file**: `input/map.rs` maps files and survives their being cut, `scan/lanes.rs` holds the
-//!   processor's vector instructions, `parallel.rs` makes threads. The linter guards these doors.
+//! * **Each danger has one file**: `machine.rs` has all `unsafe` (it maps files and survives their being cut, and holds
+//!   the processor's vector instructions), `parallel.rs` makes threads. The linter guards these doors.
 //! * **Line contents are bytes** until they are printed, and then they are escaped.
 //!
 //! # How a verdict is reached
@@ -80,6 +80,7 @@ pub mod format;
 pub mod input;
 pub mod inspect;
 pub mod lines;
+mod machine;
 pub mod parallel;
 pub mod parts;
 pub mod reading;

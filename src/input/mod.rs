@@ -3,13 +3,12 @@
 //!
 //! Arrows point down: [`discover`] finds [`source::Source`]s, [`family`] orders rotated sets, [`duplicates`] finds
 //! lines told twice; [`source`] reads, with [`inflate`] for what is packed, [`stdin`] for what can be read only
-//! once, and [`map`], the one place where files are mapped. [`digest`] tells later whether a file is still the same.
+//! once. [`digest`] tells later whether a file is still the same.
 
 pub mod digest;
 pub mod discover;
 pub mod duplicates;
 pub mod family;
 pub mod inflate;
-pub mod map;
 pub mod source;
 pub mod stdin;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::input::inflate::{Packing, Stream};
-use crate::input::map::Mapped;
 use crate::input::stdin::{Held, Once};
+use crate::machine::Mapped;
 use crate::time::Second;
 
 /// Bytes of unpacked text looked at to tell what a file is.

@@ -1,39 +1,15 @@
-//! Vector lanes: byte masks of 32 and 64 bytes, chosen once at run time. The one file of the scan with `unsafe`.
+//! Vector lanes: byte masks of 32 and 64 bytes, chosen once at run time.
 //!
-//! Only four questions are asked of the hardware, so each is a small total function over fixed-size arrays and
+//! Only a few questions are asked of the hardware, so each is a small total function over fixed-size arrays and
 //! everything above is safe code. A value of a lane type is the proof that the processor has what it needs.
-#![expect(unsafe_code, reason = "processor intrinsics behind a run-time check; see each SAFETY note")]
 
-/// Bytes of the longest mask.
-pub(crate) const WIDE: usize = 64;
-
-/// What the hot loops ask of the processor.
-pub(crate) trait Lanes: Copy {
-    /// Bit i is set where byte i is `needle`.
-    fn mask(self, bytes: &[u8; WIDE], needle: u8) -> u64;
-    /// Bit i is set where byte i of both is the same.
-    fn equal(self, a: &[u8; 32], b: &[u8; 32]) -> u32;
-    /// Position of the set bit with exactly `lower` set bits below it; 64 when there is none.
-    fn select(self, mask: u64, lower: u32) -> u32;
-    /// The digits of three ASCII digits, each in four bits, the first (the lowest byte) in the lowest.
-    fn digits(self, word: u64) -> usize;
-    /// Asks for a cache line that is needed soon.
-    fn prefetch(self, bytes: &[u8; WIDE]);
-}
-
-/// Runs a generic hot loop compiled for the best lanes of this processor.
-pub(crate) trait Job {
-    /// What the loop yields.
-    type Out;
-    /// The loop. Must be `#[inline(always)]`, so that it is compiled anew for each kind of lanes.
-    fn run<L: Lanes>(self, lanes: L) -> Self::Out;
-}
+pub(crate) use crate::machine::{Job, Lanes, WIDE};
 
 /// Runs `job` with the best lanes there are.
 #[inline]
 pub(crate) fn dispatch<J: Job>(job: J) -> J::Out {
     #[cfg(target_arch = "x86_64")]
-    if let Some(avx2) = x86::Avx2::detect() {
+    if let Some(avx2) = crate::machine::x86::Avx2::detect() {
         return avx2.run(job);
     }
     job.run(Portable)
@@ -69,86 +45,6 @@ impl Lanes for Portable {
 
     #[inline(always)]
     fn prefetch(self, _: &[u8; WIDE]) {}
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{Job, Lanes, WIDE};
-    use std::arch::x86_64::{
-        _MM_HINT_T0, _mm_prefetch, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8,
-        _mm256_set1_epi8, _pdep_u64, _pext_u64,
-    };
-
-    /// AVX2 and BMI2. The private field keeps the constructor in `detect`.
-    #[derive(Debug, Clone, Copy)]
-    pub(super) struct Avx2(());
-
-    impl Avx2 {
-        pub(super) fn detect() -> Option<Self> {
-            (is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("bmi1")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("lzcnt")
-                && is_x86_feature_detected!("popcnt"))
-            .then_some(Self(()))
-        }
-
-        #[inline]
-        pub(super) fn run<J: Job>(self, job: J) -> J::Out {
-            #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-            fn with_features<J: Job>(lanes: Avx2, job: J) -> J::Out {
-                job.run(lanes)
-            }
-            // SAFETY: `self` exists only where `detect` found these features.
-            unsafe { with_features(self, job) }
-        }
-    }
-
-    impl Lanes for Avx2 {
-        #[inline(always)]
-        fn mask(self, bytes: &[u8; WIDE], needle: u8) -> u64 {
-            // SAFETY: `self` proves AVX2; both loads lie inside the 64 bytes.
-            unsafe {
-                let n = _mm256_set1_epi8(needle.cast_signed());
-                let low = _mm256_loadu_si256(bytes.as_ptr().cast());
-                let high = _mm256_loadu_si256(bytes.as_ptr().add(32).cast());
-                let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, n)).cast_unsigned();
-                let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, n)).cast_unsigned();
-                u64::from(low) | u64::from(high) << 32
-            }
-        }
-
-        #[inline(always)]
-        fn equal(self, a: &[u8; 32], b: &[u8; 32]) -> u32 {
-            // SAFETY: `self` proves AVX2; each load is the whole array.
-            unsafe {
-                let a = _mm256_loadu_si256(a.as_ptr().cast());
-                let b = _mm256_loadu_si256(b.as_ptr().cast());
-                _mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b)).cast_unsigned()
-            }
-        }
-
-        #[inline(always)]
-        fn select(self, mask: u64, lower: u32) -> u32 {
-            if lower >= 64 {
-                return 64;
-            }
-            // SAFETY: `self` proves BMI2.
-            unsafe { _pdep_u64(1 << lower, mask) }.trailing_zeros()
-        }
-
-        #[inline(always)]
-        fn digits(self, word: u64) -> usize {
-            // SAFETY: `self` proves BMI2.
-            (unsafe { _pext_u64(word, 0x0f_0f0f) }) as usize & 0xfff
-        }
-
-        #[inline(always)]
-        fn prefetch(self, bytes: &[u8; WIDE]) {
-            // SAFETY: a prefetch has no effect but on the cache, and the address is valid.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().cast()) }
-        }
-    }
 }
 
 /// How far ahead of the block at hand memory is asked for: the processor does so by itself only within a page.

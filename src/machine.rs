@@ -1,5 +1,6 @@
-//! The one place where files are mapped, and the one place with `unsafe`: a mapping that survives the file being
-//! cut short under it. Not for deciding what to map or when: that is `source.rs`.
+//! What is asked of the kernel and of the processor that safe Rust cannot say: a mapping that survives its file being
+//! cut short, and vector instructions. The one file with `unsafe`, so that one file is to be audited; everything it
+//! gives out is safe to use. Not for deciding what to map (`input/source.rs`) or what to look for (`scan/lanes.rs`).
 //!
 //! A page of a mapping that lies wholly past the end of its file raises SIGBUS when touched, and the default action
 //! kills the process. `logrotate` with `copytruncate` cuts live logs in just this way. Shared or private, touched
@@ -7,8 +8,13 @@
 //! which puts an anonymous page of zeros under the fault and flags the mapping (as systemd does in
 //! `src/basic/sigbus.c`). A fault anywhere else is given back to whoever handled SIGBUS before.
 //!
-//! Rejected: reading everything into owned memory, which costs 1.2 to 1.7 times the CPU of mapping 8 MiB at a time.
-#![expect(unsafe_code, reason = "mapping a file and handling SIGBUS cannot be said in safe Rust")]
+//! Rejected: reading everything into owned memory, which costs 1.2 to 1.7 times the CPU of mapping 8 MiB at a time;
+//! and vector instructions left to the compiler, which may assume SSE2 only and has no mask of 64 bytes in it.
+#![expect(unsafe_code, reason = "mapping, SIGBUS and processor intrinsics cannot be said in safe Rust")]
+#![expect(
+    clippy::inline_always,
+    reason = "a lane that is not inlined into the hot loop costs more than its work"
+)]
 
 use std::fs::File;
 use std::io;
@@ -64,7 +70,7 @@ impl Drop for Registration {
 }
 
 /// A stretch of a file in memory, which stays readable when the file is cut: what was lost reads as zeros.
-pub struct Mapped {
+pub(crate) struct Mapped {
     // Field order is drop order: the handler forgets the range before the pages go.
     registration: Registration,
     map: memmap2::Mmap,
@@ -74,7 +80,7 @@ pub struct Mapped {
 impl Mapped {
     /// Maps `len` bytes of `file` from `offset`, which need not be at a page boundary. The caller clips the range to
     /// the file's length. Fails where the file system cannot map, and when too many mappings are alive.
-    pub fn new(file: &File, offset: u64, len: usize) -> io::Result<Self> {
+    pub(crate) fn new(file: &File, offset: u64, len: usize) -> io::Result<Self> {
         let page = install()? as u64;
         let skip = offset % page;
         let length = len
@@ -93,13 +99,13 @@ impl Mapped {
     }
 
     /// Whether a page of this mapping was found missing and replaced by zeros.
-    pub fn was_cut(&self) -> bool {
+    pub(crate) fn was_cut(&self) -> bool {
         self.registration.was_cut()
     }
 
     /// Tells the kernel that probes will jump: a cold probe then reads a page, not megabytes ahead (4-13 ms against
     /// 130 ms for twenty probes of an 8 GiB file). Not for scans, where any advice was measured to gain nothing.
-    pub fn advise_random(&self) {
+    pub(crate) fn advise_random(&self) {
         // A refused hint costs speed only.
         let _ = self.map.advise(memmap2::Advice::Random);
     }
@@ -192,6 +198,113 @@ extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, _con
             libc::sigaction(signal, &raw const default, ptr::null_mut());
         } else {
             libc::sigaction(signal, previous, ptr::null_mut());
+        }
+    }
+}
+
+/// Bytes of the longest mask.
+pub(crate) const WIDE: usize = 64;
+
+/// What the hot loops ask of the processor.
+pub(crate) trait Lanes: Copy {
+    /// Bit i is set where byte i is `needle`.
+    fn mask(self, bytes: &[u8; WIDE], needle: u8) -> u64;
+    /// Bit i is set where byte i of both is the same.
+    fn equal(self, a: &[u8; 32], b: &[u8; 32]) -> u32;
+    /// Position of the set bit with exactly `lower` set bits below it; 64 when there is none.
+    fn select(self, mask: u64, lower: u32) -> u32;
+    /// The digits of three ASCII digits, each in four bits, the first (the lowest byte) in the lowest.
+    fn digits(self, word: u64) -> usize;
+    /// Asks for a cache line that is needed soon.
+    fn prefetch(self, bytes: &[u8; WIDE]);
+}
+
+/// Runs a generic hot loop compiled for the best lanes of this processor.
+pub(crate) trait Job {
+    /// What the loop yields.
+    type Out;
+    /// The loop. Must be `#[inline(always)]`, so that it is compiled anew for each kind of lanes.
+    fn run<L: Lanes>(self, lanes: L) -> Self::Out;
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86 {
+    use super::{Job, Lanes, WIDE};
+    use std::arch::x86_64::{
+        _MM_HINT_T0, _mm_prefetch, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8,
+        _mm256_set1_epi8, _pdep_u64, _pext_u64,
+    };
+
+    /// AVX2 and BMI2. The private field keeps the constructor in `detect`.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Avx2(());
+
+    impl Avx2 {
+        /// Where the processor has them.
+        pub(crate) fn detect() -> Option<Self> {
+            (is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt"))
+            .then_some(Self(()))
+        }
+
+        /// Runs `job` compiled for these instructions.
+        #[inline]
+        pub(crate) fn run<J: Job>(self, job: J) -> J::Out {
+            #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+            fn with_features<J: Job>(lanes: Avx2, job: J) -> J::Out {
+                job.run(lanes)
+            }
+            // SAFETY: `self` exists only where `detect` found these features.
+            unsafe { with_features(self, job) }
+        }
+    }
+
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        fn mask(self, bytes: &[u8; WIDE], needle: u8) -> u64 {
+            // SAFETY: `self` proves AVX2; both loads lie inside the 64 bytes.
+            unsafe {
+                let n = _mm256_set1_epi8(needle.cast_signed());
+                let low = _mm256_loadu_si256(bytes.as_ptr().cast());
+                let high = _mm256_loadu_si256(bytes.as_ptr().add(32).cast());
+                let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, n)).cast_unsigned();
+                let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, n)).cast_unsigned();
+                u64::from(low) | u64::from(high) << 32
+            }
+        }
+
+        #[inline(always)]
+        fn equal(self, a: &[u8; 32], b: &[u8; 32]) -> u32 {
+            // SAFETY: `self` proves AVX2; each load is the whole array.
+            unsafe {
+                let a = _mm256_loadu_si256(a.as_ptr().cast());
+                let b = _mm256_loadu_si256(b.as_ptr().cast());
+                _mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b)).cast_unsigned()
+            }
+        }
+
+        #[inline(always)]
+        fn select(self, mask: u64, lower: u32) -> u32 {
+            if lower >= 64 {
+                return 64;
+            }
+            // SAFETY: `self` proves BMI2.
+            unsafe { _pdep_u64(1 << lower, mask) }.trailing_zeros()
+        }
+
+        #[inline(always)]
+        fn digits(self, word: u64) -> usize {
+            // SAFETY: `self` proves BMI2.
+            (unsafe { _pext_u64(word, 0x0f_0f0f) }) as usize & 0xfff
+        }
+
+        #[inline(always)]
+        fn prefetch(self, bytes: &[u8; WIDE]) {
+            // SAFETY: a prefetch has no effect but on the cache, and the address is valid.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().cast()) }
         }
     }
 }
