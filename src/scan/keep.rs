@@ -61,6 +61,11 @@ impl FileScan {
             self.duplicate,
             self.duplicate_bytes,
         ];
+        // Before anything walks over them: a bucket's time is its number shifted by a level that may be anything.
+        if !self.failures.is_sound(&fresh.failures, SECONDS) || !self.errors.is_sound(&fresh.errors, SECONDS)
+        {
+            return false;
+        }
         let milliseconds = |at: &Option<i64>| at.is_none_or(|at| SECONDS.contains(&at.div_euclid(1000)));
         let sample = |s: &Sample| SECONDS.contains(&s.second) && s.line < MOST && s.byte < MOST;
         let samples = self.failures.iter().all(|(_, c)| c.first.iter().chain(&c.last).all(sample))
@@ -85,8 +90,6 @@ impl FileScan {
             && self.excluded.len() <= NAMED
             && self.excluded.iter().all(|(_, (lines, bytes))| *lines < MOST && *bytes < MOST)
             && self.timeline.is_sound()
-            && self.failures.is_sound(&fresh.failures, SECONDS)
-            && self.errors.is_sound(&fresh.errors, SECONDS)
             && self.shapes.is_sound(&fresh.shapes)
             && self.names.is_sound(&fresh.names)
             && self.seen_access.is_sound(&fresh.seen_access)

@@ -27,6 +27,20 @@ proptest! {
     }
 }
 
+/// What the fuzz target once fell over. Its first byte says how many of the others are the head.
+#[test]
+fn states_found_by_fuzzing_do_no_harm() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds/state");
+    let seeds: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|e| std::fs::read(e.unwrap().path()).unwrap()).collect();
+    assert!(!seeds.is_empty());
+    for seed in seeds {
+        let (cut, rest) = seed.split_first().unwrap();
+        let (head, body) = rest.split_at(usize::from(*cut).min(rest.len()));
+        super::super::try_bytes(&forged(head, &zstd::encode_all(body, 1).unwrap()));
+    }
+}
+
 #[test]
 fn a_bomb_is_refused() {
     let zeros = zstd::encode_all(std::io::repeat(0).take(MOST_BODY + 2), 1).unwrap();
