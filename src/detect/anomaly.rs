@@ -73,6 +73,8 @@ pub struct Slowness {
     pub median_ms: f64,
     /// Nine tenths of them took at most so long, in milliseconds.
     pub p90_ms: f64,
+    /// Half of the slow requests inside took at most so long, in milliseconds.
+    pub late_ms: f64,
     /// Slow requests inside.
     pub slow: u64,
     /// Requests inside of which the log tells the time.

@@ -101,8 +101,8 @@ fn settle_dips(all: &mut Vec<Anomaly>) {
 }
 
 /// Answers that are late because requests wait for what fails, or line up again after it, are part of the failing and
-/// not news: a slow stretch stays where it lies apart from harder findings. What came right before one, or lasted long
-/// after it, belongs to it, if it was slow enough to disturb people.
+/// not news: a slow stretch stays where it lies apart from harder findings. What came right before one, went on where it
+/// ended, or lasted long after it, belongs to it, if it was slow enough to disturb people.
 fn settle_slow(all: &mut Vec<Anomaly>) {
     let (slow, hard): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(|a| a.kind == Kind::Slow);
     let stays = |s: &Anomaly| {
@@ -110,9 +110,12 @@ fn settle_slow(all: &mut Vec<Anomaly>) {
         let Some(first) = near().map(|h| h.start).min() else { return true };
         let shared: i64 = near().map(|h| overlap(h, s).max(0)).sum();
         let left = length(s).saturating_sub(shared);
-        let before = near().any(|h| overlap(h, s) >= -LEAD) && first.saturating_sub(s.start) >= LEAD;
+        let touches = near().any(|h| overlap(h, s) >= -LEAD);
+        let last = near().map(Anomaly::end_or_last).max().unwrap_or(first);
+        let before = touches && first.saturating_sub(s.start) >= LEAD;
+        let after = touches && s.end_or_last().saturating_sub(last) >= LEAD;
         let long = left > length(s) / 2 && left > PAUSE.0;
-        s.slow.is_none_or(|slow| slow::disturbs(&slow)) && (before || long)
+        s.slow.is_none_or(|slow| slow::disturbs(&slow)) && (before || after || long)
     };
     let mut slow: Vec<Anomaly> = slow.into_iter().filter(stays).collect();
     all.extend(hard);

@@ -4,7 +4,7 @@
 //! their own, three times what three quarters and nine tenths take: where most requests are for small files, the
 //! median knows nothing of the pages behind them. Each look is paid for as a scope of its own.
 
-use super::anomaly::{Anomaly, Detection, Kind, Reason, Remark, Slowness};
+use super::anomaly::{Anomaly, AnomalyPhase, Detection, Kind, Reason, Remark, Slowness};
 use super::steps::{Excused, Steps};
 use super::{Options, Tick, Ticks, failing};
 use crate::stats::median;
@@ -26,6 +26,12 @@ const LEAST_SECONDS: i64 = 10;
 const SHORT_SECONDS: i64 = 60;
 /// which they do up to about a second (Nielsen, the same section).
 const DISTURBING_MS: f64 = 1000.0;
+/// A delay below this is slight (the RAIL model: Irish and Lewis, 2015): a neighbour's job on the same machine makes some
+/// answers of 30 ms take 150 ms for a minute or two, and nobody is worse off
+const SLIGHT_MS: f64 = 300.0;
+/// for less than the shortest window that is alerted on by good custom (Beyer et al., "The Site Reliability Workbook", 2018,
+/// chapter 5).
+const SLIGHT_SECONDS: i64 = 300;
 /// Latencies of neighbouring requests hang together.
 const DISPERSION: f64 = 2.0;
 /// Blocks whose medians make the usual one: a spell of slowness may fill nearly half of them.
@@ -52,6 +58,25 @@ struct Arrivals<'a> {
     waiting: usize,
     /// What a request counts as, by bucket: all bits set where it counts.
     counts: [Timed; BUCKETS],
+    /// Stretches that are not looked at, in order.
+    masked: Vec<Window>,
+}
+
+/// Of the requests of a stretch so many failed that the times of its answers are those of failures: a refusal takes no
+/// time at all, and where a third of the answers is usually slow, they would look like what is usual.
+const FAILING: f64 = 0.5;
+
+/// Where most requests fail.
+fn failing_windows(anomalies: &[Anomaly]) -> Vec<Window> {
+    let most = |p: &&AnomalyPhase| p.failed as f64 >= FAILING * p.requests as f64 && p.failed > 0;
+    let mut masked: Vec<Window> = anomalies
+        .iter()
+        .filter(|a| a.kind == Kind::Failing)
+        .flat_map(|a| a.phases.iter().filter(most))
+        .map(|p| Window { start: p.start, end: p.end })
+        .collect();
+    masked.sort_unstable_by_key(|w| (w.start, w.end));
+    masked
 }
 
 /// Seconds between the arrival of a request and its line, by bucket. A line carries the whole second its request ended
@@ -64,7 +89,7 @@ fn waited(bucket: usize) -> i64 {
 
 impl<'a> Arrivals<'a> {
     /// With the first bucket that each look finds slow.
-    fn new(timeline: &'a Timeline, span: Window, limits: &[usize]) -> Self {
+    fn new(timeline: &'a Timeline, span: Window, limits: &[usize], masked: Vec<Window>) -> Self {
         let counts = |bucket: usize| {
             std::array::from_fn(|i| {
                 let counted = i == 0 || limits.get(i - 1).is_some_and(|limit| bucket >= *limit);
@@ -77,11 +102,23 @@ impl<'a> Arrivals<'a> {
             waited: std::array::from_fn(waited),
             waiting: (0..BUCKETS).find(|b| waited(*b) > 0).unwrap_or(BUCKETS),
             counts: std::array::from_fn(counts),
+            masked,
         }
     }
 
     /// Visits the seconds of `window` in which a timed request arrived, in order.
-    fn each(&self, window: Window, visit: impl FnMut(Second, Timed)) {
+    fn each(&self, window: Window, mut visit: impl FnMut(Second, Timed)) {
+        let mut masked = self.masked.as_slice();
+        let visit = |second, timed| {
+            while let [first, rest @ ..] = masked
+                && first.end <= second
+            {
+                masked = rest;
+            }
+            if masked.first().is_none_or(|w| second < w.start) {
+                visit(second, timed);
+            }
+        };
         let window = Window { start: window.start.max(self.span.start), end: window.end.min(self.span.end) };
         let wide = Window { start: window.start, end: window.end.saturating_add(REACH) };
         let none = [0; 1 + LOOKS.len()];
@@ -297,7 +334,7 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
         }
     }
     let limits: Vec<usize> = looks.iter().map(|look| look.0).collect();
-    let arrivals = Arrivals::new(timeline, span, &limits);
+    let arrivals = Arrivals::new(timeline, span, &limits, failing_windows(&found.anomalies));
     let mut seen: Vec<Anomaly> = Vec::new();
     for (look, steps) in arrivals.steps(looks.len()).into_iter().enumerate() {
         let (limit, least_share, rise) = looks[look];
@@ -308,16 +345,17 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
         let material =
             |a: &Anomaly| a.failed_share().is_some_and(|s| s >= least_share && s >= rise * a.usual_share);
         seen.extend(own.anomalies.into_iter().filter(material).map(|a| Anomaly {
-            slow: Some(Slowness {
-                limit_ms: bucket_floor(limit),
-                usual_ms: median_ms,
-                ..slowness(timeline, &a)
-            }),
+            slow: Some(Slowness { usual_ms: median_ms, ..slowness(timeline, limit, &a) }),
             ..slowed(a)
         }));
     }
     for a in strongest(seen) {
-        if a.end_or_last() - a.start >= SHORT_SECONDS || a.slow.is_some_and(|s| disturbs(&s)) {
+        let least = match &a.slow {
+            Some(s) if disturbs(s) => 0,
+            Some(s) if s.late_ms < SLIGHT_MS && 2 * s.slow < s.timed => SLIGHT_SECONDS,
+            _ => SHORT_SECONDS,
+        };
+        if a.end_or_last() - a.start >= least {
             found.anomalies.push(a);
         } else {
             found.remarks.push(pause(&a));
@@ -352,16 +390,19 @@ fn slowed(mut a: Anomaly) -> Anomaly {
     a
 }
 
-fn slowness(timeline: &Timeline, a: &Anomaly) -> Slowness {
+fn slowness(timeline: &Timeline, limit: usize, a: &Anomaly) -> Slowness {
     let mut sum = [0; BUCKETS];
     timeline.each_latency(Window { start: a.start, end: a.end_or_last() }, |_, latencies| {
         for (sum, n) in sum.iter_mut().zip(latencies) {
             *sum += *n;
         }
     });
+    let mut late = sum;
+    late[..limit].fill(0);
     Slowness {
-        limit_ms: 0,
+        limit_ms: bucket_floor(limit),
         usual_ms: 0.0,
+        late_ms: quantile_ms(&late, 0.5).unwrap_or_default(),
         median_ms: quantile_ms(&sum, 0.5).unwrap_or_default(),
         p90_ms: quantile_ms(&sum, 0.9).unwrap_or_default(),
         slow: a.failed,
@@ -451,7 +492,7 @@ mod tests {
     #[test]
     fn every_request_is_seen_once_at_its_arrival() {
         let (timeline, span) = timed(7, 3.0, 0.0, |t| if t % 600 < 60 { 70_000.0 } else { 900.0 });
-        let arrivals = Arrivals::new(&timeline, span, &[24, 30]);
+        let arrivals = Arrivals::new(&timeline, span, &[24, 30], Vec::new());
         let (mut all, mut total) = ([0; 1 + LOOKS.len()], 0);
         let mut last = i64::MIN;
         let add = |sums: &mut Timed, timed: Timed| sums.iter_mut().zip(timed).for_each(|(s, n)| *s += n);
@@ -474,7 +515,7 @@ mod tests {
     #[test]
     fn the_folds_are_those_of_each_look_by_itself() {
         let (timeline, span) = timed(5, 3.0, 0.5, |t| if (600..700).contains(&t) { 4000.0 } else { 80.0 });
-        let arrivals = Arrivals::new(&timeline, span, &[bucket(200), bucket(500)]);
+        let arrivals = Arrivals::new(&timeline, span, &[bucket(200), bucket(500)], Vec::new());
         for (look, steps) in arrivals.steps(2).iter().enumerate() {
             let own = Steps::of(&Slow { arrivals: &arrivals, look }, span);
             assert!(steps.failed > 0);

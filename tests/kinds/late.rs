@@ -1,0 +1,58 @@
+//! Answers that are late, and answers that only seem so.
+
+use super::site::{Format, Site};
+use super::{HALF, only, quiet};
+
+/// A third of a site's requests hang on for news, as they are meant to. While everything is refused no answer is late; that
+/// makes the waiting of other times no slowness.
+#[test]
+fn long_polls_are_usual() {
+    for (seed, format) in [(71, Format::Timed), (72, Format::Json)] {
+        let site = Site { seed, rate: 9.0, seconds: 900.0, format, ..Site::default() };
+        let mut hits = site.hits();
+        for (i, h) in hits.iter_mut().enumerate().filter(|(_, h)| h.status == 200) {
+            if i % 3 == 0 {
+                (h.path, h.took) = ("/poll".into(), 15.0 + (i % 14) as f64);
+            }
+            if (420.0..480.0).contains(&h.at) {
+                (h.status, h.took) = (502, 0.001);
+            }
+        }
+        let report = site.report(&hits, &[]);
+        only("long polls", &site, &report, (420.0, 480.0), 2.0);
+    }
+}
+
+/// Work on the same machine makes a hundred seconds of answers late by an eighth of a second: nobody is worse off.
+#[test]
+fn slight_delays_of_a_minute_are_none() {
+    let delayed = |by: f64| {
+        let site = Site { seed: 73, rate: 12.0, format: Format::Timed, ..Site::default() };
+        let mut hits = site.hits();
+        for h in hits.iter_mut().filter(|h| (HALF..HALF + 100.0).contains(&h.at)) {
+            h.took += by;
+        }
+        (site.report(&hits, &[]), site)
+    };
+    quiet("slight", &delayed(0.13).0);
+    let (report, site) = delayed(0.6);
+    only("not slight", &site, &report, (HALF, HALF + 100.0), 3.0);
+}
+
+/// A neighbour makes one request in twelve a little late for a minute before everything hangs, and after it: that is not
+/// part of the outage.
+#[test]
+fn a_little_lateness_around_a_hang_does_not_date_it() {
+    let site = Site { seed: 74, rate: 10.0, format: Format::Timed, ..Site::default() };
+    let mut hits = site.hits();
+    for (i, h) in hits.iter_mut().enumerate() {
+        if (HALF - 62.0..HALF + 160.0).contains(&h.at) && i % 12 == 0 {
+            h.took += 0.15;
+        }
+        if (HALF..HALF + 80.0).contains(&h.at) {
+            (h.status, h.took) = (504, 6.0);
+        }
+    }
+    let report = site.report(&hits, &[]);
+    only("hang", &site, &report, (HALF, HALF + 80.0), 3.0);
+}
