@@ -427,6 +427,7 @@ fn host_part<'a>(host: &'a Host<'_>, coverage: &[Coverage], apart: bool) -> Host
         incidents,
         findings,
         coverage,
+        failures_only: host.trials.is_some(),
     }
 }
 
@@ -465,7 +466,7 @@ fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
     let classes = u16::try_from(host.catalogue.patterns().len()).unwrap_or(u16::MAX);
     let excused: Vec<bool> = (0..classes).map(|c| host.category(c).starts_with("limit.")).collect();
     let is = |of: &[bool], class: u16| of.get(usize::from(class)).copied().unwrap_or(false);
-    let counted = Counted(&host.timeline);
+    let counted = Counted::of(host);
     let all = host.failures(Window::ALL);
     let late: u64 = [504, 408, 499].iter().filter_map(|s| all.statuses.get(s)).sum();
     let detect_options = detect::Options {
@@ -476,7 +477,7 @@ fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
     detect::find(
         &Signals {
             access: (!host.timeline.is_empty()).then_some(&counted),
-            timings: Some(&host.timeline),
+            timings: host.trials.is_none().then_some(&host.timeline),
             errors: host.error_ticks(),
             server_side: &|class| host.server_side(class),
             excused: &|class| is(&excused, class),

@@ -4,6 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "kinds/failures_only.rs"]
+mod failures_only;
+#[path = "kinds/late.rs"]
+mod late;
 #[path = "kinds/silences.rs"]
 mod silences;
 #[path = "kinds/site.rs"]

@@ -30,6 +30,8 @@ pub(crate) struct HostPart<'a> {
     pub(crate) incidents: Vec<Incident>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) coverage: Vec<Coverage>,
+    /// Its access log keeps failed requests only, and how many came is not known.
+    pub(crate) failures_only: bool,
 }
 
 /// Some hosts, and the files they were read from.
@@ -119,7 +121,9 @@ pub(crate) fn assemble(parts: Vec<Part<'_>>) -> Result<Report> {
     report.inputs = inputs;
     report.not_counted = left_out.entries();
     report.not_counted.extend(passed_over(skipped));
-    report.availability = inspect::availability(&report.incidents, &report.coverage, report.totals);
+    if !hosts.iter().any(|host| host.failures_only) {
+        report.availability = inspect::availability(&report.incidents, &report.coverage, report.totals);
+    }
     let edges = |f: fn(&Input) -> Option<i64>| report.inputs.iter().filter_map(f);
     let (from, to) = (window.0.saturating_mul(1000), window.1.saturating_mul(1000));
     report.span =

@@ -31,6 +31,9 @@ pub fn error_budget(incident: &Incident) -> Option<ErrorBudget> {
 fn share(incident: &Incident) -> Option<f64> {
     let impact = &incident.impact;
     let lost = impact.lost_estimate.unwrap_or(0);
+    if impact.failed > 0 && impact.failed_share.is_none() {
+        return None;
+    }
     let wanted = impact.requests.saturating_add(lost);
     if wanted == 0 {
         return (incident.severity == Severity::Outage).then_some(1.0);

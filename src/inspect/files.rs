@@ -33,6 +33,11 @@ pub fn inputs(reads: &[Read], hosts: &[Host<'_>]) -> Vec<Input> {
             out[i].notes.push("has no $request_time: good answers that are only late cannot be seen".into());
         }
     }
+    for host in hosts.iter().filter(|h| h.trials.is_some()) {
+        for &i in host.files.iter().filter(|&&i| reads[i].reading.role == Role::Access) {
+            out[i].notes.push("keeps failed requests only: what share of all failed cannot be told".into());
+        }
+    }
     sort_inputs(&mut out);
     out
 }

@@ -76,7 +76,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
 
 /// Clients go away after they waited: the trouble began when answers ceased to come.
 fn date(host: &Host<'_>, wave: &mut Anomaly) {
-    let Some(by) = detect::vanished_successes(&Counted(&host.timeline), wave.first_bad, wave.last_bad) else {
+    let Some(by) = detect::vanished_successes(&Counted::of(host), wave.first_bad, wave.last_bad) else {
         return;
     };
     if wave.open_start || by.start >= wave.start || by.evidence_nats < VANISHED {

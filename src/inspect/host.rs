@@ -1,6 +1,7 @@
 //! What the files of one host say together, on one clock.
 
 use super::cause::is_server_side;
+use super::failures_only;
 use super::marks::{self, Word};
 use crate::catalogue::{Catalogue, read_line};
 use crate::detect::{ErrorTick, Fold, Mark, Tick, Ticks, fold_timeline};
@@ -63,6 +64,8 @@ pub struct Host<'a> {
     pub marks: Vec<Mark>,
     /// What the classes mean.
     pub catalogue: &'a Catalogue,
+    /// Where its access log keeps failed requests only: so many that went well are taken for each second.
+    pub trials: Option<u32>,
     /// The error records as detection counts them.
     ticks: Vec<ErrorTick>,
     /// Of each class, whether it is about the server's side failing.
@@ -100,6 +103,7 @@ impl<'a> Host<'a> {
             said: Vec::new(),
             zones: BTreeMap::new(),
             marks: Vec::new(),
+            trials: None,
             catalogue,
             ticks: Vec::new(),
             server_side: catalogue.patterns().iter().map(is_server_side).collect(),
@@ -111,6 +115,7 @@ impl<'a> Host<'a> {
             host.files.iter().for_each(|&i| sum.merge(reads[i].scan.timeline.clone()));
             Cow::Owned(sum)
         };
+        host.trials = failures_only::trials(&host.timeline);
         host.place(zone)?;
         host.listen(window);
         host.marks = marks::marks(&host.said);
@@ -377,25 +382,54 @@ impl Host<'_> {
 
 /// A timeline as detection walks through it.
 #[derive(Debug)]
-pub struct Counted<'a>(pub &'a Timeline);
+pub struct Counted<'a> {
+    timeline: &'a Timeline,
+    trials: Option<u32>,
+}
+
+impl<'a> Counted<'a> {
+    /// The requests of a host.
+    pub fn of(host: &'a Host<'_>) -> Self {
+        Self { timeline: &host.timeline, trials: host.trials }
+    }
+
+    /// Every second of a log that keeps failures only.
+    fn each_trial(&self, window: Window, good: u32, mut visit: impl FnMut(Tick)) {
+        let Some(span) = self.timeline.span() else { return };
+        let mut next = window.start.max(span.start);
+        let quiet = |second| Tick { second, good, ..Tick::default() };
+        self.timeline.each_outcome(window, |o| {
+            (next..o.second).for_each(|second| visit(quiet(second)));
+            visit(Tick { neutral: o.neutral, failed: o.failed, ..quiet(o.second) });
+            next = o.second + 1;
+        });
+        (next..window.end.min(span.end)).for_each(|second| visit(quiet(second)));
+    }
+}
 
 impl Ticks for Counted<'_> {
     #[inline]
     fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each_outcome(window, |o| {
+        if let Some(good) = self.trials {
+            return self.each_trial(window, good, visit);
+        }
+        self.timeline.each_outcome(window, |o| {
             visit(Tick { second: o.second, good: o.good, neutral: o.neutral, failed: o.failed });
         });
     }
 
     #[inline]
     fn each_run(&self, window: Window, fold: &mut impl Fold) {
+        if self.trials.is_some() {
+            return self.each(window, |tick| fold.tick(tick));
+        }
         let tick =
             |s: Sums| Tick { second: s.second, good: s.lines[0], neutral: s.lines[1], failed: s.failed };
-        fold_timeline(self.0, window, [Classes::GOOD, Classes::NEUTRAL], tick, fold);
+        fold_timeline(self.timeline, window, [Classes::GOOD, Classes::NEUTRAL], tick, fold);
     }
 
     fn span(&self) -> Option<Window> {
-        self.0.span()
+        self.timeline.span()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::again::{Look, Looks};
 use super::cause::{Rose, causes, rose, story, trigger};
 use super::host::Host;
-use super::{cut_short, places, restarts, shares, shown, stalled, words};
+use super::{cut_short, failures_only, places, restarts, shares, shown, stalled, words};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::report::{Evidence, Impact, Incident, Phase, Scope, Severity};
@@ -35,6 +35,9 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose
     let window = window(a);
     let tally = host.failures(window);
     let mut impact = impact(host, look, a, window, &tally);
+    if host.trials.is_some() {
+        impact.failed_share = None;
+    }
     let causes = causes(host, a, &tally);
     let cut = cut_short::answers(host, window).filter(|_| a.kind == Kind::ErrorsOnly);
     if let Some(cut) = cut {
@@ -75,7 +78,10 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose
         severity,
         title: cut
             .map_or_else(|| words::title(host, a, severity, &scope, &impact), |_| words::torn_title(&scope)),
-        why: cut.map_or_else(|| words::why(a, &impact), |n| words::torn(a, n)),
+        why: cut.map_or_else(
+            || failures_only::why(host, a).unwrap_or_else(|| words::why(a, &impact)),
+            |n| words::torn(a, n),
+        ),
         start: ms(a.start),
         start_bounds: (ms(a.start_bounds.0), ms(a.start_bounds.1)),
         end: a.end.map(ms),
@@ -85,7 +91,7 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose
         client_visible,
         scope,
         impact,
-        phases: phases(a),
+        phases: phases(host, a),
         cause: ranked.next(),
         other_causes: ranked.take(4).collect(),
         trigger,
@@ -132,6 +138,8 @@ fn severity(
         Kind::ErrorsOnly => (Severity::Hidden, false),
         Kind::Slow => (Severity::Slowdown, true),
         Kind::Missing => (Severity::Degradation, true),
+        // How many were answered meanwhile is not known.
+        Kind::Failing if host.trials.is_some() => (Severity::Degradation, true),
         Kind::Failing => {
             let down = a.phases.iter().any(|p| p.kind == Kind::Silence(SilenceKind::Down));
             let aborted = tally.statuses.get(&499).copied().unwrap_or(0);
@@ -290,7 +298,7 @@ pub(super) fn apart(a: &Anomaly) -> Vec<AnomalyPhase> {
     out
 }
 
-fn phases(a: &Anomaly) -> Vec<Phase> {
+fn phases(host: &Host<'_>, a: &Anomaly) -> Vec<Phase> {
     let phases = apart(a);
     let share_of = |p: &AnomalyPhase| (p.requests > 0).then(|| p.failed as f64 / p.requests as f64);
     let worse = |b: &AnomalyPhase, share: Option<f64>| match b.kind {
@@ -338,6 +346,9 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
                     clock::count(p.failed),
                     clock::count_of(p.requests, "request")
                 ),
+                (Kind::Failing, _) if host.trials.is_some() => {
+                    format!("{} failed", clock::count_of(p.failed, "request"))
+                }
                 (Kind::Failing, Some(s)) => {
                     format!(
                         "{} of {} failed ({})",
@@ -354,7 +365,9 @@ fn phases(a: &Anomaly) -> Vec<Phase> {
                 start: p.start * 1000,
                 end: (!open).then_some(p.end * 1000),
                 // What is late has not failed.
-                failed_share: share.filter(|_| p.kind != Kind::Slow || a.slow.is_none()),
+                failed_share: share
+                    .filter(|_| p.kind != Kind::Slow || a.slow.is_none())
+                    .filter(|_| host.trials.is_none()),
                 note,
             }
         })

@@ -51,7 +51,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
             continue;
         }
         let near = Window { start: at.start.saturating_sub(AROUND), end: at.end.saturating_add(AROUND) };
-        let all = detect::stretches(&Near(Counted(&host.timeline), near), &Options::default()).anomalies;
+        let all = detect::stretches(&Near(Counted::of(host), near), &Options::default()).anomalies;
         let inside = |a: &detect::Anomaly| Window { start: a.start, end: a.end_or_last() }.overlaps(at);
         let mut public: Vec<_> = all.into_iter().filter(inside).collect();
         if !public.is_empty() {

@@ -15,6 +15,7 @@ mod budget;
 mod cause;
 mod chart;
 mod cut_short;
+mod failures_only;
 mod files;
 mod found;
 mod given_up;
@@ -62,13 +63,16 @@ use crate::report::Finding;
 /// alone, adds content that went missing, and gives the findings about what is neither.
 pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
     let mut findings = one_client::take_out(host, looks, found);
-    limited::find(host, looks, found);
-    findings.extend(missing::find(host, looks, found));
-    given_up::find(host, looks, found);
+    if host.trials.is_none() {
+        limited::find(host, looks, found);
+        findings.extend(missing::find(host, looks, found));
+        given_up::find(host, looks, found);
+    }
     unwritten::find(host, found);
     stalled::find(host, found);
     detect::join(found);
     onset::date(host, found);
+    failures_only::uncount(host, found);
     restarts::prove(host, found);
     findings
 }

@@ -23,7 +23,7 @@ pub(super) fn title(
     } else {
         String::new()
     };
-    let host = host.name.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
+    let of_host = host.name.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
     let what = match (a.kind, severity) {
         (Kind::Silence(SilenceKind::Down), _) => "nginx was down".to_owned(),
         (Kind::Silence(SilenceKind::Stalled), _) => "nginx stood still".to_owned(),
@@ -39,6 +39,9 @@ pub(super) fn title(
         (Kind::Slow, _) => "Answers came late".to_owned(),
         (Kind::Missing, _) if are_refused(impact) => "Requests were refused".to_owned(),
         (Kind::Missing, _) => "Content went missing".to_owned(),
+        (Kind::Failing, _) if host.trials.is_some() => {
+            format!("{} failed", clock::count_of(impact.failed, "request"))
+        }
         (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
             "Every request failed".to_owned()
         }
@@ -48,7 +51,7 @@ pub(super) fn title(
             format!("{} of requests failed", clock::share(impact.failed_share.unwrap_or(0.0)))
         }
     };
-    format!("{what}{place}{host}")
+    format!("{what}{place}{of_host}")
 }
 
 /// Whether most of what was not answered well was refused, and not only not found.

@@ -159,6 +159,7 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
         Some(share) if i.impact.failed > 0 => {
             format!("; {} of {} failed", clock::share(share), clock::count_of(i.impact.requests, "request"))
         }
+        None if i.impact.failed > 0 => format!("; {} failed", clock::count_of(i.impact.failed, "request")),
         _ => String::new(),
     };
     let lost = match i.impact.lost_estimate {

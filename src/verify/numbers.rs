@@ -94,7 +94,12 @@ fn share_of(incident: &Incident, share: f64, slack: f64) -> Judgement {
             let evidence = start_line(incident);
             return Ruling { verdict, reason, difference: None, evidence, incident: Some(incident) }.into();
         }
-        return undecidable("no request was logged while it lasted".into());
+        let reason = if impact.failed > 0 {
+            "the access log keeps failed requests only, so of how many they failed is not known"
+        } else {
+            "no request was logged while it lasted"
+        };
+        return undecidable(reason.into());
     };
     // Who gets no answer at all is not in the log; people count them among the affected.
     let all = impact.requests.saturating_add(lost);

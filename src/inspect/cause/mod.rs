@@ -210,7 +210,8 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
         _ = write!(summary, "; {enough}");
     }
     if a.end.is_some_and(|end| (g.last - end).abs() <= 3) {
-        summary.push_str(", and they end when answers are good again");
+        let ends = if host.trials.is_none() { "when answers are good again" } else { "when failures do" };
+        _ = write!(summary, ", and they end {ends}");
     }
     let evidence = g.quoted.iter().take(QUOTED).map(|s| host.evidence(s.file, &s.sample)).collect();
     Cause { category: pattern.category.clone(), confidence, summary, evidence }

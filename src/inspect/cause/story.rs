@@ -91,7 +91,9 @@ pub(in crate::inspect) fn story(
         }
     }
     peers(host, window, &mut tell);
-    pauses(a, &mut tell);
+    if host.trials.is_none() {
+        pauses(a, &mut tell);
+    }
     giving_up(host, window, &mut tell);
     if let Some((second, evidence)) = last {
         tell(if only { 7 } else { 0 }, second, "last failed request".into(), Some(evidence));

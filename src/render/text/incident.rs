@@ -202,6 +202,9 @@ pub(crate) fn impact_words(i: &Incident) -> Vec<String> {
             clock::count_of(n.requests, "request"),
             clock::share(share)
         ),
+        None if n.failed > 0 => {
+            format!("{} failed; of how many is not known", clock::count_of(n.failed, "request"))
+        }
         None => "no request was logged".into(),
     };
     if !n.statuses.is_empty() {
