@@ -547,3 +547,24 @@ fn healthy_sites_are_quiet() {
         quiet("healthy", &site.report(&site.hits(), &[]));
     }
 }
+
+#[test]
+fn uploads_above_the_limit_are_a_finding() {
+    for (records, told) in [(4, false), (40, true)] {
+        let site = Site { seed: 91, ..Site::default() };
+        let errors: Vec<(f64, String)> = (0..records)
+            .map(|i| {
+                let text = format!(
+                    "[error] 7#7: *{} client intended to send too large body: 2097153 bytes, client: 198.18.0.{}, \
+                     server: example.com, request: \"POST /upload HTTP/1.1\", host: \"example.com\"",
+                    900 + i,
+                    1 + i % 9
+                );
+                (HALF + f64::from(i), text)
+            })
+            .collect();
+        let report = site.report(&site.hits(), &errors);
+        quiet("413", &report);
+        assert_eq!(said(&report, "refused-requests"), told, "{:#?}", report.findings);
+    }
+}

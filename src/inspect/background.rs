@@ -1,8 +1,9 @@
-//! Failures of the server's side that the error log tells of outside of incidents: too few at a time to be one, but worth
-//! knowing.
+//! What the error log tells of outside of incidents: failures of the server's side, too few at a time to be one, and
+//! requests that nginx refused by its configuration (a body above `client_max_body_size`, a header above its buffers).
 
 use super::host::{Host, Said};
 use super::incident::window;
+use crate::catalogue::pattern::Visible;
 use crate::clock;
 use crate::detect::Anomaly;
 use crate::report::Finding;
@@ -14,7 +15,10 @@ const TOLD: usize = 3;
 /// Seconds around an incident whose records belong to it.
 const BESIDE: i64 = 60;
 
-/// A finding for each category of such records.
+/// Fewer refused requests are some client's own affair.
+const REFUSED: u64 = 10;
+
+/// A finding for each class of such records.
 pub(super) fn findings(host: &Host<'_>, anomalies: &[Anomaly]) -> Vec<Finding> {
     let taken: Vec<Window> = anomalies
         .iter()
@@ -27,13 +31,18 @@ pub(super) fn findings(host: &Host<'_>, anomalies: &[Anomaly]) -> Vec<Finding> {
     };
     // First and last of a category, and how many.
     let mut by: BTreeMap<u16, (&Said, &Said, u64)> = BTreeMap::new();
-    for s in host.said.iter().filter(|s| host.server_side(s.class)) {
+    let refuses = |class: u16| {
+        let pattern = host.catalogue.patterns().get(usize::from(class));
+        pattern.is_some_and(|p| p.category == "client.too_large" && p.client_visible == Visible::Yes)
+    };
+    for s in host.said.iter().filter(|s| host.server_side(s.class) || refuses(s.class)) {
         let n = outside(s);
         if n > 0 {
             let (_, last, count) = by.entry(s.class).or_insert((s, s, 0));
             (*last, *count) = (s, *count + n);
         }
     }
+    by.retain(|class, (_, _, count)| *count >= REFUSED || !refuses(*class));
     let mut all: Vec<_> = by.into_iter().collect();
     all.sort_by_key(|(class, (_, _, count))| (std::cmp::Reverse(*count), *class));
     let tell = |(class, (first, last, count)): (u16, (&Said, &Said, u64))| {
@@ -41,7 +50,7 @@ pub(super) fn findings(host: &Host<'_>, anomalies: &[Anomaly]) -> Vec<Finding> {
         let last = last.seconds.last().unwrap_or(last.second).max(last.second);
         let title = pattern.title.trim_end_matches('.');
         Some(Finding {
-            kind: "background-errors",
+            kind: if refuses(class) { "refused-requests" } else { "background-errors" },
             time: first.second * 1000,
             end: (last > first.second).then_some(last * 1000),
             summary: format!(
