@@ -568,3 +568,27 @@ fn uploads_above_the_limit_are_a_finding() {
         assert_eq!(said(&report, "refused-requests"), told, "{:#?}", report.findings);
     }
 }
+
+/// Two things that are no outage each are none when they meet.
+#[test]
+fn a_crowd_on_a_broken_page_and_a_retry_loop_are_none() {
+    for (loop_hits, seed) in [(180, 92), (800, 93)] {
+        let site = Site { seed, rate: 0.4, seconds: 14_400.0, ..Site::default() };
+        let mut hits = site.hits();
+        let hit = |at: f64, client: String, path: &str, status| Hit {
+            at,
+            client,
+            path: path.into(),
+            status,
+            took: 0.01,
+        };
+        hits.extend((0..300u32).map(|i| {
+            let client = format!("10.105.{}.{}", i / 200, i % 200);
+            hit(6000.0 + 7.0 * f64::from(i), client, "/old/export.cgi", 500)
+        }));
+        hits.extend(
+            (0..loop_hits).map(|i| hit(8000.0 + 0.15 * f64::from(i), "10.44.250.3".into(), "/item/17", 503)),
+        );
+        quiet("two at once", &site.report(&hits, &[]));
+    }
+}

@@ -160,17 +160,24 @@ fn few(look: &Look, bad: Bad) -> Option<Vec<(u64, u64)>> {
 }
 
 /// The page that gave most of what is bad, of those that gave nothing good inside or around it and that are either
-/// always so or that nobody else asks for; while the others work.
+/// always so or that nobody else asks for; while the others work. What loud clients met meanwhile is left out of both:
+/// a crowd on a broken page and one client's retries elsewhere are two things that happen at once, and no outage.
 fn never_works(look: &Look, bad: Bad) -> Option<(u64, u64)> {
     let page = |x: &Answer| x.names[Dimension::Endpoint as usize];
+    let is_bad = |x: &Answer| bad.is(x) == Some(true);
+    let mut loud: HashSet<u64> = worst(look, is_bad).into_iter().map(|w| w.0).collect();
     let mut inside: ByKey<(u64, u64)> = ByKey::default();
     for (x, is_bad) in bad.inside(look) {
         let counts = inside.entry(page(x)).or_default();
-        *(if is_bad { &mut counts.0 } else { &mut counts.1 }) += 1;
+        counts.0 += u64::from(is_bad && !loud.contains(&x.client));
+        counts.1 += u64::from(!is_bad);
     }
     let (&worst, &(n, good)) = inside.iter().max_by_key(|(key, n)| (n.0, **key))?;
-    let others =
-        inside.iter().filter(|(key, _)| **key != worst).fold((0, 0), |s, (_, n)| (s.0 + n.0, s.1 + n.1));
+    loud.extend(self::worst(look, |x| page(x) != worst && is_bad(x)).into_iter().map(|w| w.0));
+    let mut others = (0u64, 0u64);
+    for (_, is_bad) in bad.inside(look).filter(|(x, _)| page(x) != worst && !loud.contains(&x.client)) {
+        *(if is_bad { &mut others.0 } else { &mut others.1 }) += 1;
+    }
     let served = others.1 as f64 >= MOSTLY * (others.0 + others.1) as f64;
     if good > 0 || n < PUBLIC as u64 || others.0 + others.1 < OTHERS as u64 || !served {
         return None;
