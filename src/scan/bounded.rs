@@ -47,6 +47,11 @@ impl<T: Cell> Buckets<T> {
         Self { level: 0, cap, cells: BTreeMap::new() }
     }
 
+    /// Buckets of two to the power of `level` seconds each, at most `cap` of them, in order.
+    pub(super) fn of(cap: usize, level: u8, cells: Vec<(i64, T)>) -> Self {
+        Self { level, cap, cells: cells.into_iter().collect() }
+    }
+
     /// The bucket of a second.
     pub(crate) fn at(&mut self, second: Second) -> &mut T {
         // One look-up while there is room, which is nearly always.
@@ -54,12 +59,6 @@ impl<T: Cell> Buckets<T> {
             self.coarsen();
         }
         self.cells.entry(second >> self.level).or_default()
-    }
-
-    /// The number of the bucket of a second: the same for seconds that share one.
-    #[inline]
-    pub(crate) fn number(&self, second: Second) -> i64 {
-        second >> self.level
     }
 
     fn coarsen(&mut self) {

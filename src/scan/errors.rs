@@ -7,7 +7,8 @@
 use super::access::{MARGIN, Place, Reader, array, each_line, two_digits};
 use super::front::{Front, Messages, front, front_of, shape, stamp_of};
 use super::lanes::{Job, Lanes, WIDE, dispatch};
-use super::partial::Sample;
+use super::partial::{ERRORS, Sample, Shaped};
+use super::rows::Rows;
 use super::scanner::{Origin, Scanner, sighting_group, sighting_key};
 use crate::format::errorlog;
 use crate::format::record::{ErrorRecord, Level};
@@ -41,6 +42,8 @@ pub(super) struct ErrorRun {
     /// The shapes of `hot`, in its order; 0 where there is none.
     shapes: [u64; HOT],
     hot: Vec<Hot>,
+    /// What was counted before.
+    pub(super) rows: Rows,
     /// Physical lines that may still belong to the last record although they look like starts.
     unfinished: u32,
     /// Where the last record started, so that the lines behind belong to it.
@@ -56,6 +59,7 @@ impl Default for ErrorRun {
             sighting: None,
             shapes: [0; HOT],
             hot: Vec::with_capacity(HOT),
+            rows: Rows::new(ERRORS),
             unfinished: 0,
             open: None,
             client: memmem::Finder::new(b", client: "),
@@ -168,14 +172,16 @@ impl Job for ErrorLoop<'_, '_> {
 }
 
 struct ErrorReader {
+    /// The stamp of the last record, its minute and its second.
     last: [u8; 32],
     minute: Second,
+    second: Second,
     messages: Messages,
 }
 
 impl Default for ErrorReader {
     fn default() -> Self {
-        Self { last: [b'\n'; 32], minute: 0, messages: Messages::default() }
+        Self { last: [b'\n'; 32], minute: 0, second: 0, messages: Messages::default() }
     }
 }
 
@@ -190,18 +196,21 @@ impl Reader for ErrorReader {
         if end - start < 32 {
             return false;
         }
-        if (lanes.equal(stamp, &self.last) & STAMP) | SECONDS != STAMP {
-            let Some(local) = parse_error_time(stamp).filter(|_| stamp[19..21] == *b" [") else {
-                return false;
-            };
+        let same = lanes.equal(stamp, &self.last) & STAMP;
+        if same != STAMP {
             let Some(of_minute) = two_digits(stamp[17], stamp[18]) else { return false };
-            self.minute = local - of_minute;
+            if same | SECONDS != STAMP {
+                let Some(local) = parse_error_time(stamp).filter(|_| stamp[19..21] == *b" [") else {
+                    return false;
+                };
+                self.minute = local - of_minute;
+            }
+            self.second = self.minute + of_minute;
             self.last = *stamp;
         }
-        let Some(of_minute) = two_digits(stamp[17], stamp[18]) else { return false };
         let Some(front) = front(lanes, &mut self.messages, bytes, start, end) else { return false };
         let raw = &bytes[start..end];
-        scanner.record(self.minute + of_minute, front, raw, raw, place.byte, place.line);
+        scanner.record(self.second, front, raw, raw, place.byte, place.line);
         true
     }
 }
@@ -209,7 +218,7 @@ impl Reader for ErrorReader {
 impl Scanner<'_> {
     /// Counts a record whose front has been read. `payload` is the record's first physical line, `raw` the same as
     /// the file has it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn record(
         &mut self,
         second: Second,
@@ -308,7 +317,7 @@ impl Scanner<'_> {
     #[inline(never)]
     fn turn_errors(&mut self, second: Second) {
         let before = self.errors.second;
-        if before == Second::MIN || self.out.errors.number(before) != self.out.errors.number(second) {
+        if before == Second::MIN || self.errors.rows.number(before) != self.errors.rows.number(second) {
             self.flush_shapes();
         }
         self.errors.second = second;
@@ -326,31 +335,28 @@ impl Scanner<'_> {
         self.errors.second = Second::MIN;
     }
 
-    /// Moves the counts of the current bucket into the tables.
+    /// Moves the counts of the current bucket to the rows.
     fn flush_shapes(&mut self) {
         let second = self.errors.second;
-        if self.errors.hot.iter().all(|e| e.n == 0) {
-            return;
-        }
-        let cell = self.out.errors.at(second);
-        cell.shapes.reserve_exact(if cell.shapes.is_empty() { self.errors.hot.len() } else { 0 });
-        for hot in self.errors.hot.iter_mut().filter(|e| e.n > 0) {
-            let (n, seconds) = (std::mem::take(&mut hot.n), std::mem::take(&mut hot.seconds));
+        let shapes = &mut self.out.shapes;
+        let counted = self.errors.hot.iter_mut().filter(|e| e.n > 0).map(|hot| {
+            let (count, seconds) = (std::mem::take(&mut hot.n), std::mem::take(&mut hot.seconds));
             let place = (hot.first.second, hot.first.byte);
-            if place < hot.known && self.out.shapes.wants(&hot.shape) {
+            if place < hot.known && shapes.wants(&hot.shape) {
                 hot.known = place;
-                match self.out.shapes.get_mut(&hot.shape) {
+                match shapes.get_mut(&hot.shape) {
                     Some(sample) if (sample.second, sample.byte) <= place => {
                         hot.known = (sample.second, sample.byte);
                     }
                     Some(sample) => *sample = hot.first.clone(),
-                    None => self.out.shapes.show(hot.shape, hot.first.clone(), |_, _| ()),
+                    None => shapes.show(hot.shape, hot.first.clone(), |_, _| ()),
                 }
             }
-            let first = &mut hot.first;
-            cell.add((hot.shape, n, seconds), place, || Sample { text: first.text.take(), ..first.clone() });
-            (first.second, first.byte) = (Second::MAX, u64::MAX);
-        }
+            let first = Sample { text: hot.first.text.take(), ..hot.first };
+            (hot.first.second, hot.first.byte) = (Second::MAX, u64::MAX);
+            Shaped { shape: hot.shape, count, seconds, first }
+        });
+        self.errors.rows.add(second, counted);
     }
 
     /// Notes client and request of a record. The keys are searched for from the left, which a client can fool into

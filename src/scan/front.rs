@@ -11,6 +11,9 @@ use memchr::memmem;
 /// The longest record that can be whole; a longer one has lost its end (`NGX_MAX_ERROR_STR`, `ngx_log.h`).
 const WHOLE: usize = 2040;
 
+/// What stands between a name and its errno.
+const FAILED: &[u8; 10] = b"\" failed (";
+
 /// What the front of a record says: enough to count it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Front {
@@ -42,7 +45,7 @@ struct Message {
 #[derive(Debug)]
 pub(super) struct Messages {
     read: [Message; 8],
-    /// What stands between a name and its errno.
+    /// [`FAILED`].
     failed: memmem::Finder<'static>,
     /// What stands behind a message that is whole.
     client: memmem::Finder<'static>,
@@ -54,7 +57,7 @@ impl Default for Messages {
             Message { level: 0, window: [0; WIDE], counted: 0, words: 0, head: 0, quoted: false, shape: 0 };
         Self {
             read: [none; 8],
-            failed: memmem::Finder::new(b"\" failed ("),
+            failed: memmem::Finder::new(FAILED),
             client: memmem::Finder::new(b", client: "),
         }
     }
@@ -73,10 +76,12 @@ impl Messages {
     #[inline(always)]
     fn behind_name<'a>(&self, message: &'a [u8], quotes: u64) -> Option<&'a [u8]> {
         let second = message.get(quotes.trailing_zeros() as usize..)?;
-        if let Some(found) = second.strip_prefix(self.failed.needle()) {
+        if let Some((front, found)) = second.split_first_chunk()
+            && front == FAILED
+        {
             return Some(found);
         }
-        self.failed.find(second).map(|at| &second[at + self.failed.needle().len()..])
+        self.failed.find(second).map(|at| &second[at + FAILED.len()..])
     }
 }
 
@@ -100,10 +105,10 @@ pub(super) fn front<L: Lanes>(
     let inside = u64::MAX >> (WIDE - (end - at).min(WIDE));
     let blanks = lanes.mask(array::<WIDE>(bytes, at)?, b' ') & inside;
     let first = blanks.trailing_zeros() as usize;
-    let hashes = lanes.mask(array::<WIDE>(bytes, at)?, b'#') & inside;
-    let hash_at = hashes.trailing_zeros() as usize;
+    // A process has at most ten digits.
+    let hash_at = lanes.equal(array(bytes, at)?, &[b'#'; 32]).trailing_zeros() as usize;
     if first >= WIDE
-        || hash_at >= first
+        || hash_at >= first.min(32)
         || bytes[at + first.wrapping_sub(1).min(WIDE)] != b':'
         || !bytes[at].is_ascii_digit()
     {

@@ -23,6 +23,7 @@ mod keep;
 mod lanes;
 mod partial;
 mod plan;
+mod rows;
 mod scanner;
 mod seek;
 mod tally;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// the timeline.
 const FAILURES: usize = 8192;
 /// The same for seconds with error records.
-const ERRORS: usize = 8192;
+pub(super) const ERRORS: usize = 8192;
 /// Names (endpoints, virtual hosts, peers) that are remembered by text.
 const NAMES: usize = 4096;
 /// Shapes of error messages told apart.
@@ -104,52 +104,34 @@ pub(crate) struct Shaped {
     pub(crate) first: Sample,
 }
 
+impl Shaped {
+    /// Adds records of the same shape and bucket.
+    pub(super) fn merge(&mut self, other: &mut Self) {
+        self.count += other.count;
+        self.seconds |= other.seconds;
+        if (other.first.second, other.first.byte) < (self.first.second, self.first.byte) {
+            std::mem::swap(&mut self.first, &mut other.first);
+        }
+    }
+}
+
 /// Shapes kept in one bucket; one bucket of all but the strangest logs holds fewer.
 pub(crate) const SHAPES_PER_CELL: usize = 32;
 
 impl ErrorCell {
-    /// Counts records of a shape, of which the first is at `at`; its sample is made only when it is wanted.
-    pub(crate) fn add(
-        &mut self,
-        counted: (u64, u32, u64),
-        at: (Second, u64),
-        sample: impl FnOnce() -> Sample,
-    ) {
-        if self.shapes.len() == SHAPES_PER_CELL
-            && self.shapes.last().is_some_and(|last| last.shape < counted.0)
-        {
-            self.rest += counted.1;
-            return;
-        }
-        let place = self.shapes.partition_point(|e| e.shape < counted.0);
-        self.add_at(place, counted, at, sample);
-    }
-
-    /// The same where the place of the shape is known.
-    fn add_at(
-        &mut self,
-        place: usize,
-        (shape, count, seconds): (u64, u32, u64),
-        at: (Second, u64),
-        sample: impl FnOnce() -> Sample,
-    ) {
+    /// Adds records of a shape whose place in the order of shapes is known.
+    fn add_at(&mut self, place: usize, mut shaped: Shaped) {
         match self.shapes.get_mut(place) {
-            Some(entry) if entry.shape == shape => {
-                entry.count += count;
-                entry.seconds |= seconds;
-                if at < (entry.first.second, entry.first.byte) {
-                    entry.first = sample();
-                }
-            }
+            Some(entry) if entry.shape == shaped.shape => entry.merge(&mut shaped),
             _ if place < SHAPES_PER_CELL => {
-                self.shapes.insert(place, Shaped { shape, count, seconds, first: sample() });
+                self.shapes.insert(place, shaped);
                 if self.shapes.len() > SHAPES_PER_CELL
                     && let Some(fallen) = self.shapes.pop()
                 {
                     self.rest += fallen.count;
                 }
             }
-            _ => self.rest += count,
+            _ => self.rest += shaped.count,
         }
     }
 }
@@ -162,10 +144,10 @@ impl Cell for ErrorCell {
             return;
         }
         let mut place = 0;
-        for Shaped { shape, count, seconds, first } in other.shapes {
+        for shaped in other.shapes {
             // Both are in order.
-            place += self.shapes[place..].iter().take_while(|e| e.shape < shape).count();
-            self.add_at(place, (shape, count, seconds), (first.second, first.byte), || first);
+            place += self.shapes[place..].iter().take_while(|e| e.shape < shaped.shape).count();
+            self.add_at(place, shaped);
         }
     }
 }

@@ -190,6 +190,7 @@ impl<'p> Scanner<'p> {
     pub(crate) fn finish(mut self) -> FileScan {
         self.settle();
         self.out.timeline.absorb(&mut self.collected);
+        self.out.errors = self.errors.rows.finish();
         self.out
     }
 

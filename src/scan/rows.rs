@@ -1,0 +1,222 @@
+//! Error records counted by bucket of time and shape while a scan goes on.
+//!
+//! What is kept is [`Buckets`] of [`ErrorCell`]s, and what this makes of its rows is the same as if each had been put
+//! there at once. But a thread goes through its part of a log in order, so a list that grows at its end will do, whose
+//! end is put in order now and then. A look into the tree of buckets for every second of a log, and a tree made anew
+//! each time the buckets had to be wider, were a quarter of the scan of an error log.
+
+use super::bounded::Buckets;
+use super::partial::{ErrorCell, SHAPES_PER_CELL, Shaped};
+use crate::time::Second;
+
+/// Rows that are added before those of one bucket and shape are joined, where there are such.
+const FRESH: usize = 4096;
+
+/// Records of one shape in one bucket, or some of them.
+#[derive(Debug)]
+struct Row {
+    bucket: i64,
+    shaped: Shaped,
+}
+
+/// Counted records.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// A bucket is two to the power of this many seconds long.
+    level: u8,
+    /// Buckets at most.
+    cap: usize,
+    list: Vec<Row>,
+    /// The last bucket, and how many there are; of those behind `joined`, where some are loose, it is not known.
+    last: i64,
+    buckets: usize,
+    /// So many of the list are in order, one for each bucket and shape.
+    joined: usize,
+    /// Behind them, records of one bucket do not stand together.
+    loose: bool,
+    /// Records of shapes that no row is kept of, by bucket.
+    rest: Vec<(i64, u32)>,
+}
+
+impl Rows {
+    /// Rows for so many buckets at most.
+    pub(super) fn new(cap: usize) -> Self {
+        Self {
+            level: 0,
+            cap,
+            list: Vec::new(),
+            last: i64::MIN,
+            buckets: 0,
+            joined: 0,
+            loose: false,
+            rest: Vec::new(),
+        }
+    }
+
+    /// The number of the bucket of a second: the same for seconds that share one.
+    #[inline]
+    pub(super) fn number(&self, second: Second) -> i64 {
+        second >> self.level
+    }
+
+    /// Adds records of different shapes that lie in the bucket of `second`.
+    #[inline]
+    pub(super) fn add(&mut self, second: Second, records: impl Iterator<Item = Shaped>) {
+        if self.loose && self.list.len() >= self.joined + FRESH {
+            self.join();
+        }
+        let bucket = self.number(second);
+        let before = self.list.len();
+        self.list.extend(records.map(|shaped| Row { bucket, shaped }));
+        if self.list.len() == before {
+            return;
+        }
+        if bucket > self.last {
+            (self.last, self.buckets) = (bucket, self.buckets + 1);
+        } else {
+            self.loose = true;
+        }
+        if !self.loose {
+            self.joined = self.list.len();
+        }
+        if self.buckets > self.cap {
+            self.join();
+        }
+    }
+
+    /// Puts the rows in order, one for each bucket and shape, in buckets as wide as they must be.
+    fn join(&mut self) {
+        if self.loose {
+            let last = self.list[..self.joined].last().map(|row| row.bucket);
+            let fresh = &self.list[self.joined..];
+            let follows = fresh.is_sorted_by_key(|row| row.bucket)
+                && last.is_none_or(|last| fresh.first().is_none_or(|row| row.bucket >= last));
+            let from = if follows {
+                last.map_or(0, |last| self.list[..self.joined].partition_point(|row| row.bucket < last))
+            } else {
+                self.list.sort_unstable_by_key(|row| row.bucket);
+                0
+            };
+            self.settle(from);
+            self.count();
+        }
+        while self.buckets > self.cap {
+            self.level += 1;
+            self.list.iter_mut().for_each(|row| row.bucket >>= 1);
+            self.rest.iter_mut().for_each(|rest| rest.0 >>= 1);
+            self.settle(0);
+            self.count();
+        }
+        if self.rest.len() > 2 * self.cap {
+            self.rest.sort_unstable_by_key(|rest| rest.0);
+            self.rest.dedup_by(|more, rest| {
+                let same = more.0 == rest.0;
+                rest.1 += if same { more.1 } else { 0 };
+                same
+            });
+        }
+    }
+
+    /// Counts the buckets of rows that are all in order.
+    fn count(&mut self) {
+        self.buckets = self.list.chunk_by(|a, b| a.bucket == b.bucket).count();
+        self.last = self.list.last().map_or(i64::MIN, |row| row.bucket);
+        (self.joined, self.loose) = (self.list.len(), false);
+    }
+
+    /// Joins the rows from `from` on, whose buckets are in order and begin there.
+    fn settle(&mut self, from: usize) {
+        // The rows of the bucket at hand lie from `start` to `kept`.
+        let (mut start, mut kept, mut bucket) = (from, from, None);
+        for at in from..self.list.len() {
+            let (done, rest) = self.list.split_at_mut(at);
+            let Some(row) = rest.first_mut() else { break };
+            if bucket != Some(row.bucket) || kept - start == 2 * SHAPES_PER_CELL {
+                let new = bucket.replace(row.bucket) != bucket;
+                kept = start + leave(&mut done[start..kept], &mut self.rest);
+                start = if new { kept } else { start };
+            }
+            // A bucket holds few shapes: nothing is put in order to find one.
+            let before = done[start..kept].iter_mut().find(|before| before.shaped.shape == row.shaped.shape);
+            if let Some(before) = before {
+                before.shaped.merge(&mut row.shaped);
+                continue;
+            }
+            if kept < at {
+                std::mem::swap(&mut done[kept], row);
+            }
+            kept += 1;
+        }
+        kept = start + leave(&mut self.list[start..kept], &mut self.rest);
+        self.list.truncate(kept);
+    }
+
+    /// The buckets.
+    pub(super) fn finish(mut self) -> Buckets<ErrorCell> {
+        self.join();
+        let mut cells: Vec<(i64, ErrorCell)> = Vec::new();
+        for row in self.list {
+            match cells.last_mut() {
+                Some((bucket, cell)) if *bucket == row.bucket => cell.shapes.push(row.shaped),
+                _ => cells.push((row.bucket, ErrorCell { shapes: vec![row.shaped], rest: 0 })),
+            }
+        }
+        for (_, cell) in &mut cells {
+            cell.shapes.sort_unstable_by_key(|shaped| shaped.shape);
+        }
+        for (bucket, count) in self.rest {
+            if let Ok(at) = cells.binary_search_by_key(&bucket, |cell| cell.0) {
+                cells[at].1.rest += count;
+            }
+        }
+        Buckets::of(self.cap, self.level, cells)
+    }
+}
+
+/// Puts those rows of a bucket to its front that are kept, and gives their number; the others are counted.
+fn leave(rows: &mut [Row], rest: &mut Vec<(i64, u32)>) -> usize {
+    if rows.len() > SHAPES_PER_CELL {
+        rows.sort_unstable_by_key(|row| row.shaped.shape);
+        let count = rows[SHAPES_PER_CELL..].iter().map(|row| row.shaped.count).sum();
+        rest.push((rows[0].bucket, count));
+    }
+    rows.len().min(SHAPES_PER_CELL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bounded::Cell as _;
+    use super::super::partial::Sample;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Rows give what the same records give that are put into their buckets at once.
+        #[test]
+        fn rows_are_buckets(
+            records in prop::collection::vec((0i64..400, 0u64..60, any::<bool>()), 0..600),
+            ordered: bool,
+            fresh in 1usize..50,
+            cap in 3usize..60,
+        ) {
+            let mut records = records;
+            if ordered {
+                records.sort_unstable();
+            }
+            let mut want = Buckets::<ErrorCell>::new(cap);
+            let mut rows = Rows::new(cap);
+            for (i, &(second, shape, few)) in records.iter().enumerate() {
+                // Few shapes in most buckets, in some more than are kept.
+                let shape = if few { shape % 3 } else { shape };
+                let first = Sample { second, byte: i as u64, line: i as u64, text: None };
+                let one = Shaped { shape, count: 1, seconds: 1 << (second & 63), first };
+                want.at(second).merge(ErrorCell { shapes: vec![one.clone()], rest: 0 });
+                rows.add(second, std::iter::once(one));
+                if i % fresh == 0 {
+                    rows.join();
+                }
+            }
+            prop_assert_eq!(rows.finish(), want);
+        }
+    }
+}
