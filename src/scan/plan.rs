@@ -128,13 +128,16 @@ pub(crate) struct Known {
     pub(crate) waited: bool,
     /// The client, which opens the line, and the request.
     pub(crate) request: bool,
-    /// Everything that is told of a failed request: the format has no virtual host, no peer, no second time.
+    /// Everything that is told of a failed request: the format has no virtual host and no second time, and no peer or
+    /// one whose place is known.
     pub(crate) all: bool,
+    /// Where `$upstream_addr` stands.
+    pub(crate) peer: Option<Between>,
 }
 
 impl Known {
     /// What a loop finds in every format that it reads.
-    const LITTLE: Self = Self { waited: true, request: false, all: false };
+    const LITTLE: Self = Self { waited: true, request: false, all: false, peer: None };
 
     fn of(pieces: &[Piece], tail: Option<Tail>) -> Self {
         let has = |f: &[Field]| pieces.iter().any(|p| matches!(p, Piece::Var(v) if f.contains(v)));
@@ -151,8 +154,45 @@ impl Known {
             !has(&[Field::RequestTime, Field::RequestTimeMs, Field::SessionTime])
         };
         let stamps = pieces.iter().filter(|p| matches!(p, Piece::Var(v) if times.contains(v))).count();
-        let named = has(&[Field::Host, Field::ServerName, Field::UpstreamAddr]);
-        Self { waited, request, all: request && waited && stamps == 1 && !named }
+        let peer = Between::of(pieces, &Field::UpstreamAddr).filter(|_| once(&Field::UpstreamAddr));
+        let named = has(&[Field::Host, Field::ServerName]) || peer.is_none() && has(&[Field::UpstreamAddr]);
+        Self { waited, request, all: request && waited && stamps == 1 && !named, peer }
+    }
+}
+
+/// A value between two quotes, counted from the line's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Between {
+    /// Quotes behind the one that ends it.
+    behind: usize,
+    /// Quotes of a line.
+    all: usize,
+}
+
+impl Between {
+    fn of(pieces: &[Piece], field: &Field) -> Option<Self> {
+        let at = pieces.iter().position(|p| matches!(p, Piece::Var(v) if v == field))?;
+        let [.., Piece::Literal(before)] = &pieces[..at] else { return None };
+        let [_, Piece::Literal(after), ..] = &pieces[at..] else { return None };
+        let quotes = |pieces: &[Piece]| -> usize {
+            let of = |p: &Piece| match p {
+                Piece::Literal(l) => memchr::memchr_iter(b'"', l).count(),
+                Piece::Var(_) => 0,
+            };
+            pieces.iter().map(of).sum()
+        };
+        (before.ends_with(b"\"") && after.starts_with(b"\""))
+            .then(|| Self { behind: quotes(&pieces[at..]) - 1, all: quotes(pieces) })
+    }
+
+    /// The value; `None` where the line holds more quotes than its format or fewer.
+    pub(super) fn find<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+        if memchr::memchr_iter(b'"', line).count() != self.all {
+            return None;
+        }
+        let mut from_end = memchr::memrchr_iter(b'"', line).skip(self.behind);
+        let (end, start) = (from_end.next()?, from_end.next()?);
+        line.get(start + 1..end)
     }
 }
 

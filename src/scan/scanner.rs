@@ -472,8 +472,14 @@ impl<'p> Scanner<'p> {
         }
         let second = self.run.second;
         let known = self.plan.fast.known();
-        if known.all || known.request && seen.class == Class::Missing {
-            let given = |b: &&[u8]| !b.is_empty() && **b != *b"-";
+        let given = |b: &&[u8]| !b.is_empty() && **b != *b"-";
+        // What is only sighted needs no peer.
+        let peers = match known.peer {
+            _ if seen.class == Class::Missing => known.request.then_some(None),
+            None => known.all.then_some(None),
+            Some(place) => place.find(line).filter(|_| known.all).map(|peers| Some(peers).filter(given)),
+        };
+        if let Some(peers) = peers {
             let client = &line[..memchr::memchr(b' ', line).unwrap_or(0)];
             let request = seen.request.filter(given);
             self.look(
@@ -483,7 +489,7 @@ impl<'p> Scanner<'p> {
                     line: request,
                     uri: request.and_then(|r| split_request(r).1),
                     vhost: None,
-                    peers: None,
+                    peers,
                     waited: seen.waited,
                     end: second * 1000,
                 },
