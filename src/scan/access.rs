@@ -73,7 +73,7 @@ impl<'p> Clock<'p> {
         let now = if same | 3 << (from + seconds) == mask {
             two_digits(text[(from + seconds) & 31], text[(from + seconds + 1) & 31]).map(|s| self.minute + s)
         } else {
-            self.read(scanner, text, from, len)
+            self.read(scanner, text, (from, len, seconds), same, mask)
         };
         let Some(now) = now else {
             return false;
@@ -83,16 +83,26 @@ impl<'p> Clock<'p> {
         true
     }
 
-    /// Reads the `len` bytes of a stamp at `text[from..]` from scratch.
+    /// Reads the `len` bytes of a stamp at `text[from..]`, of which those in `same` are as they were.
     #[cold]
     #[inline(never)]
     fn read(
         &mut self,
         scanner: &mut Scanner<'_>,
         text: &[u8; 32],
-        from: usize,
-        len: usize,
+        (from, len, seconds): (usize, usize, usize),
+        same: u32,
+        mask: u32,
     ) -> Option<Second> {
+        // Another minute of the same hour. In both forms its digits stand three bytes before those of the second.
+        let (minute, second) = (from + seconds - 3, from + seconds);
+        if same | 3 << minute | 3 << second == mask {
+            let of = |text: &[u8; 32], at: usize| two_digits(*text.get(at)?, *text.get(at + 1)?);
+            let (now, before) = (of(text, minute).filter(|m| *m < 60)?, of(&self.text, minute)?);
+            let of_minute = of(text, second)?;
+            self.minute += 60 * (now - before);
+            return Some(self.minute + of_minute);
+        }
         let bytes = text.get(from..from + len)?;
         if !text.starts_with(self.around.0) || !text[from + len..].starts_with(self.around.1) {
             return None;
@@ -147,8 +157,10 @@ impl Waited {
             let small = (nibbles + 0x06_0606_0006) & 0xf0_f0f0_00f0 == 0;
             let ends = matches!((word >> 40) as u8, b' ' | b'"' | b',' | b'}' | b'\n');
             if word & 0xf0_f0f0_fff0 == DIGITS | 0x2e00 && small && ends {
-                let digit = |shift: u32| (nibbles >> shift) as u32 & 15;
-                return Self::Millis(digit(0) * 1000 + digit(16) * 100 + digit(24) * 10 + digit(32));
+                let decimals = (nibbles >> 16) as u32;
+                let hundreds = decimals & 15;
+                let last = (decimals >> 8 & 15) * 10 + (decimals >> 16);
+                return Self::Millis((nibbles as u32 & 15) * 1000 + hundreds * 100 + last);
             }
         }
         Self::read_slowly(bytes.get(at..).unwrap_or_default())
