@@ -32,6 +32,24 @@ pub(crate) fn find_either(bytes: &[u8], a: u8, b: u8) -> Option<usize> {
     found.map(|at| from + at)
 }
 
+/// Where the first white space stands.
+#[inline]
+pub(crate) fn find_blank(bytes: &[u8]) -> Option<usize> {
+    let words = bytes.as_chunks::<8>().0;
+    let words = &words[..words.len().min(WORDS)];
+    let mut from = 8 * words.len();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Bytes up to the blank, by the same rule.
+        let hit = word.wrapping_sub(ONES * (u64::from(b' ') + 1)) & !word & HIGH;
+        if hit != 0 {
+            from = 8 * i + hit.trailing_zeros() as usize / 8;
+            break;
+        }
+    }
+    bytes[from..].iter().position(|b| *b <= b' ' && b.is_ascii_whitespace()).map(|at| from + at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +61,13 @@ mod tests {
             prop_assert_eq!(find(&bytes, b'"'), memchr::memchr(b'"', &bytes));
             prop_assert_eq!(find_either(&bytes, b'"', b'\\'), memchr::memchr2(b'"', b'\\', &bytes));
             prop_assert_eq!(find_either(&bytes, 0xff, 0), memchr::memchr2(0xff, 0, &bytes));
+        }
+
+        #[test]
+        fn blanks_are_found(bytes in prop::collection::vec(prop::sample::select(b"\0\t\n\x0b\r \"abc\x7f\x80\xa0\xff".to_vec()), 0..80), from in 0usize..60) {
+            // Some begin with a long word.
+            let bytes = [vec![b'a'; from], bytes].concat();
+            prop_assert_eq!(find_blank(&bytes), bytes.iter().position(u8::is_ascii_whitespace));
         }
     }
 }

@@ -143,6 +143,14 @@ fn number(b: &[u8]) -> Option<u64> {
 /// `1.234` times `unit`; decimals below one millisecond are cut. A list (a subrequest's time beside the request's)
 /// gives its last item.
 fn milliseconds(b: &[u8], unit: u64) -> Option<u32> {
+    // As nginx writes nearly all of them.
+    if let ([whole, b'.', decimals @ ..], 1000) = (b, unit)
+        && let [a, b, c] = decimals
+        && [whole, a, b, c].into_iter().all(u8::is_ascii_digit)
+    {
+        let digit = |c: &u8| u32::from(c - b'0');
+        return Some(digit(whole) * 1000 + digit(a) * 100 + digit(b) * 10 + digit(c));
+    }
     let start = b.iter().rposition(|c| *c == b' ').map_or(0, |n| n + 1);
     let b = &b[start..];
     let dot = b.iter().position(|c| *c == b'.').unwrap_or(b.len());

@@ -10,7 +10,7 @@ use super::shape::Shape;
 use super::store::store;
 use crate::error::{Error, Result};
 use crate::format::directive::{Escape, Field, Piece};
-use crate::format::find::find;
+use crate::format::find::{find, find_blank};
 use crate::format::record::AccessRecord;
 
 /// A compiled text format.
@@ -170,7 +170,7 @@ impl Plan {
         let step = &self.steps[i];
         if step.literal.is_empty() {
             if step.last {
-                let fits = step.shape != Shape::Word || !rest.iter().any(|b| is_blank(*b));
+                let fits = step.shape != Shape::Word || find_blank(rest).is_none();
                 return fits.then_some(rest.len());
             }
             // `$host$request_uri`: the path begins at the first slash.
@@ -178,7 +178,7 @@ impl Plan {
         }
         let whole = if step.shape == Shape::Word {
             // A word ends before the first blank; the literal may begin there.
-            let end = rest.iter().position(|b| is_blank(*b)).unwrap_or(rest.len());
+            let end = find_blank(rest).unwrap_or(rest.len());
             if step.literal[0] == b' ' && !step.last {
                 // It begins there or nowhere. What is tried below is tried here, once.
                 let fits = step.follows(&rest[end..])
@@ -242,12 +242,6 @@ impl Plan {
         }
         Ok(())
     }
-}
-
-/// White space, told by one comparison for nearly every byte.
-#[inline]
-fn is_blank(b: u8) -> bool {
-    b <= b' ' && b.is_ascii_whitespace()
 }
 
 /// The literals of formats have one to four bytes: looking for the first byte was measured faster than a searcher.
