@@ -228,31 +228,25 @@ fn best(left: &[&[u8]], known: &[AccessFormat], start: bool) -> Option<(AccessFo
     // JSON and labels are named by what stands in the lines: a builtin of that kind would fit lines that merely
     // share a key with it, and miss the others.
     let named = builtin::all().iter().filter(|f| f.pieces().is_some()).map(|f| (f, Source::Builtin));
-    let choice = strongest(given, left, &probe);
-    if choice.is_some() {
-        return choice;
+    if let Some((format, source, _)) = scored(given, left, &probe) {
+        return Some((format.clone(), source));
     }
     let keyed: Vec<AccessFormat> = keys::learn(left).into_iter().collect();
-    if let Some((format, source, score)) = scored(named, left, &probe)
+    let named = scored(named, left, &probe);
+    if let Some((format, source, score)) = named
         && (score > 0.9 * left.len() as f64 || keyed.is_empty() && score > 0.5 * left.len() as f64)
     {
         return Some((format.clone(), source));
     }
     let guessed = guess::learn(left);
-    let named = builtin::all().iter().filter(|f| f.pieces().is_some()).map(|f| (f, Source::Builtin));
     let keyed = keyed.iter().map(|f| (f, Source::Keys));
     let guessed = guessed.iter().map(|f| (f, Source::Guessed));
     let starts = STARTS.iter().filter(|_| start).map(|f| (f, Source::Start));
-    strongest(named.chain(keyed).chain(guessed).chain(starts), left, &probe)
+    scored_beside(named, keyed.chain(guessed).chain(starts), left, &probe).map(|(f, s, _)| (f.clone(), s))
 }
 
-fn strongest<'f>(
-    candidates: impl Iterator<Item = (&'f AccessFormat, Source)>,
-    left: &[&[u8]],
-    probe: &[&[u8]],
-) -> Option<(AccessFormat, Source)> {
-    scored(candidates, left, probe).map(|(f, s, _)| (f.clone(), s))
-}
+/// A format, where it came from, and its score.
+type Scored<'f> = (&'f AccessFormat, Source, f64);
 
 /// The candidate that reads most lines, each counted by its source's factor and halved where a value is odd for its
 /// field; of equals the first.
@@ -260,20 +254,42 @@ fn scored<'f>(
     candidates: impl Iterator<Item = (&'f AccessFormat, Source)>,
     left: &[&[u8]],
     probe: &[&[u8]],
-) -> Option<(&'f AccessFormat, Source, f64)> {
-    let mut best: Option<(&AccessFormat, Source, f64)> = None;
+) -> Option<Scored<'f>> {
+    scored_beside(None, candidates, left, probe)
+}
+
+/// The same where the best of some candidates before these is known.
+fn scored_beside<'f>(
+    mut best: Option<Scored<'f>>,
+    candidates: impl Iterator<Item = (&'f AccessFormat, Source)>,
+    left: &[&[u8]],
+    probe: &[&[u8]],
+) -> Option<Scored<'f>> {
     for (format, source) in candidates {
-        if !probe.iter().any(|l| reads(format, l)) && source != Source::Given {
+        let least = best.map_or(0.0, |b| b.2);
+        // Not even with every line that is left.
+        let hopeless = |sum: f64, more: usize| (sum + more as f64) * source.factor() <= least;
+        if hopeless(0.0, left.len()) || source != Source::Given && !probe.iter().any(|l| reads(format, l)) {
             continue;
         }
-        let sum: f64 = left
-            .iter()
-            .filter_map(|l| format.parse(l).ok())
-            .filter(|r| r.time.is_some())
-            .map(|r| if is_odd(format, &r) { 0.5 } else { 1.0 })
-            .sum();
+        let mut sum = 0.0;
+        for (i, line) in left.iter().enumerate() {
+            sum += match format.parse(line) {
+                Ok(r) if r.time.is_some() => {
+                    if is_odd(format, &r) {
+                        0.5
+                    } else {
+                        1.0
+                    }
+                }
+                _ => 0.0,
+            };
+            if hopeless(sum, left.len() - 1 - i) {
+                break;
+            }
+        }
         let score = sum * source.factor();
-        if score > 0.0 && best.is_none_or(|(_, _, b)| score > b) {
+        if score > least {
             best = Some((format, source, score));
         }
     }
