@@ -438,6 +438,12 @@ impl Host<'_> {
     pub fn error_activity(&self) -> Vec<Window> {
         let mut out: Vec<Window> = Vec::new();
         for s in self.said.iter().filter(|s| s.word.is_none() && s.class != UNKNOWN) {
+            // Nearly all of what stands in a bucket lies where its first records do.
+            if let (Some(last), Some(end)) = (out.last(), s.seconds.last())
+                && end - end.rem_euclid(10) + 10 <= last.end
+            {
+                continue;
+            }
             for second in s.seconds.iter() {
                 let start = second - second.rem_euclid(10);
                 match out.last_mut() {
