@@ -5,6 +5,7 @@
 const WORDS: usize = 4;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
+const LOW: u64 = !HIGH;
 
 /// Where the first `needle` stands.
 #[inline]
@@ -30,6 +31,32 @@ pub(crate) fn find_either(bytes: &[u8], a: u8, b: u8) -> Option<usize> {
     let rest = &bytes[from..];
     let found = if a == b { memchr::memchr(a, rest) } else { memchr::memchr2(a, b, rest) };
     found.map(|at| from + at)
+}
+
+/// Writes where each `needle` stands to the front of `places`, and gives their number; `None` where there are more. For
+/// many in few bytes: a searcher begins anew behind each.
+#[inline]
+pub(crate) fn find_all(bytes: &[u8], needle: u8, places: &mut [usize]) -> Option<usize> {
+    let mut n = 0;
+    let mut found = |at: usize| {
+        let place = places.get_mut(n)?;
+        (*place, n) = (at, n + 1);
+        Some(())
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let other = u64::from_le_bytes(*word) ^ (ONES * u64::from(needle));
+        // The highest bit of each zero byte and of no other (Warren, the same section).
+        let mut hits = !(((other & LOW) + LOW) | other | LOW);
+        while hits != 0 {
+            found(8 * i + hits.trailing_zeros() as usize / 8)?;
+            hits &= hits - 1;
+        }
+    }
+    for (i, _) in rest.iter().enumerate().filter(|(_, b)| **b == needle) {
+        found(8 * words.len() + i)?;
+    }
+    Some(n)
 }
 
 /// Where the first white space stands.
@@ -61,6 +88,16 @@ mod tests {
             prop_assert_eq!(find(&bytes, b'"'), memchr::memchr(b'"', &bytes));
             prop_assert_eq!(find_either(&bytes, b'"', b'\\'), memchr::memchr2(b'"', b'\\', &bytes));
             prop_assert_eq!(find_either(&bytes, 0xff, 0), memchr::memchr2(0xff, 0, &bytes));
+        }
+
+        #[test]
+        fn all_are_found(bytes in prop::collection::vec(prop::sample::select(b"\0\x01!\"#\xa2\xff".to_vec()), 0..80)) {
+            let want: Vec<usize> = memchr::memchr_iter(b'"', &bytes).collect();
+            let mut places = [0; 80];
+            prop_assert_eq!(find_all(&bytes, b'"', &mut places), Some(want.len()));
+            prop_assert_eq!(&places[..want.len()], &want[..]);
+            let less = want.len().checked_sub(1).map(|n| find_all(&bytes, b'"', &mut places[..n]));
+            prop_assert_eq!(less.flatten(), None);
         }
 
         #[test]

@@ -8,7 +8,7 @@ pub mod builtin;
 pub mod directive;
 pub mod errorlog;
 pub mod exclude;
-mod find;
+pub(crate) mod find;
 pub mod foreign;
 pub mod framing;
 pub mod json;

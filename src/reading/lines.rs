@@ -70,7 +70,7 @@ pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMu
 
 /// What is given requests: byte of the line, request, second.
 pub trait Requests {
-    /// Takes one.
+    /// Takes one, of which time, status, client, host, request, path, time taken, peers and their time are told.
     fn visit(&mut self, byte: u64, record: &AccessRecord<'_>, second: Second);
     /// Whether the line at `byte` need not be read, for what it says is known.
     fn has(&mut self, _byte: u64) -> bool {
@@ -145,8 +145,8 @@ fn request(
     }
     let unwrapped = plan.framing.unwrap(line, room);
     let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
-    let record = plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));
-    if let Some(record) = record
+    let whole = || plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));
+    if let Some(record) = plan.brief(payload).or_else(whole)
         && let Some(second) = record.time.map(Stamp::second).filter(|s| range.contains(s))
         && plan.exclude.as_ref().is_none_or(|e| e.of_request(&record).is_none())
     {

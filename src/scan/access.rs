@@ -403,7 +403,7 @@ fn far_quote(bytes: &[u8], after: usize, end: usize, behind: u32) -> usize {
 
 /// Goes past blank-separated numbers; false where no blank is near.
 #[inline(never)]
-fn pass_numbers(bytes: &[u8], at: &mut usize, end: usize, numbers: usize) -> bool {
+pub(super) fn pass_numbers(bytes: &[u8], at: &mut usize, end: usize, numbers: usize) -> bool {
     for _ in 0..numbers {
         let number = bytes.get(*at..end).unwrap_or_default();
         let Some(len) = number.iter().take(21).position(|b| *b == b' ') else { return false };

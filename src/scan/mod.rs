@@ -13,6 +13,7 @@
 
 mod access;
 mod bounded;
+mod brief;
 mod drive;
 mod endpoint;
 mod errors;

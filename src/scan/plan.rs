@@ -1,6 +1,8 @@
 //! How the lines of one file are read: the fast way worked out once from its main format, and the exact ways behind
 //! it for every line that does not fit.
 
+use super::access::{Waited, pass_numbers};
+use super::brief::Brief;
 use crate::format::framing::Framing;
 use crate::format::{AccessFormat, AccessRecord, Escape, Exclude, Field, Piece};
 use crate::time::{Second, Stamp, TIME_LOCAL_LEN, parse_iso8601, parse_time_local};
@@ -50,6 +52,15 @@ impl Plan {
         match self.formats.iter().find_map(timed) {
             Some(record) => exclude.of_request(&record).is_some(),
             None => self.errors && exclude.of_error(payload).is_some(),
+        }
+    }
+
+    /// What a second look needs of a request, where the main format lets it be told without reading the line as a whole.
+    pub(crate) fn brief<'l>(&self, line: &'l [u8]) -> Option<AccessRecord<'l>> {
+        match &self.fast {
+            // Which program asked may be what is left out.
+            Fast::Quoted(plan) if self.exclude.is_none() => plan.brief(line),
+            _ => None,
         }
     }
 
@@ -119,6 +130,8 @@ pub(crate) struct Quoted {
     /// The format's last byte, where it is a literal: a line without it is not whole.
     pub(crate) close: Option<u8>,
     pub(crate) known: Known,
+    /// How a second look reads a line, where it need not be read as a whole.
+    pub(super) brief: Option<Brief>,
 }
 
 /// What of a line is known without reading it as a whole.
@@ -170,19 +183,27 @@ pub(crate) struct Between {
 }
 
 impl Between {
-    fn of(pieces: &[Piece], field: &Field) -> Option<Self> {
+    pub(super) fn of(pieces: &[Piece], field: &Field) -> Option<Self> {
         let at = pieces.iter().position(|p| matches!(p, Piece::Var(v) if v == field))?;
         let [.., Piece::Literal(before)] = &pieces[..at] else { return None };
         let [_, Piece::Literal(after), ..] = &pieces[at..] else { return None };
-        let quotes = |pieces: &[Piece]| -> usize {
-            let of = |p: &Piece| match p {
-                Piece::Literal(l) => memchr::memchr_iter(b'"', l).count(),
-                Piece::Var(_) => 0,
-            };
-            pieces.iter().map(of).sum()
-        };
         (before.ends_with(b"\"") && after.starts_with(b"\""))
-            .then(|| Self { behind: quotes(&pieces[at..]) - 1, all: quotes(pieces) })
+            .then(|| Self { behind: Self::quotes(&pieces[at..]) - 1, all: Self::quotes(pieces) })
+    }
+
+    /// Quotes in the literals of some pieces.
+    pub(super) fn quotes(pieces: &[Piece]) -> usize {
+        let of = |p: &Piece| match p {
+            Piece::Literal(l) => memchr::memchr_iter(b'"', l).count(),
+            Piece::Var(_) => 0,
+        };
+        pieces.iter().map(of).sum()
+    }
+
+    /// The value in a line whose quotes stand there.
+    pub(super) fn at<'l>(&self, line: &'l [u8], quotes: &[usize]) -> Option<&'l [u8]> {
+        let end = quotes.len().checked_sub(1 + self.behind)?;
+        line.get(quotes.get(end.checked_sub(1)?)? + 1..*quotes.get(end)?)
     }
 
     /// The value; `None` where the line holds more quotes than its format or fewer.
@@ -294,11 +315,21 @@ impl Quoted {
         }
         let close = if let Some(Piece::Literal(l)) = pieces.last() { l.last().copied() } else { None };
         let behind = before[..before.len() - 1].to_vec();
-        Some(Self { lead, back, stamp, seconds, behind, tail, close, known })
+        let brief = Brief::of(pieces, known);
+        Some(Self { lead, back, stamp, seconds, behind, tail, close, known, brief })
     }
 }
 
 impl Tail {
+    /// The time in a line, behind a quote.
+    pub(super) fn read(&self, line: &[u8], quote: usize) -> Waited {
+        let mut at = quote + 1 + self.gap;
+        if self.skip > 0 && !pass_numbers(line, &mut at, line.len(), self.skip) {
+            return Waited::Odd;
+        }
+        Waited::read(line, at)
+    }
+
     /// `$request_time` behind a quoted value, with nothing but plain numbers between.
     fn of(pieces: &[Piece]) -> Option<Self> {
         let at = pieces.iter().position(|p| *p == Piece::Var(Field::RequestTime))?;

@@ -1,0 +1,153 @@
+//! What a second look needs of a request line, read at the places where the fast way finds it.
+//!
+//! To read a line of a format as a whole costs several times as much as finding its quotes, and half of its values are
+//! of no use here: who asked with which program, from which page, how many bytes went out.
+
+use super::access::Waited;
+use super::plan::{Between, Quoted};
+use crate::format::access::store::split_request;
+use crate::format::find::find_all;
+use crate::format::{AccessRecord, Field, Piece};
+use crate::time::{TIME_LOCAL_LEN, parse_iso8601, parse_time_local};
+
+/// Quotes of a line at most; a format of more is read as a whole.
+const QUOTES: usize = 32;
+
+/// Where the values stand that the stamp, the request and the status do not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Brief {
+    /// Quotes of a line.
+    quotes: usize,
+    peer: Option<Between>,
+    upstream_time: Option<Between>,
+}
+
+impl Brief {
+    /// `None` where a line says something of use at a place that is not known.
+    pub(super) fn of(pieces: &[Piece], known: super::plan::Known) -> Option<Self> {
+        let has = |field: &Field| pieces.iter().any(|p| matches!(p, Piece::Var(v) if v == field));
+        let once = |field: &Field| {
+            let of = |p: &&Piece| matches!(p, Piece::Var(v) if v == field);
+            pieces.iter().filter(of).count() <= 1
+        };
+        let upstream_time = Between::of(pieces, &Field::UpstreamResponseTime);
+        let found = upstream_time.is_some() || !has(&Field::UpstreamResponseTime);
+        let quotes = Between::quotes(pieces);
+        (known.all
+            && found
+            && once(&Field::UpstreamResponseTime)
+            && !has(&Field::ForwardedFor)
+            && quotes <= QUOTES)
+            .then_some(Self { quotes, peer: known.peer, upstream_time })
+    }
+}
+
+impl Quoted {
+    /// Time, status, client, request, path, time taken, peers and their time of a line, as reading it as a whole gives
+    /// them; nothing else of it is told. `None` where only the exact way can tell.
+    pub(super) fn brief<'l>(&self, line: &'l [u8]) -> Option<AccessRecord<'l>> {
+        let brief = self.brief.as_ref()?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut quotes = [0; QUOTES];
+        let n = find_all(line, b'"', &mut quotes)?;
+        let quotes = quotes.get(..n).filter(|_| n == brief.quotes)?;
+        let [open, close, ..] = *quotes else { return None };
+        let before = open.checked_sub(self.back).filter(|_| open >= self.lead)?;
+        let front = line.get(before..open)?.strip_prefix(b"[")?;
+        let (stamp, behind) = front.split_at_checked(self.stamp)?;
+        let time = match self.stamp {
+            TIME_LOCAL_LEN => parse_time_local(stamp)?,
+            _ => parse_iso8601(stamp).filter(|(_, used)| *used == stamp.len())?.0,
+        };
+        let [b'"', b' ', status @ .., b' '] = line.get(close..close + 6)? else { return None };
+        let digits = status.iter().all(u8::is_ascii_digit);
+        let ended = self.close.is_none_or(|close| line.last() == Some(&close));
+        if behind != self.behind || !digits || !ended {
+            return None;
+        }
+        let waited = match self.tail {
+            None => Waited::Nothing,
+            Some(tail) => tail.read(line, *quotes.get((n - 1).checked_sub(tail.quotes_behind as usize)?)?),
+        };
+        let given = |value: &'l [u8]| Some(value).filter(|v| !v.is_empty() && *v != b"-");
+        let between = |place: Option<Between>| place.and_then(|place| given(place.at(line, quotes)?));
+        let request = given(&line[open + 1..close]);
+        let (method, uri) = request.map_or((None, None), split_request);
+        Some(AccessRecord {
+            time: Some(time),
+            status: Some(status.iter().fold(0, |n, digit| n * 10 + u16::from(digit - b'0'))),
+            client: given(&line[..memchr::memchr(b' ', line)?]),
+            request,
+            method,
+            uri,
+            request_time: match waited {
+                Waited::Millis(ms) => Some(ms),
+                Waited::Nothing => None,
+                Waited::Odd => return None,
+            },
+            upstream_addr: between(brief.peer),
+            upstream_response_time: between(brief.upstream_time),
+            ..AccessRecord::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Fast, Plan};
+    use crate::format::AccessFormat;
+    use crate::format::framing::Framing;
+
+    const FRONT: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
+
+    #[test]
+    fn in_brief_a_line_says_what_it_says() {
+        let tails = ["", r#" $request_time "$upstream_addr" "$upstream_status" "$upstream_response_time""#];
+        let lines = [
+            r#"192.0.2.1 - - [12/May/2026:00:00:00 +0200] "GET /a?b HTTP/1.1" 200 162 "-" "curl/8""#,
+            r#"192.0.2.1 - a [b] [12/May/2026:00:00:00 +0200] "" 400 0 "-" "-""#,
+            r#"- - - [31/Dec/2026:23:59:60 +0000] "-" 499 - "https://example.com/" "a \x22b\x22""#,
+            r#"2001:db8::1 - - [12/May/2026:00:00:00 +0000] "\x16\x03\x01" 400 150 "" """#,
+        ];
+        let ends = [
+            "",
+            r#" 0.260 "10.20.0.12:8080" "301" "0.260""#,
+            r#" 61.003 "10.0.0.1:80, unix:/a : 10.0.0.2:80" "502, 504 : 200" "0.001, 60.000 : 1.002""#,
+            r#" 0.000 "-" "-" "-""#,
+        ];
+        let mut read = 0;
+        for tail in tails {
+            let format = AccessFormat::from_directive("x", &format!("{FRONT}{tail}"), None).unwrap();
+            let plan = Plan::new(vec![format.clone()], false, Framing::None);
+            let Fast::Quoted(quoted) = &plan.fast else { panic!("{tail}") };
+            for line in lines.iter().flat_map(|line| ends.map(|end| format!("{line}{end}"))) {
+                let brief = quoted.brief(line.as_bytes());
+                let Ok(whole) = format.parse(line.as_bytes()) else {
+                    assert!(brief.is_none(), "{line}");
+                    continue;
+                };
+                let brief = brief.unwrap_or_else(|| panic!("{line}"));
+                read += 1;
+                assert_eq!(
+                    (brief.time, brief.status, brief.client, brief.request, brief.uri),
+                    (whole.time, whole.status, whole.client, whole.request, whole.uri),
+                    "{line}"
+                );
+                assert_eq!(
+                    (brief.request_time, brief.upstream_addr, brief.upstream_response_time),
+                    (whole.request_time, whole.upstream_addr, whole.upstream_response_time),
+                    "{line}"
+                );
+            }
+        }
+        assert_eq!(read, lines.len() * ends.len());
+        // Something of use stands where it is not looked for.
+        for tail in [r#" "$http_x_forwarded_for""#, " $host", " $upstream_response_time"] {
+            let format = AccessFormat::from_directive("x", &format!("{FRONT}{tail}"), None).unwrap();
+            let plan = Plan::new(vec![format], false, Framing::None);
+            if let Fast::Quoted(quoted) = &plan.fast {
+                assert_eq!(quoted.brief, None, "{tail}");
+            }
+        }
+    }
+}
