@@ -9,6 +9,7 @@ use crate::format::directive::{self, Escape, Field, Piece};
 use crate::format::json::JsonKeys;
 use crate::format::labelled::Labels;
 use crate::format::record::AccessRecord;
+use std::sync::Arc;
 
 pub(crate) mod shape;
 pub(crate) mod store;
@@ -26,9 +27,12 @@ pub struct Mismatch {
     pub wanted: &'static str,
 }
 
-/// A compiled access-log format.
+/// A compiled access-log format. A clone is the same format: thousands of files share one.
 #[derive(Debug, Clone)]
-pub struct AccessFormat {
+pub struct AccessFormat(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
     name: String,
     escape: Escape,
     fields: Vec<Field>,
@@ -64,17 +68,26 @@ impl AccessFormat {
         let plan = Plan::new(&pieces, escape)?;
         let fields = fields_of(&pieces);
         let text = directive::write_text(&pieces);
-        Ok(Self { name: name.to_owned(), escape, fields, layout: Layout::Text { pieces, plan }, text })
+        Ok(Self::of(name, escape, fields, Layout::Text { pieces, plan }, text))
     }
 
     pub(crate) fn of_json(name: &str, escape: Escape, keys: JsonKeys, text: String) -> Self {
         let fields = keys.fields();
-        Self { name: name.to_owned(), escape, fields, layout: Layout::Json(keys), text }
+        Self::of(name, escape, fields, Layout::Json(keys), text)
     }
 
     pub(crate) fn of_labels(name: &str, escape: Escape, labels: Labels, text: String) -> Self {
         let fields = labels.fields();
-        Self { name: name.to_owned(), escape, fields, layout: Layout::Labelled(labels), text }
+        Self::of(name, escape, fields, Layout::Labelled(labels), text)
+    }
+
+    fn of(name: &str, escape: Escape, fields: Vec<Field>, layout: Layout, text: String) -> Self {
+        Self(Arc::new(Compiled { name: name.to_owned(), escape, fields, layout, text }))
+    }
+
+    /// Whether `other` is a clone of this.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// A format known by name ([`builtin::names`]).
@@ -84,22 +97,22 @@ impl AccessFormat {
 
     /// Its name: nginx', ours, or `learned`.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The whole directive, as nginx and [`AccessFormat::from_directive`] read it.
     pub fn definition(&self) -> String {
-        directive::write(&self.name, self.escape, &self.text)
+        directive::write(&self.0.name, self.0.escape, &self.0.text)
     }
 
     /// How values are escaped.
     pub fn escape(&self) -> Escape {
-        self.escape
+        self.0.escape
     }
 
     /// The pieces of a text format; `None` for JSON and labels, which have no fixed order.
     pub fn pieces(&self) -> Option<&[Piece]> {
-        match &self.layout {
+        match &self.0.layout {
             Layout::Text { pieces, .. } => Some(pieces),
             _ => None,
         }
@@ -107,7 +120,7 @@ impl AccessFormat {
 
     /// The keys of a JSON format.
     pub fn json_keys(&self) -> Option<&JsonKeys> {
-        match &self.layout {
+        match &self.0.layout {
             Layout::Json(keys) => Some(keys),
             _ => None,
         }
@@ -115,18 +128,18 @@ impl AccessFormat {
 
     /// The known fields it carries, each once, in order. What it reads over is not among them.
     pub fn fields(&self) -> &[Field] {
-        &self.fields
+        &self.0.fields
     }
 
     /// Whether it carries a field.
     pub fn has(&self, field: &Field) -> bool {
-        self.fields.contains(field)
+        self.0.fields.contains(field)
     }
 
     /// Whether a report can be made from it: a time, and a status or a request.
     pub fn is_usable(&self) -> bool {
         let any = |f: &[Field]| f.iter().any(|f| self.has(f));
-        self.fields.iter().any(Field::is_time) && any(&[Field::Status, Field::Request, Field::RequestUri])
+        self.0.fields.iter().any(Field::is_time) && any(&[Field::Status, Field::Request, Field::RequestUri])
     }
 
     /// Reads one line, without its newline. A trailing carriage return is allowed.
@@ -134,7 +147,7 @@ impl AccessFormat {
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<AccessRecord<'a>, Mismatch> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut record = AccessRecord::default();
-        match &self.layout {
+        match &self.0.layout {
             Layout::Text { plan, .. } => plan.run(line, 0, &mut record)?,
             Layout::Json(keys) => keys.read(line, &mut record)?,
             Layout::Labelled(labels) => labels.read(line, &mut record)?,
@@ -144,8 +157,8 @@ impl AccessFormat {
 
     /// The same text format with values that may hold raw quotes.
     pub(crate) fn unescaped(&self) -> Option<Self> {
-        let pieces = self.pieces().filter(|_| self.escape != Escape::None)?;
-        Self::of_pieces(&self.name, Escape::None, pieces.to_vec()).ok()
+        let pieces = self.pieces().filter(|_| self.0.escape != Escape::None)?;
+        Self::of_pieces(&self.0.name, Escape::None, pieces.to_vec()).ok()
     }
 }
 

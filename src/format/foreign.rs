@@ -3,6 +3,8 @@
 
 use crate::format::json;
 use crate::time::parse_iso8601;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// A log of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,9 +207,13 @@ fn is_traefik(line: &[u8]) -> bool {
 
 /// `127.0.0.1 -  01/Mar/2026:10:00:00 +0000 "GET /index.php" 200` (`access.format` of PHP-FPM).
 fn is_php_fpm_access(line: &[u8]) -> bool {
-    memchr::memmem::find(&line[..line.len().min(120)], b" -  ")
+    static BEFORE_TIME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b" -  "));
+    BEFORE_TIME
+        .find(&line[..line.len().min(120)])
         .is_some_and(|n| crate::time::parse_time_local(&line[n + 4..]).is_some())
 }
+
+static BEFORE_REQUEST: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"] \""));
 
 /// Marks of Apache among combined lines: `-` for no size (nginx prints `$body_bytes_sent` as a number always), `\"`
 /// and lower-case hex, where nginx would have written `\x22` and upper case (`ngx_http_log_escape`). One mark of
@@ -215,7 +221,7 @@ fn is_php_fpm_access(line: &[u8]) -> bool {
 fn is_apache(lines: &[&[u8]]) -> bool {
     let (mut marks, mut counter_marks) = (0, 0);
     for line in lines.iter().filter(|l| l.first() != Some(&b'{')) {
-        let Some(bracket) = memchr::memmem::find(line, b"] \"") else { continue };
+        let Some(bracket) = BEFORE_REQUEST.find(line) else { continue };
         let time = bracket.checked_sub(26).and_then(|n| crate::time::parse_time_local(&line[n..]));
         if time.is_none() {
             continue;

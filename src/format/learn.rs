@@ -10,9 +10,12 @@ use crate::format::record::{AccessRecord, Level};
 use crate::time::{ERROR_TIME_LEN, parse_error_time};
 use std::sync::LazyLock;
 
+mod beside;
 mod guess;
 mod keys;
 mod values;
+
+pub use beside::learn_beside;
 
 /// What a sample turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +46,14 @@ pub struct Learned {
     pub confidence: f64,
     /// The same in words.
     pub reason: String,
+    /// Where each of the formats came from.
+    sources: Vec<Source>,
 }
 
 impl Learned {
     fn plain(kind: LogKind, error_lines: bool, confidence: f64, reason: impl Into<String>) -> Self {
-        Self { kind, formats: Vec::new(), error_lines, confidence, reason: reason.into() }
+        let (formats, sources) = (Vec::new(), Vec::new());
+        Self { kind, formats, error_lines, confidence, reason: reason.into(), sources }
     }
 }
 
@@ -61,13 +67,11 @@ const FORMATS: usize = 6;
 
 /// Learns what `lines` are. `known` are formats the user or nginx.conf gave: they come first, whatever else fits.
 pub fn learn(lines: &[&[u8]], known: &[AccessFormat]) -> Learned {
-    let full: Vec<&[u8]> = lines.iter().map(|l| l.trim_ascii_end()).filter(|l| !l.is_empty()).collect();
-    let step = full.len().div_ceil(SAMPLE).max(1);
-    let sample: Vec<&[u8]> = full.into_iter().step_by(step).collect();
+    let sample = sampled(lines);
     if sample.is_empty() {
         return Learned::plain(LogKind::Empty, false, 0.0, "there are no lines");
     }
-    let (errors, rest): (Vec<&[u8]>, Vec<&[u8]>) = sample.iter().partition(|l| is_error_line(l));
+    let (errors, rest) = parted(&sample);
     if rest.is_empty() {
         return Learned::plain(LogKind::Error, true, 1.0, "all lines are nginx error-log records");
     }
@@ -87,19 +91,38 @@ pub fn learn(lines: &[&[u8]], known: &[AccessFormat]) -> Learned {
             Learned::plain(LogKind::Foreign(stranger), !errors.is_empty(), 0.9, stranger.advice)
         };
     }
+    learned(found, &rest, &errors, &sample).unwrap_or_else(|| without_formats(&sample, errors.len(), &rest))
+}
+
+/// The lines that are looked at.
+fn sampled<'l>(lines: &[&'l [u8]]) -> Vec<&'l [u8]> {
+    let full: Vec<&[u8]> = lines.iter().map(|l| l.trim_ascii_end()).filter(|l| !l.is_empty()).collect();
+    let step = full.len().div_ceil(SAMPLE).max(1);
+    full.into_iter().step_by(step).collect()
+}
+
+/// Error records, and the rest.
+fn parted<'l>(sample: &[&'l [u8]]) -> (Vec<&'l [u8]>, Vec<&'l [u8]>) {
+    sample.iter().partition(|l| is_error_line(l))
+}
+
+/// An access log, unless too few of its lines were read.
+fn learned(found: Vec<Candidate>, rest: &[&[u8]], errors: &[&[u8]], sample: &[&[u8]]) -> Option<Learned> {
     let read: usize = found.iter().map(|c| c.matched).sum();
     if read == 0 || errors.len() > read * 20 && read * 50 < sample.len() {
-        return without_formats(&sample, errors.len(), &rest);
+        return None;
     }
     let weight: f64 = found.iter().map(|c| c.matched as f64 * c.source.factor()).sum();
     let reason = reason(&found, rest.len());
-    Learned {
+    let (formats, sources) = found.into_iter().map(|c| (c.format, c.source)).unzip();
+    Some(Learned {
         kind: LogKind::Access,
-        formats: found.into_iter().map(|c| c.format).collect(),
+        formats,
         error_lines: !errors.is_empty(),
         confidence: weight / rest.len() as f64,
         reason,
-    }
+        sources,
+    })
 }
 
 fn without_formats(sample: &[&[u8]], errors: usize, rest: &[&[u8]]) -> Learned {
@@ -238,11 +261,17 @@ fn best(left: &[&[u8]], known: &[AccessFormat], start: bool) -> Option<(AccessFo
     {
         return Some((format.clone(), source));
     }
-    let guessed = guess::learn(left);
     let keyed = keyed.iter().map(|f| (f, Source::Keys));
+    let known = scored_beside(named, keyed, left, &probe);
+    // Guessing takes long, and no guess is surer than this.
+    let sure = Source::Guessed.factor() * left.len() as f64;
+    if let Some((format, source, _)) = known.filter(|k| k.2 >= sure) {
+        return Some((format.clone(), source));
+    }
+    let guessed = guess::learn(left);
     let guessed = guessed.iter().map(|f| (f, Source::Guessed));
     let starts = STARTS.iter().filter(|_| start).map(|f| (f, Source::Start));
-    scored_beside(named, keyed.chain(guessed).chain(starts), left, &probe).map(|(f, s, _)| (f.clone(), s))
+    scored_beside(known, guessed.chain(starts), left, &probe).map(|(f, s, _)| (f.clone(), s))
 }
 
 /// A format, where it came from, and its score.

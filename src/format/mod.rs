@@ -22,5 +22,5 @@ pub use directive::{Escape, Field, Piece};
 pub use exclude::Exclude;
 pub use foreign::Foreign;
 pub use json::JsonKeys;
-pub use learn::{Learned, LogKind, learn};
+pub use learn::{Learned, LogKind, learn, learn_beside};
 pub use record::{AccessRecord, ErrorRecord, Level};

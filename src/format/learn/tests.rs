@@ -389,3 +389,54 @@ fn times_beyond_measure_are_compared() {
     let line = br#"203.0.113.7 - - [01/Mar/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl/8.5.0" 99999999999.000 0.001"#;
     assert_eq!(learn(&[line], &[]).kind, LogKind::Access);
 }
+
+proptest::proptest! {
+    /// What is told from another log of the set is what learning says, whatever the two hold.
+    #[test]
+    fn beside_a_model_as_learnt(
+        kinds in proptest::collection::vec((0usize..9, 0usize..9), 1..30),
+        model in 0usize..9,
+        given in 0usize..4,
+    ) {
+        let line = |kind: usize, i: usize| match kind {
+            0 | 1 => format!("203.0.113.{i} - - {T} \"GET /a{i} HTTP/1.1\" 200 {i} \"-\" \"curl/8\""),
+            2 => format!("203.0.113.{i} - - {T} \"GET /a{i} HTTP/1.1\" 200 {i}"),
+            3 => format!("203.0.113.{i} - - {T} \"GET /a{i} HTTP/1.1\" 200 {i} \"-\" \"curl/8\" \"-\""),
+            4 => format!("203.0.113.{i} - - {T} \"GET /a{i} HTTP/1.1\" 200 - \"-\" \"curl/8\""),
+            5 => format!("2026/03/01 10:00:0{} [error] 7#7: *{i} x", i % 10),
+            6 => format!("{{\"time_local\":\"01/Mar/2026:10:00:00 +0000\",\"status\":200,\"request\":\"GET /{i} HTTP/1.1\"}}"),
+            7 => format!("a.example 203.0.113.{i} - - {T} \"GET /a{i} HTTP/1.1\" 200 {i} \"-\" \"curl/8\""),
+            _ => "no line of a log".to_owned(),
+        };
+        let known: Vec<AccessFormat> = match given {
+            0 => AccessFormat::by_name("combined").into_iter().collect(),
+            1 => AccessFormat::by_name("main").into_iter().collect(),
+            _ => Vec::new(),
+        };
+        let model: Vec<String> = (0..40).map(|i| line(model, i)).collect();
+        let model: Vec<&[u8]> = model.iter().map(String::as_bytes).collect();
+        let model = learn(&model, &known);
+        // Mostly lines of one kind.
+        let main = kinds[0].0;
+        let lines: Vec<String> =
+            kinds.iter().enumerate().map(|(i, k)| line(if k.1 < 8 { main } else { k.0 }, i)).collect();
+        let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+        if let Some(told) = learn_beside(&lines, &known, &model) {
+            let learnt = learn(&lines, &known);
+            let says = |l: &Learned| {
+                let formats: Vec<String> = l.formats.iter().map(AccessFormat::definition).collect();
+                (l.kind.clone(), formats, l.error_lines, l.confidence.to_bits(), l.reason.clone())
+            };
+            proptest::prop_assert_eq!(says(&told), says(&learnt));
+        }
+    }
+}
+
+#[test]
+fn a_model_saves_the_learning() {
+    let line = |i: usize| format!("203.0.113.{i} - - {T} \"GET /a{i} HTTP/1.1\" 200 {i} \"-\" \"curl/8\"");
+    let lines: Vec<String> = (0..40).map(line).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    let model = learn(&lines, &[]);
+    assert!(learn_beside(&lines[..3], &[], &model).is_some());
+}
