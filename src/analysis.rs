@@ -168,8 +168,10 @@ fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
     let found = find(options)?;
     let hints = hints(options)?;
     let Discovered { sources, skipped, errors } = found;
-    let looks = workers.map(&sources, |source| reading::look(source.clone(), &hints));
-    let mut out = Gathered { readings: Vec::new(), refused: Vec::new(), skipped, failures: errors };
+    let looks = reading::look_all(&sources, &hints, workers);
+    drop(sources);
+    let readings = Vec::with_capacity(looks.len());
+    let mut out = Gathered { readings, refused: Vec::new(), skipped, failures: errors };
     for look in looks {
         match look {
             Ok(Ok(reading)) => out.readings.push(reading),

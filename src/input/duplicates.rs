@@ -21,7 +21,10 @@ use crate::input::family::{self, Mark};
 use crate::time::Second;
 
 mod join;
+mod overlaps;
 mod probe;
+
+pub(crate) use overlaps::{Overlaps, shared};
 
 /// A file that may share lines with others.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -366,17 +366,37 @@ impl Host<'_> {
         self.files.iter().filter_map(|&i| {
             let read = &self.reads[i];
             let site = read.reading.plan.site.as_deref()?;
-            let blocks = &read.scan.blocks;
-            let start = blocks.iter().map(|b| b.first).min()?;
-            let end = blocks.iter().map(|b| b.last).max()?.saturating_add(1);
+            let (blocks, scan) = (&read.scan.blocks, &read.scan);
+            // What earlier runs have read has no index.
+            let second = |at: Option<i64>| at.map(|ms| ms.div_euclid(1000));
+            let start = blocks.iter().map(|b| b.first).min().or(second(scan.first))?;
+            let end = blocks.iter().map(|b| b.last).max().or(second(scan.last))?.saturating_add(1);
             Some((String::from_utf8_lossy(site).into_owned(), Window { start, end }))
         })
     }
 
     /// Whether such logs speak for the same time: parts of one log with names of their own do not.
     fn has_logs_of_several_sites(&self) -> bool {
-        let all: Vec<_> = self.sites().collect();
-        all.iter().any(|(name, window)| all.iter().any(|(n, w)| n != name && w.overlaps(*window)))
+        let mut all: Vec<_> = self.sites().collect();
+        all.sort_by_key(|(_, window)| window.start);
+        // Of each name the one that reaches furthest, of the two that do so most.
+        let mut furthest: [Option<&(String, Window)>; 2] = [None, None];
+        for site in &all {
+            if furthest.iter().flatten().any(|(name, w)| *name != site.0 && w.overlaps(site.1)) {
+                return true;
+            }
+            if furthest[0].is_none_or(|f| f.1.end < site.1.end) {
+                if furthest[0].is_some_and(|f| f.0 != site.0) {
+                    furthest[1] = furthest[0];
+                }
+                furthest[0] = Some(site);
+            } else if furthest[0].is_some_and(|f| f.0 != site.0)
+                && furthest[1].is_none_or(|f| f.1.end < site.1.end)
+            {
+                furthest[1] = Some(site);
+            }
+        }
+        false
     }
 }
 

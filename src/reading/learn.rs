@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::format::framing::{self, Framing, Joiner};
-use crate::format::{AccessFormat, Exclude, Field, LogKind, errorlog, learn};
+use crate::format::{AccessFormat, Exclude, Field, Learned, LogKind, errorlog, learn, learn_beside};
 use crate::input::source::{Kind, Sample, Source, sample};
 use crate::scan::{Plan, last_peer};
 use std::collections::BTreeSet;
@@ -86,32 +86,69 @@ pub struct Hints {
     pub exclude: Option<Arc<Exclude>>,
 }
 
+/// What was learnt of a file, for others like it.
+#[derive(Debug)]
+pub(super) struct Model {
+    framing: Framing,
+    learned: Learned,
+}
+
+/// A file looked at: how it is read, or why it is not.
+pub type Looked = Result<std::result::Result<Reading, Refused>>;
+
 /// Looks at a file.
-pub fn look(source: Source, hints: &Hints) -> Result<std::result::Result<Reading, Refused>> {
-    let sample = sample(&source, SAMPLE_BYTES)?;
+pub fn look(source: Source, hints: &Hints) -> Looked {
+    look_beside(source, hints, None).0
+}
+
+/// Looks at a file that may be like another; also gives what was learnt of it.
+pub(super) fn look_beside(source: Source, hints: &Hints, model: Option<&Model>) -> (Looked, Option<Model>) {
+    let sample = match sample(&source, SAMPLE_BYTES) {
+        Ok(sample) => sample,
+        Err(e) => return (Err(e), None),
+    };
     let raw: Vec<&[u8]> = (0..sample.lines.len()).map(|i| sample.line(i)).collect();
     if raw.is_empty() {
-        return Ok(Err(Refused { source, why: "empty".into(), empty: true }));
+        return (Ok(Err(Refused { source, why: "empty".into(), empty: true })), None);
+    }
+    // Lines that are read as they stand have no frame.
+    let plain = model.filter(|m| m.framing == Framing::None);
+    if let Some(learned) = plain.and_then(|m| learn_beside(&raw, &hints.formats, &m.learned)) {
+        let model = Model { framing: Framing::None, learned };
+        return (Ok(told(source, hints, &raw, &model)), Some(model));
     }
     let (framing, _) = framing::detect(&raw);
     let payloads = unwrap_all(framing, &sample);
     let lines: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
-    let learned = learn(&lines, &hints.formats);
+    let known = model.and_then(|m| learn_beside(&lines, &hints.formats, &m.learned));
+    let model = Model { framing, learned: known.unwrap_or_else(|| learn(&lines, &hints.formats)) };
+    (Ok(told(source, hints, &lines, &model)), Some(model))
+}
+
+/// How a file of these lines is read, by what was learnt of them.
+#[expect(clippy::result_large_err, reason = "the other variant is larger still, and it is made once a file")]
+fn told(
+    source: Source,
+    hints: &Hints,
+    lines: &[&[u8]],
+    model: &Model,
+) -> std::result::Result<Reading, Refused> {
+    let Model { framing, learned } = model;
     // A few damaged records of an error log look alike and would be learnt as a format of their own, and then be
     // counted as requests. What is mostly records holds an access log only when that is read well.
     let records = lines.iter().filter(|l| errorlog::is_record_start(l)).count();
     let well = learned.confidence >= 0.5 && learned.formats.iter().any(|f| f.has(&Field::Status));
     let damaged = records * 2 > lines.len() && !well;
-    let role = match learned.kind {
+    let role = match &learned.kind {
         LogKind::Access if damaged => Role::Error,
         LogKind::Access => Role::Access,
         LogKind::Error => Role::Error,
         LogKind::Foreign(f) => {
             let why = format!("{}: {}", f.name, f.advice);
-            return Ok(Err(Refused { source, why, empty: false }));
+            return Err(Refused { source, why, empty: false });
         }
-        LogKind::Unknown(why) => return Ok(Err(Refused { source, why, empty: false })),
-        LogKind::Empty => return Ok(Err(Refused { source, why: "empty".into(), empty: true })),
+        LogKind::Unknown(why) => return Err(Refused { source, why: why.clone(), empty: false }),
+        LogKind::Empty => return Err(Refused { source, why: "empty".into(), empty: true }),
     };
     // Only the beginning of a pipe can be looked at: what comes behind it may be the other kind of log
     // (`cat access.log error.log | downtime -`).
@@ -124,7 +161,7 @@ pub fn look(source: Source, hints: &Hints) -> Result<std::result::Result<Reading
     let example = lines.iter().find(|l| fits(l));
     let example = example.map_or_else(Vec::new, |l| l.to_vec());
     let formats = match role {
-        Role::Access => learned.formats,
+        Role::Access => learned.formats.clone(),
         Role::Error if once => {
             let usual = USUAL.iter().filter_map(|name| AccessFormat::by_name(name));
             hints.formats.iter().cloned().chain(usual).collect()
@@ -133,24 +170,27 @@ pub fn look(source: Source, hints: &Hints) -> Result<std::result::Result<Reading
     };
     let (mut vhosts, mut peers) = (BTreeSet::new(), BTreeSet::new());
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-    for record in lines.iter().filter_map(|l| formats.iter().find_map(|f| f.parse(l).ok())) {
+    let names = [Field::Host, Field::ServerName, Field::UpstreamAddr];
+    let named = formats.iter().any(|f| names.iter().any(|name| f.has(name)));
+    let looked_at = if named { lines } else { &[] };
+    for record in looked_at.iter().filter_map(|l| formats.iter().find_map(|f| f.parse(l).ok())) {
         vhosts.extend(record.vhost.map(text));
         peers.extend(record.upstream_addr.and_then(last_peer).map(text));
     }
-    Ok(Ok(Reading {
+    Ok(Reading {
         role,
-        plan: Plan::new(formats, errors, framing).without(hints.exclude.as_ref()),
+        plan: Plan::new(formats, errors, *framing).without(hints.exclude.as_ref()),
         confidence: if damaged { records as f64 / lines.len() as f64 } else { learned.confidence },
         reason: if damaged {
             format!("{records} of {} lines are records of nginx's error log", lines.len())
         } else {
-            learned.reason
+            learned.reason.clone()
         },
         example,
         vhosts,
         peers,
         source,
-    }))
+    })
 }
 
 fn unwrap_all(framing: Framing, sample: &Sample) -> Vec<Vec<u8>> {

@@ -100,10 +100,13 @@ pub fn some_requests_between(
 ) {
     let inside: Vec<&Block> =
         read.scan.blocks.iter().filter(|b| b.first < range.end && b.last >= range.start).collect();
+    if inside.is_empty() {
+        return;
+    }
     let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
     let mut pages = Pages::default();
     let mut room = Vec::new();
-    let places = places.clamp(1, inside.len().max(1));
+    let places = places.clamp(1, inside.len());
     for i in 0..places {
         // The middle of each part, for the first and last block lie half outside.
         let Some(block) = inside.get((2 * i + 1) * inside.len() / (2 * places)) else { return };
@@ -169,6 +172,10 @@ fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])
     let end = |i: usize| blocks.get(i + 1).map_or(blocks[i].end, |next| next.start);
     let spans: Vec<Range<u64>> =
         (0..blocks.len()).filter(|&i| wanted(i) || wanted(i + 1)).map(|i| blocks[i].start..end(i)).collect();
+    // Of thousands of files most hold none of a stretch.
+    if spans.is_empty() {
+        return;
+    }
     if read.reading.source.is_seekable() {
         let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
         let mut pages = Pages::default();

@@ -1,20 +1,22 @@
 //! From inputs to counts: what each file is, how it is read, and what the scan made of it.
 //!
-//! [`learn`] decides how a file is read, [`twice`] leaves out what two files share, and [`read`] runs the stages.
+//! [`learn`] decides how a file is read, [`sets`] how many are, [`twice`] leaves out what two files share, and [`read`] runs the stages.
 
 mod learn;
 mod lines;
 mod records;
+mod sets;
 mod sites;
 mod twice;
 
-pub use learn::{Hints, Reading, Refused, Role, look, sample_fields};
+pub use learn::{Hints, Looked, Reading, Refused, Role, look, sample_fields};
 pub use lines::{
     Requests, byte_of_line, bytes_between, can_be_read_again, each_line_between, each_request_between,
     line_number, record_at, some_requests_between,
 };
 pub use records::{Whole, each_record};
-pub use sites::name_sites;
+pub use sets::look_all;
+pub use sites::{name_sites, name_sites_beside};
 pub(crate) use twice::may_share;
 
 use crate::error::{Error, Result};
@@ -30,7 +32,7 @@ pub struct Read {
     /// How it was read.
     pub reading: Reading,
     /// What the scan counted.
-    pub scan: FileScan,
+    pub scan: Box<FileScan>,
     /// Bytes outside the asked window that were not looked at.
     pub passed_over: u64,
     /// The file grew or was cut while it was read: its length before and after.
@@ -56,14 +58,14 @@ pub fn read(
         .collect();
     let scans = scan(&jobs, options, workers, progress);
     drop(jobs);
-    let mut done = Vec::new();
+    let mut done = Vec::with_capacity(readings.len());
     let mut failed = Vec::new();
     for (((reading, result), range), length) in readings.into_iter().zip(scans).zip(&ranges).zip(lengths) {
         match result {
             Ok(scan) => {
                 let looked_at = range.as_ref().map(|r| r.end - r.start);
-                let now = PlainFile::open(&reading.source).and_then(|p| p.len()).ok();
-                let length = length.zip(now).filter(|(before, now)| before != now);
+                let now = length.and_then(|_| std::fs::metadata(&reading.source.path).ok());
+                let length = length.zip(now.map(|now| now.len())).filter(|(before, now)| before != now);
                 let size = reading.source.size;
                 let passed_over = looked_at.map_or(0, |n| size.saturating_sub(n));
                 done.push(Read { reading, scan, passed_over, length, twin: None });
@@ -91,7 +93,7 @@ fn again(
     files: &[(&Reading, Vec<Range<u64>>)],
     options: &ScanOptions,
     workers: &Workers,
-) -> Vec<Result<FileScan>> {
+) -> Vec<Result<Box<FileScan>>> {
     let jobs: Vec<Job<'_>> = files
         .iter()
         .map(|(r, skip)| Job {

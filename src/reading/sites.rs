@@ -6,27 +6,39 @@
 use super::{Reading, Role};
 use crate::format::{AccessFormat, Field};
 use crate::input::family::{home, split_name};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 /// Names the sites of logs whose format has no virtual host, where a host has several such logs.
 pub fn name_sites(readings: &mut [Reading]) {
-    type Name = (String, String);
-    let name = |r: &Reading| -> Name {
-        let file = r.source.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        (home(&r.source.path), split_name(&file).0)
+    name_sites_beside(readings.iter_mut().collect(), std::iter::empty());
+}
+
+/// The same, where other access logs are known too: their hosts and paths.
+pub fn name_sites_beside<'a>(
+    mut readings: Vec<&mut Reading>,
+    others: impl Iterator<Item = (Option<&'a str>, &'a Path)>,
+) {
+    let name = |path: &Path| {
+        let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        (split_name(&file).0, home(path))
     };
-    let mut logs: BTreeMap<Option<String>, BTreeSet<Name>> = BTreeMap::new();
-    for r in readings.iter().filter(|r| r.role == Role::Access) {
-        logs.entry(r.source.host.clone()).or_default().insert(name(r));
+    readings.retain(|r| r.role == Role::Access);
+    // Of each host the names, each with its folders.
+    let mut logs: HashMap<Option<String>, HashMap<String, HashSet<String>>> = HashMap::new();
+    let known = readings.iter().map(|r| (r.source.host.clone(), name(&r.source.path)));
+    let others = others.map(|(host, path)| (host.map(str::to_owned), name(path)));
+    for (host, (stem, folder)) in known.chain(others) {
+        logs.entry(host).or_default().entry(stem).or_default().insert(folder);
     }
-    for r in readings.iter_mut().filter(|r| r.role == Role::Access) {
-        let Some(of_host) = logs.get(&r.source.host).filter(|names| names.len() > 1) else { continue };
+    for r in readings {
+        let (stem, folder) = name(&r.source.path);
+        let Some(of_host) = logs.get(&r.source.host) else { continue };
+        let twice = of_host.get(&stem).is_some_and(|folders| folders.len() > 1);
         let tells = |f: &AccessFormat| f.has(&Field::Host) || f.has(&Field::ServerName);
-        if r.plan.formats.iter().any(tells) {
+        if of_host.len() == 1 && !twice || r.plan.formats.iter().any(tells) {
             continue;
         }
-        let (folder, stem) = name(r);
-        let twice = of_host.iter().filter(|(_, s)| *s == stem).count() > 1;
         let site = if twice { format!("{folder}/{stem}") } else { stem };
         r.plan.site = Some(site.into_bytes().into());
     }

@@ -1,7 +1,7 @@
 //! Lines that stand in two files are counted once: finds them and scans the smaller file again without them.
 
 use super::{Read, Role, again, each_line_between};
-use crate::input::duplicates::{Candidate, Skips, find};
+use crate::input::duplicates::{Candidate, Overlaps, Skips, find, shared};
 use crate::input::source::Kind;
 use crate::parallel::Workers;
 use crate::scan::{FileScan, ScanOptions};
@@ -14,8 +14,10 @@ pub(super) fn leave_out(reads: &mut [Read], options: &ScanOptions, workers: &Wor
     leave_out_whole(reads);
     let rest = reads.iter().enumerate().filter(|(_, r)| r.twin.is_none());
     let all: Vec<Candidate> = rest.filter_map(|(idx, r)| candidate(idx, r)).collect();
+    let overlaps = Overlaps::of(&all);
     let suspect = |c: &&Candidate| {
-        all.iter().any(|d| c.idx != d.idx && may_share((c, &reads[c.idx].scan), (d, &reads[d.idx].scan)))
+        let scan = |c: &Candidate| &reads[c.idx].scan;
+        overlaps.any(c, |d| may_share((c, scan(c)), (d, scan(d))))
     };
     let candidates: Vec<Candidate> = all.iter().filter(suspect).cloned().collect();
     let lines_of = |idx: usize, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)| {
@@ -45,12 +47,9 @@ const SMALL: u64 = 32 << 20;
 
 /// Whether it is worth looking for lines that two files share. Plain files are cheap to look into. A packed one has to
 /// be unpacked again for every look (measured: 6 s for two of 256 MiB that share nothing), so the failed requests that
-/// both scans kept are asked first.
+/// both scans kept are asked first. Asked of files of one host and kind ([`Overlaps`]).
 pub(crate) fn may_share((a, x): (&Candidate, &FileScan), (b, y): (&Candidate, &FileScan)) -> bool {
-    let (from, to) = (a.first.max(b.first), a.last.min(b.last));
-    if from > to || a.host != b.host || a.kind != b.kind {
-        return false;
-    }
+    let Some((from, to)) = shared(a, b) else { return false };
     a.seekable && b.seekable || x.saw_the_same(y, from, to).unwrap_or(x.bytes.max(y.bytes) <= SMALL)
 }
 
@@ -78,9 +77,9 @@ fn leave_out_whole(reads: &mut [Read]) {
         }
     }
     for (copy, of) in pairs {
-        let FileScan { lines, bytes, first, last, .. } = std::mem::take(&mut reads[copy].scan);
-        reads[copy].scan =
-            FileScan { duplicate: lines, duplicate_bytes: bytes, first, last, ..FileScan::default() };
+        let FileScan { lines, bytes, first, last, .. } = *std::mem::take(&mut reads[copy].scan);
+        let left = FileScan { duplicate: lines, duplicate_bytes: bytes, first, last, ..FileScan::default() };
+        *reads[copy].scan = left;
         reads[copy].twin = Some(of);
     }
 }

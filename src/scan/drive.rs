@@ -107,7 +107,7 @@ pub fn scan(
     options: &ScanOptions,
     workers: &Workers,
     progress: &(dyn Fn(u64) + Sync),
-) -> Vec<Result<FileScan>> {
+) -> Vec<Result<Box<FileScan>>> {
     let mut latest: Vec<usize> = (0..jobs.len()).filter(|&file| jobs[file].is_chunked()).collect();
     latest.sort_by_key(|&file| std::cmp::Reverse(jobs[file].source.modified));
     let held: BTreeSet<usize> = latest.into_iter().take(HELD).collect();
@@ -167,18 +167,19 @@ pub fn scan(
         if let Opened::Held(held) = open {
             held?;
         }
-        let mut scan = merged.remove(&file).unwrap_or_else(|| Ok(FileScan::default()))?;
+        let mut scan = merged.remove(&file).unwrap_or_else(|| Ok(Box::default()))?;
         scan.finish(if plain { options.chunk_bytes } else { u64::MAX });
         Ok(scan)
     };
     opened.into_iter().enumerate().map(result).collect()
 }
 
-type Parts = BTreeMap<usize, Result<FileScan>>;
+/// In boxes: a tree moves what it holds, and there may be a hundred thousand.
+type Parts = BTreeMap<usize, Result<Box<FileScan>>>;
 
-fn add(done: &mut Parts, file: usize, part: Result<FileScan>) {
+fn add(done: &mut Parts, file: usize, part: Result<Box<FileScan>>) {
     match (done.get_mut(&file), part) {
-        (Some(Ok(sum)), Ok(part)) => sum.merge(part),
+        (Some(Ok(sum)), Ok(part)) => sum.merge(*part),
         (Some(Err(_)), _) => {}
         (_, part) => {
             done.insert(file, part);
@@ -227,7 +228,7 @@ impl<'a> Worker<'a> {
 
     fn close(&mut self) {
         if let Some((file, scanner)) = self.current.take() {
-            add(&mut self.done, file, Ok(scanner.finish()));
+            add(&mut self.done, file, Ok(Box::new(scanner.finish())));
         }
     }
 

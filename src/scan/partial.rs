@@ -366,5 +366,6 @@ impl FileScan {
         self.examples.values_mut().for_each(place);
         self.chunk_lines.clear();
         self.blocks.sort_unstable();
+        self.blocks.shrink_to_fit();
     }
 }

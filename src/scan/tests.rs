@@ -126,7 +126,7 @@ fn scan_file(bytes: &[u8], plan: &Plan, chunk_bytes: u64, threads: usize) -> Fil
     let job = Job { source: &source, plan, range: None, skip: vec![] };
     let options = ScanOptions { chunk_bytes, ..ScanOptions::default() };
     let workers = Workers::new(threads).unwrap();
-    scan(&[job], &options, &workers, &|_| ()).pop().unwrap().unwrap()
+    *scan(&[job], &options, &workers, &|_| ()).pop().unwrap().unwrap()
 }
 
 #[test]

@@ -6,15 +6,15 @@
 //! scans saw the same failed requests, or the files are small.
 
 use super::identity::Found;
-use super::kept::Kept;
+use super::kept::{Formats, Kept};
 use crate::error::Result;
-use crate::input::duplicates::{Candidate, Skips, find};
+use crate::input::duplicates::{Candidate, Overlaps, Skips, find};
 use crate::input::source::{PlainFile, Source};
 use crate::parallel::Workers;
 use crate::reading::{Read, Reading, each_line_between, may_share};
 use crate::scan::{Block, FileScan, Job, ScanOptions, scan, seek};
 use crate::time::{Second, Window};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// A log that was read before, where it lies now.
@@ -35,6 +35,7 @@ pub(super) struct Scanned {
 pub(super) fn leave_out(
     scanned: &mut [Scanned],
     old: &[Old<'_>],
+    formats: &Formats,
     options: &ScanOptions,
     workers: &Workers,
 ) -> Vec<crate::error::Error> {
@@ -44,49 +45,57 @@ pub(super) fn leave_out(
     let mut fresh = Vec::new();
     for (idx, s) in scanned.iter().enumerate().filter(|(_, s)| s.is_new) {
         let Read { reading, scan, .. } = &s.read;
-        let span = scan.first.zip(scan.last).map(|(a, b)| (a.div_euclid(1000), b.div_euclid(1000)));
-        if let Some((first, last)) = span.or(scan.error_span) {
+        if let Some((first, last)) = first_of(scan).zip(last_of(scan)) {
             fresh.push(candidate(idx, reading, (first, last), scan.lines));
         }
     }
-    let span = |o: &Old<'_>| {
-        // It may have grown in this run.
-        let now = scanned.iter().filter(|s| s.read.reading.source.path == o.source.path);
-        let now = now
-            .filter_map(|s| Some(s.read.scan.last?.div_euclid(1000)).or(s.read.scan.error_span.map(|e| e.1)));
-        Some((o.kept.begins()?, o.kept.last().into_iter().chain(now).max()?))
-    };
+    // What this run adds to the logs that were known.
+    let mut added: HashMap<u64, Vec<&FileScan>> = HashMap::new();
+    for s in scanned.iter().filter(|s| !s.is_new) {
+        added.entry(s.found.log()).or_default().push(&s.read.scan);
+    }
     // Of two files the one with fewer lines is left out, and what is counted cannot be taken back.
     let most = fresh.iter().map(|c: &Candidate| c.lines).max().unwrap_or(0);
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let begin = fresh.iter().map(|c| c.first).min().unwrap_or(Second::MAX);
+    let of = |c: &Candidate| &scanned[c.idx].read.scan;
+    let met = Overlaps::of(&fresh);
+    let mut known: Vec<Candidate> = Vec::new();
     for (at, o) in old.iter().enumerate() {
-        if let (Some(span), Some(reading)) = (span(o), o.kept.reading(o.source.clone(), None)) {
-            let lines = o.kept.scan().lines.max(most + 1);
-            let known = candidate(scanned.len() + at, &reading, span, lines);
-            // What it holds, and what this run adds to it.
-            let mut parts = vec![o.kept.scan()];
-            parts.extend(scanned.iter().filter(|s| s.found.log() == o.number).map(|s| &s.read.scan));
-            let shares = |new: &Candidate| {
-                parts.iter().any(|part| may_share((new, &scanned[new.idx].read.scan), (&known, part)))
-            };
-            if fresh.iter().any(shares) {
-                candidates.push(known);
-            }
+        let parts = added.get(&o.number).map_or(&[][..], Vec::as_slice);
+        let Some(last) = parts.iter().filter_map(|s| last_of(s)).chain(o.kept.last()).max() else { continue };
+        // Where the others end says that nearly all of them are over.
+        let Some(first) = Some(last).filter(|last| *last >= begin).and_then(|_| o.kept.begins(formats))
+        else {
+            continue;
+        };
+        let candidate = Candidate {
+            idx: scanned.len() + at,
+            host: o.source.host.clone(),
+            kind: o.kept.role() as u8,
+            first,
+            last,
+            lines: o.kept.scan().lines.max(most + 1),
+            shown: o.source.shown.clone(),
+            seekable: o.source.is_seekable(),
+        };
+        let mut parts = std::iter::once(o.kept.scan()).chain(parts.iter().copied());
+        let shares =
+            |part: &FileScan| met.any(&candidate, |new| may_share((new, of(new)), (&candidate, part)));
+        if parts.any(shares) {
+            known.push(candidate);
         }
     }
-    let suspect = |new: &&Candidate| {
-        let scan = |c: &Candidate| &scanned[c.idx].read.scan;
-        let alike = |c: &Candidate| c.idx >= scanned.len() || may_share((new, scan(new)), (c, scan(c)));
-        candidates.iter().chain(&fresh).any(|c| c.idx != new.idx && alike(c))
-    };
-    let suspects: Vec<Candidate> = fresh.iter().filter(suspect).cloned().collect();
-    candidates.extend(suspects);
+    let overlaps = Overlaps::of(known.iter().chain(&fresh));
+    let alike =
+        |new: &Candidate, c: &Candidate| c.idx >= scanned.len() || may_share((new, of(new)), (c, of(c)));
+    let suspect = |new: &&Candidate| overlaps.any(new, |c| alike(new, c));
+    let candidates: Vec<Candidate> = known.iter().chain(fresh.iter().filter(suspect)).cloned().collect();
     let lines_of = |idx: usize, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)| match scanned
         .get(idx)
     {
         Some(s) => each_line_between(&s.read, range, visit),
         None => {
-            if let Some(Ok(read)) = old.get(idx - scanned.len()).and_then(|o| o.around(&range)) {
+            if let Some(Ok(read)) = old.get(idx - scanned.len()).and_then(|o| o.around(&range, formats)) {
                 each_line_between(&read, range, visit);
             }
         }
@@ -123,10 +132,18 @@ fn candidate(idx: usize, reading: &Reading, (first, last): (Second, Second), lin
     }
 }
 
+fn first_of(scan: &FileScan) -> Option<Second> {
+    scan.first.map(|ms| ms.div_euclid(1000)).or(scan.error_span.map(|s| s.0))
+}
+
+fn last_of(scan: &FileScan) -> Option<Second> {
+    scan.last.map(|ms| ms.div_euclid(1000)).or(scan.error_span.map(|s| s.1))
+}
+
 impl Old<'_> {
     /// The file, with the place of some seconds as its only index.
-    fn around(&self, range: &Range<Second>) -> Option<Result<Read>> {
-        let reading = self.kept.reading(self.source.clone(), None)?;
+    fn around(&self, range: &Range<Second>, formats: &Formats) -> Option<Result<Read>> {
+        let reading = self.kept.reading(self.source.clone(), None, formats)?;
         let window = Window { start: range.start, end: range.end };
         // A packed file has no places: all of it is gone through.
         let place = if self.source.is_seekable() {
@@ -136,7 +153,7 @@ impl Old<'_> {
         };
         Some(place.map(|place| {
             let block = Block { start: place.start, end: place.end, first: range.start, last: range.end };
-            let scan = FileScan { blocks: vec![block], ..FileScan::default() };
+            let scan = Box::new(FileScan { blocks: vec![block], ..FileScan::default() });
             Read { reading, scan, passed_over: 0, length: None, twin: None }
         }))
     }

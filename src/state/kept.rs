@@ -9,12 +9,28 @@ use crate::reading::{Reading, Role};
 use crate::scan::{FileScan, Plan};
 use crate::time::{Second, parse_error_time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Longest example line that is kept.
 const EXAMPLE: usize = 4096;
+
+/// Formats by their directives: thousands of logs have the same few, and to read one takes as long as a hundred lines.
+#[derive(Debug, Default)]
+pub(super) struct Formats(RefCell<HashMap<String, Option<AccessFormat>>>);
+
+impl Formats {
+    fn get(&self, directive: &str) -> Option<AccessFormat> {
+        if let Some(known) = self.0.borrow().get(directive) {
+            return known.clone();
+        }
+        let read = AccessFormat::from_directive("", directive, None).ok();
+        self.0.borrow_mut().insert(directive.to_owned(), read.clone());
+        read
+    }
+}
 
 /// A log of which something is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,14 +69,24 @@ impl Kept {
         }
     }
 
+    /// What kind of log it is.
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
     /// The formats of its lines; none when they cannot be read.
-    pub(super) fn formats(&self) -> Vec<AccessFormat> {
-        self.formats.iter().filter_map(|f| AccessFormat::from_directive("", f, None).ok()).collect()
+    pub(super) fn formats(&self, formats: &Formats) -> Vec<AccessFormat> {
+        self.formats.iter().filter_map(|f| formats.get(f)).collect()
     }
 
     /// How `source` is read; `None` when a format cannot be read back.
-    pub(super) fn reading(&self, source: Source, exclude: Option<&Arc<Exclude>>) -> Option<Reading> {
-        let formats = self.formats();
+    pub(super) fn reading(
+        &self,
+        source: Source,
+        exclude: Option<&Arc<Exclude>>,
+        formats: &Formats,
+    ) -> Option<Reading> {
+        let formats = self.formats(formats);
         (formats.len() == self.formats.len()).then(|| Reading {
             source,
             role: self.role,
@@ -104,8 +130,8 @@ impl Kept {
     }
 
     /// About the first second of the log, also when that is not kept any more.
-    pub(super) fn begins(&self) -> Option<Second> {
-        let formats = self.formats();
+    pub(super) fn begins(&self, formats: &Formats) -> Option<Second> {
+        let formats = self.formats(formats);
         let request = formats.iter().find_map(|f| Some(f.parse(&self.example).ok()?.time?.second()));
         let kept = self.scan.first.map(|ms| ms.div_euclid(1000)).or(self.scan.error_span.map(|s| s.0));
         request.or_else(|| parse_error_time(&self.example)).into_iter().chain(kept).min()

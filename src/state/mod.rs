@@ -32,13 +32,15 @@ use crate::error::{Error, Result};
 use crate::input::discover::{Discovered, Reason, Skipped};
 use crate::input::source::{Kind, Source};
 use crate::parallel::Workers;
-use crate::reading::{Hints, Read, Reading, Refused, look};
+use crate::reading::{
+    Hints, Looked, Read, Reading, Refused, Role, look, look_all, name_sites, name_sites_beside,
+};
 use crate::report::News;
 use crate::scan::{FileScan, Job, ScanOptions, scan};
 use crate::time::{Second, Window};
 use copies::{Old, Scanned};
 use identity::{Found, Identified, Log, identify};
-use kept::Kept;
+use kept::{Formats, Kept};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -116,6 +118,7 @@ pub struct Session {
     changed: bool,
     remind: bool,
     stats: Stats,
+    formats: Formats,
 }
 
 impl Session {
@@ -126,7 +129,15 @@ impl Session {
     pub fn open(file: &Path) -> Result<Option<Self>> {
         let Some((store, head)) = store::Store::open(file)? else { return Ok(None) };
         let stats = Stats { state: store.head_bytes(), ..Stats::default() };
-        Ok(Some(Self { store, head, body: None, changed: false, remind: false, stats }))
+        Ok(Some(Self {
+            store,
+            head,
+            body: None,
+            changed: false,
+            remind: false,
+            stats,
+            formats: Formats::default(),
+        }))
     }
 
     /// Tells an incident once more when it goes on for an hour.
@@ -247,18 +258,28 @@ impl Session {
         let mut failures = Vec::new();
         let given = analysis::hints(options)?;
         let mut jobs: Vec<(Found, Reading)> = Vec::new();
-        let beside = Beside::of(&self.head.logs, body);
+        let beside = Beside::of(&self.head.logs, body, &self.formats);
+        let mut unknown: Vec<Found> = Vec::new();
+        let mut looked: Vec<(Found, Looked)> = Vec::new();
         for found in known.found {
             if let Some(reading) = body
                 .get(&found.log)
-                .and_then(|kept| kept.reading(found.source.clone(), given.exclude.as_ref()))
+                .and_then(|kept| kept.reading(found.source.clone(), given.exclude.as_ref(), &self.formats))
             {
                 jobs.push((found, reading));
-                continue;
+            } else if let Some(more) = beside.formats(&found) {
+                let formats = [&given.formats[..], more].concat();
+                let hints = Hints { formats, exclude: given.exclude.clone() };
+                let look = look(found.source.clone(), &hints);
+                looked.push((found, look));
+            } else {
+                unknown.push(found);
             }
-            let formats = [given.formats.clone(), beside.formats(&found)].concat();
-            let hints = Hints { formats, exclude: given.exclude.clone() };
-            match look(found.source.clone(), &hints) {
+        }
+        let sources: Vec<Source> = unknown.iter().map(|found| found.source.clone()).collect();
+        looked.extend(unknown.into_iter().zip(look_all(&sources, &given, workers)));
+        for (found, look) in looked {
+            match look {
                 Ok(Ok(reading)) => jobs.push((found, reading)),
                 Ok(Err(why)) => {
                     self.refuse(&found, &why);
@@ -267,6 +288,7 @@ impl Session {
                 Err(error) => failures.push(error),
             }
         }
+        self.name_sites(&mut jobs, body);
         progress.total(jobs.iter().map(|(found, _)| found.end - found.start).sum());
         let chunk = ScanOptions::default().chunk_bytes;
         let chunk_bytes = options.chunk_bytes.map_or(chunk, |n| n.max(1) as u64);
@@ -291,17 +313,27 @@ impl Session {
             .into_iter()
             .filter_map(|(number, source)| Some(Old { number, source, kept: body.get(&number)? }))
             .collect();
-        failures.extend(copies::leave_out(&mut scanned, &old, &scan_options, workers));
+        failures.extend(copies::leave_out(&mut scanned, &old, &self.formats, &scan_options, workers));
         drop(old);
         for Scanned { found, read, .. } in scanned {
             // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
             if !read.scan.was_cut && found.is_still_there(&mut self.stats) {
-                self.add(body, found, &read.reading, read.scan, &mut failures);
+                self.add(body, found, &read.reading, *read.scan, &mut failures);
             }
         }
         // What could not be read is a new log again in the next run.
         self.head.logs.retain(|log| log.offset > 0);
         Ok(failures)
+    }
+
+    /// Names the sites of the logs of this run, which may be one of many.
+    fn name_sites(&self, jobs: &mut [(Found, Reading)], body: &Body) {
+        let access = |log: &&Log| body.get(&log.number).is_some_and(|kept| kept.role() == Role::Access);
+        let logs = self.head.logs.iter().filter(access);
+        name_sites_beside(
+            jobs.iter_mut().map(|(_, reading)| reading).collect(),
+            logs.map(|log| (log.host.as_deref(), Path::new(&log.path))),
+        );
     }
 
     /// Adds what a scan yielded to what is kept of its log.
@@ -370,11 +402,12 @@ impl Session {
             kept.forget_before(start);
             let source = Source::kept(Path::new(&log.path), log.host.clone(), log.offset);
             let reading = kept
-                .reading(source, None)
+                .reading(source, None, &self.formats)
                 .ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;
             readings.push(reading);
-            scans.push(kept.scan().clone());
+            scans.push(Box::new(kept.scan().clone()));
         }
+        name_sites(&mut readings);
         let zone = analysis::shown_zone(options, &readings);
         let read = |(reading, scan)| Read { reading, scan, passed_over: 0, length: None, twin: None };
         let reads = readings.into_iter().zip(scans).map(read).collect();
@@ -417,17 +450,19 @@ impl Session {
 struct Beside(BTreeMap<String, Vec<crate::format::AccessFormat>>);
 
 impl Beside {
-    fn of(logs: &[Log], body: &Body) -> Self {
+    fn of(logs: &[Log], body: &Body, formats: &Formats) -> Self {
         let mut sets = BTreeMap::new();
         // The latest has the last word.
         for (log, kept) in logs.iter().filter_map(|l| Some((l, body.get(&l.number)?))) {
             sets.insert(crate::input::family::split_name(&log.path).0, kept);
         }
-        Self(sets.into_iter().map(|(set, kept)| (set, kept.formats())).collect())
+        Self(sets.into_iter().map(|(set, kept)| (set, kept.formats(formats))).collect())
     }
 
-    fn formats(&self, found: &Found) -> Vec<crate::format::AccessFormat> {
-        self.0.get(&crate::input::family::split_name(&found.source.shown).0).cloned().unwrap_or_default()
+    /// Where there are any.
+    fn formats(&self, found: &Found) -> Option<&[crate::format::AccessFormat]> {
+        let formats = self.0.get(&crate::input::family::split_name(&found.source.shown).0)?;
+        Some(formats.as_slice()).filter(|formats| !formats.is_empty())
     }
 }
 

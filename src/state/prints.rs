@@ -23,6 +23,10 @@ pub(super) fn hash(parts: &[&[u8]]) -> Print {
     for part in parts {
         sha.update(part);
     }
+    print_of(sha)
+}
+
+fn print_of(sha: Sha256) -> Print {
     let mut out = [0; 16];
     out.copy_from_slice(&sha.finalize()[..16]);
     out
@@ -169,11 +173,19 @@ impl ByHead {
         self.heads.entry(head).or_default().push(what);
     }
 
-    /// Those whose bytes `first` begins with, by number.
+    /// Those whose bytes `first` begins with, by number. Thousands of small files have hundreds of lengths: each byte is
+    /// hashed once, and not once for each length.
     pub(super) fn of(&self, first: &First) -> Vec<usize> {
-        let heads = self.lengths.iter().map_while(|len| Some((*len, first.print(*len)?)));
-        let mut found: Vec<usize> =
-            heads.filter_map(|head| self.heads.get(&head)).flatten().copied().collect();
+        let mut found = Vec::new();
+        let (mut sha, mut at) = (Sha256::new(), 0);
+        for &len in &self.lengths {
+            let Some(more) = first.bytes.get(at..usize::from(len)) else { break };
+            sha.update(more);
+            at = usize::from(len);
+            if len > 0 {
+                found.extend(self.heads.get(&(len, print_of(sha.clone()))).into_iter().flatten());
+            }
+        }
         found.sort_unstable();
         found
     }

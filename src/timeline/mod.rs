@@ -34,7 +34,8 @@ const PAGE_BITS: u32 = 10;
 /// Per-second counts; see the head of this file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
-    pages: BTreeMap<i64, Page>,
+    /// In boxes: a tree keeps room for eleven, and of thousands of files most have one.
+    pages: BTreeMap<i64, Box<Page>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +73,7 @@ impl Timeline {
 
     /// First and last second with a line, as a half-open window.
     pub fn span(&self) -> Option<Window> {
-        let edge = |page: Option<(&i64, &Page)>, last: bool| {
+        let edge = |page: Option<(&i64, &Box<Page>)>, last: bool| {
             let (key, page) = page?;
             let mut counts = Decoder::<CountStream>::new(&page.counts);
             let first = counts.next().map(|c| c.0);
@@ -106,7 +107,7 @@ impl Timeline {
 
     fn pages_in(&self, window: Window) -> impl Iterator<Item = (&i64, &Page)> {
         let last = window.end.saturating_sub(1).max(window.start);
-        self.pages.range(window.start >> PAGE_BITS..=last >> PAGE_BITS)
+        self.pages.range(window.start >> PAGE_BITS..=last >> PAGE_BITS).map(|(key, page)| (key, &**page))
     }
 }
 

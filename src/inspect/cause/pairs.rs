@@ -100,9 +100,10 @@ pub(super) struct Joined {
 impl Host<'_> {
     /// Whether a log can be read again at little cost.
     fn is_cheap(&self, read: &Read) -> bool {
-        let all: u64 = self.files.iter().map(|&i| self.reads[i].scan.bytes).sum();
+        let quarter = || self.files.iter().map(|&i| self.reads[i].scan.bytes).sum::<u64>() / 4;
+        let source = &read.reading.source;
         can_be_read_again(read)
-            && (read.reading.source.is_seekable() || read.scan.bytes <= PACKED.max(all / 4))
+            && (source.is_seekable() || read.scan.bytes <= PACKED || read.scan.bytes <= quarter())
     }
 
     /// Whether failed requests can be joined to records, or the logs are too large to be unpacked again. `None` without
