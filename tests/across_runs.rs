@@ -6,10 +6,14 @@
 mod support;
 
 use downtime::analysis;
+use downtime::input::source::{Source, open_stream};
+use downtime::report::Incident;
 use downtime::report::{Report, Severity};
 use downtime::state::{KEEP, Session};
+use downtime::time::{Stamp, parse_error_time, parse_time_local};
 use std::fs;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use support::{TEN, Traffic, gzip, options, text, time_error, time_local};
 
 struct Site {
@@ -28,7 +32,9 @@ impl Site {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.logs().join(name), bytes).unwrap();
+        let file = self.logs().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, bytes).unwrap();
     }
 
     fn run(&self) -> Report {
@@ -260,4 +266,98 @@ fn a_restart_that_only_serials_tell_is_known_to_runs_that_go_on() {
             assert_eq!(many.cause.as_ref().unwrap().category, "process.down");
         }
     }
+}
+
+/// The recorded logs, in many runs and at once: whatever the runs cut, they say the same.
+#[test]
+fn many_runs_say_what_one_says() {
+    let recorded = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
+    let corpus = std::env::var_os("DOWNTIME_CORPUS").map(PathBuf::from);
+    let mut compared = 0;
+    for root in corpus.iter().chain([&recorded]) {
+        let mut folders: Vec<PathBuf> = fs::read_dir(root)
+            .unwrap()
+            .map(|e| e.unwrap().path().join("logs"))
+            .filter(|p| p.is_dir())
+            .collect();
+        folders.sort();
+        for folder in folders {
+            compare(&folder);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 20, "{compared}");
+}
+
+/// Lines with the seconds of their stamps.
+type Stamped = Vec<(i64, Vec<u8>)>;
+
+/// Reads the logs of a folder in some runs that cut them by time, and at once.
+fn compare(folder: &Path) {
+    const RUNS: i64 = 5;
+    let mut logs: Vec<(String, Stamped)> = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for path in fs::read_dir(next).unwrap().map(|e| e.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name =
+                path.strip_prefix(folder).unwrap().to_string_lossy().trim_end_matches(".gz").to_owned();
+            let source = Source::file(&path).unwrap();
+            let mut bytes = Vec::new();
+            let mut stream = open_stream(&source).unwrap();
+            stream.read_to_end(&mut bytes).unwrap();
+            let mut at = i64::MIN;
+            let lines = bytes.split_inclusive(|b| *b == b'\n').map(|line| {
+                at = second(line).unwrap_or(at);
+                (at, line.to_vec())
+            });
+            logs.push((name, lines.collect()));
+        }
+    }
+    let all = || logs.iter().flat_map(|l| &l.1).map(|l| l.0).filter(|at| *at > i64::MIN);
+    let (Some(first), Some(last)) = (all().min(), all().max()) else { return };
+    let site = Site::new();
+    for run in 1..=RUNS {
+        let until = first + (last - first) * run / RUNS;
+        for (name, lines) in &logs {
+            let part: Vec<u8> = lines.iter().filter(|l| l.0 <= until).flat_map(|l| l.1.clone()).collect();
+            if !part.is_empty() {
+                site.put(name, &part);
+            }
+        }
+        site.run();
+    }
+    let (many, once) = (site.run(), site.at_once());
+    let said = |report: &Report| -> Vec<String> {
+        let of = |i: &Incident| {
+            let cause = i.cause.as_ref().map(|c| (c.category.clone(), c.summary.clone()));
+            format!(
+                "{:?} {} to {:?} {} {cause:?} {:?} {} {:?}\n  {:?} {:?} {:?}",
+                i.severity,
+                i.start,
+                i.end,
+                i.title,
+                i.scope,
+                i.why,
+                i.impact.statuses,
+                (i.start_bounds, i.end_bounds),
+                i.trigger.as_ref().map(|t| t.summary.clone()),
+                i.other_causes.iter().map(|c| c.category.clone()).collect::<Vec<_>>()
+            )
+        };
+        let findings = report.findings.iter().map(|f| format!("{} {}", f.kind, f.summary));
+        report.incidents.iter().map(of).chain(findings).collect()
+    };
+    let (a, b) = (said(&many), said(&once));
+    assert_eq!(a, b, "{}", folder.display());
+}
+
+/// The second of a line's stamp: an access log's in UTC, an error log's as UTC, which all recorded ones are near to.
+fn second(line: &[u8]) -> Option<i64> {
+    let head = &line[..line.len().min(200)];
+    let local = || (1..head.len()).find_map(|at| parse_time_local(&head[at..]));
+    parse_error_time(head).or_else(|| local().map(Stamp::second))
 }

@@ -19,14 +19,13 @@ const REST: u64 = 64 << 10;
 /// The line of a sample as the file has it: from what was kept, or read again. For an error log also the physical
 /// lines that belong to the record. Empty when the file is gone meanwhile.
 pub fn record_at(read: &Read, sample: &Sample) -> Vec<u8> {
-    if let Some(text) = &sample.text {
-        return text.to_vec();
-    }
+    let kept = sample.text.as_deref();
     let mut pages = Pages::default();
     let range = sample.byte..sample.byte + RECORD;
     let found = PlainFile::open(&read.reading.source).and_then(|plain| plain.read_at(range, &mut pages));
-    if found.is_err() {
-        return Vec::new();
+    // Where other bytes stand now the file was rotated away since.
+    if found.is_err() || kept.is_some_and(|kept| !pages.starts_with(kept)) {
+        return kept.unwrap_or_default().to_vec();
     }
     let bytes: &[u8] = &pages;
     let mut end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());

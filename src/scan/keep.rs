@@ -2,12 +2,15 @@
 //! distrust what was read back.
 
 use super::partial::{FileScan, Sample};
+use super::scanner::INDEX_BYTES;
 use crate::time::Second;
 
 /// Counts above this are no log's: sums of them could overflow.
 const MOST: u64 = 1 << 56;
 /// Names of what was excluded that are kept; years of changed minds need no more.
 const NAMED: usize = 4096;
+/// Entries of the index that are kept of one log.
+const BLOCKS: usize = 1024;
 /// Seconds of the years 0 to 9999.
 const SECONDS: std::ops::RangeInclusive<Second> = -62_167_219_200..=253_402_300_799;
 
@@ -15,6 +18,28 @@ impl FileScan {
     /// Moves line numbers that were counted from the middle of a file, behind `lines` others.
     pub(crate) fn behind(&mut self, lines: u64) {
         self.each_sample(&mut |sample| sample.line = sample.line.saturating_add(lines));
+    }
+
+    /// Makes the index of a log that was read in many small parts, or is very long, a short one: neighbours become one
+    /// while it is no longer than an entry of one run may be, and longer where they are too many.
+    pub(crate) fn join_blocks(&mut self) {
+        self.blocks.sort_unstable();
+        let mut most = INDEX_BYTES;
+        loop {
+            self.blocks.dedup_by(|next, block| {
+                let joins = next.end.saturating_sub(block.start) <= most;
+                if joins {
+                    block.end = block.end.max(next.end);
+                    block.first = block.first.min(next.first);
+                    block.last = block.last.max(next.last);
+                }
+                joins
+            });
+            if self.blocks.len() <= BLOCKS {
+                return;
+            }
+            most = most.saturating_mul(2);
+        }
     }
 
     fn each_sample(&mut self, change: &mut dyn FnMut(&mut Sample)) {
@@ -39,6 +64,7 @@ impl FileScan {
         self.seen_access.forget(|(_, _, at)| *at < old);
         self.seen_error.forget(|(_, _, at)| *at < old);
         self.falls.retain(|f| f.after.second >= old);
+        self.blocks.retain(|b| b.last >= old);
         let clip = |at: Option<i64>| at.map(|at| at.max(second.saturating_mul(1000)));
         self.first =
             clip(self.first).filter(|first| self.last.is_some_and(|last| *first <= last)).or(self.last);
@@ -109,6 +135,10 @@ impl FileScan {
                 offset.unsigned_abs() <= 24 * 60 && SECONDS.contains(a) && SECONDS.contains(b)
             })
             && self.chunk_lines.is_empty()
-            && self.blocks.is_empty()
+            && self.blocks.len() <= BLOCKS
+            && self.blocks.is_sorted()
+            && self.blocks.iter().all(|b| {
+                b.start <= b.end && b.end < MOST && SECONDS.contains(&b.first) && SECONDS.contains(&b.last)
+            })
     }
 }

@@ -20,7 +20,7 @@ use std::ops::Range;
 /// A log that was read before, where it lies now.
 pub(super) struct Old<'a> {
     pub(super) number: u64,
-    pub(super) source: Source,
+    pub(super) source: &'a Source,
     pub(super) kept: &'a Kept,
 }
 
@@ -147,7 +147,7 @@ impl Old<'_> {
         let window = Window { start: range.start, end: range.end };
         // A packed file has no places: all of it is gone through.
         let place = if self.source.is_seekable() {
-            PlainFile::open(&self.source).and_then(|plain| seek(&plain, &reading.plan, window))
+            PlainFile::open(self.source).and_then(|plain| seek(&plain, &reading.plan, window))
         } else {
             Ok(0..u64::MAX)
         };

@@ -114,8 +114,11 @@ pub(super) struct Identified {
     /// What could not be read.
     pub(super) errors: Vec<Error>,
     /// Where each log lies, by its number: as a plain file if it does.
-    pub(super) places: BTreeMap<u64, Source>,
+    pub(super) places: Places,
 }
+
+/// Files by the numbers of the logs they hold.
+pub(super) type Places = BTreeMap<u64, Source>;
 
 /// Where the logs that were known before this run are to be found.
 struct Index {
@@ -185,7 +188,7 @@ pub(super) fn identify(
     let mut out = Fresh::default();
     let known = Index::of(&state.logs);
     let mut taken: BTreeMap<u64, (Source, u64)> = BTreeMap::new();
-    let mut places = BTreeMap::new();
+    let mut places = Places::new();
     for file in looked {
         let found = if file.source.is_seekable() {
             plain(state, &known, &file, &taken, stats, changed)
@@ -196,6 +199,8 @@ pub(super) fn identify(
             Ok(Some(found)) => {
                 if found.source.is_seekable() {
                     taken.insert(found.log, (found.source.clone(), found.content.size));
+                } else {
+                    places.insert(found.log, found.source.clone());
                 }
                 if found.end > found.start {
                     out.push(found);
@@ -303,7 +308,7 @@ fn packed(
     known: &Index,
     file: &Looked,
     fresh: &Fresh,
-    places: &mut BTreeMap<u64, Source>,
+    places: &mut Places,
     stats: &mut Stats,
     changed: &mut bool,
 ) -> Result<Option<Found>> {

@@ -111,9 +111,8 @@ impl Kept {
     /// Adds the scan of the bytes behind those that were scanned before.
     pub(super) fn add(&mut self, mut scan: FileScan) {
         scan.behind(self.scan.lines);
-        // The index is for reading again, and nobody does.
-        scan.blocks.clear();
         self.scan.merge(scan);
+        self.scan.join_blocks();
     }
 
     pub(super) fn scan(&self) -> &FileScan {

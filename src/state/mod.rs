@@ -2,7 +2,8 @@
 //!
 //! A state is one file. It holds, for every log that was met, how far it was read, and for the last days what the scan
 //! of those bytes yielded ([`FileScan`](crate::scan::FileScan), which adds up exactly). So a run reads the new bytes,
-//! adds them, and looks for incidents in the sum: an incident over two runs is one.
+//! adds them, and looks for incidents in the sum: an incident over two runs is one. Where a verdict hangs on single
+//! requests, a log that still lies there is read again at their place, as a run over everything does it.
 //!
 //! * [`identity`]: a file is known by its content and not by its name or inode, so that rotation by renaming, by copying
 //!   and cutting, and by packing lose no line and count none twice;
@@ -29,7 +30,7 @@ pub use store::{MAGIC, VERSION};
 
 use crate::analysis::{self, Counts, Options, Outcome, Progress};
 use crate::error::{Error, Result};
-use crate::input::discover::{Discovered, Reason, Skipped};
+use crate::input::discover::Discovered;
 use crate::input::source::{Kind, Source};
 use crate::parallel::Workers;
 use crate::reading::{
@@ -39,7 +40,7 @@ use crate::report::News;
 use crate::scan::{FileScan, Job, ScanOptions, scan};
 use crate::time::{Second, Window};
 use copies::{Old, Scanned};
-use identity::{Found, Identified, Log, identify};
+use identity::{Found, Identified, Log, Places, identify};
 use kept::{Formats, Kept};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -201,10 +202,13 @@ impl Session {
         let users = analysis::users_catalogue(options)?;
         let mut body = self.take_body()?;
         progress.stage("reading");
-        let read = self.read(&mut body, known, options, &workers, progress, &mut refused);
-        failures.extend(read?);
+        let (places, unread) = self.read(&mut body, known, options, &workers, progress, &mut refused)?;
+        failures.extend(unread);
         progress.stage("looking for incidents");
-        let counts = self.counts(&mut body, refused, skipped, failures, options, keep)?;
+        let mut counts = self.counts(&mut body, &places, options, keep)?;
+        counts.refused = refused;
+        counts.skipped = skipped;
+        counts.failures = failures;
         let mut outcome = analysis::conclude(options, users, counts)?;
         let last = outcome.report.span.map(|(_, last)| last.div_euclid(1000));
         self.head.last = self.head.last.max(last);
@@ -245,7 +249,7 @@ impl Session {
         Ok(body)
     }
 
-    /// Reads what is new in the files found, adds it, and returns what could not be read.
+    /// Reads what is new in the files found and adds it; returns where each log lies, and what could not be read.
     fn read(
         &mut self,
         body: &mut Body,
@@ -254,8 +258,9 @@ impl Session {
         workers: &Workers,
         progress: &dyn Progress,
         refused: &mut Vec<Refused>,
-    ) -> Result<Vec<Error>> {
+    ) -> Result<(Places, Vec<Error>)> {
         let mut failures = Vec::new();
+        let mut places = known.places;
         let given = analysis::hints(options)?;
         let mut jobs: Vec<(Found, Reading)> = Vec::new();
         let beside = Beside::of(&self.head.logs, body, &self.formats);
@@ -308,10 +313,9 @@ impl Session {
                 Err(error) => failures.push(error),
             }
         }
-        let old: Vec<Old<'_>> = known
-            .places
-            .into_iter()
-            .filter_map(|(number, source)| Some(Old { number, source, kept: body.get(&number)? }))
+        let old: Vec<Old<'_>> = places
+            .iter()
+            .filter_map(|(&number, source)| Some(Old { number, source, kept: body.get(&number)? }))
             .collect();
         failures.extend(copies::leave_out(&mut scanned, &old, &self.formats, &scan_options, workers));
         drop(old);
@@ -319,11 +323,13 @@ impl Session {
             // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
             if !read.scan.was_cut && found.is_still_there(&mut self.stats) {
                 self.add(body, found, &read.reading, *read.scan, &mut failures);
+            } else {
+                places.remove(&found.log);
             }
         }
         // What could not be read is a new log again in the next run.
         self.head.logs.retain(|log| log.offset > 0);
-        Ok(failures)
+        Ok((places, failures))
     }
 
     /// Names the sites of the logs of this run, which may be one of many.
@@ -384,25 +390,20 @@ impl Session {
         }
     }
 
-    /// What is kept, as the analysis wants it.
-    fn counts(
-        &self,
-        body: &mut Body,
-        refused: Vec<Refused>,
-        skipped: BTreeMap<Reason, Skipped>,
-        failures: Vec<Error>,
-        options: &Options,
-        keep: i64,
-    ) -> Result<Counts> {
+    /// What is kept, as the analysis wants it. Of a log that still lies there lines can be read again.
+    fn counts(&self, body: &mut Body, places: &Places, options: &Options, keep: i64) -> Result<Counts> {
         let last = body.values().filter_map(Kept::last).max();
         let start = last.map_or(Window::ALL.start, |last| self.from(last, keep));
+        let exclude = analysis::excluded(options)?;
         let (mut readings, mut scans) = (Vec::new(), Vec::new());
         for log in &self.head.logs {
             let Some(kept) = body.get_mut(&log.number) else { continue };
             kept.forget_before(start);
-            let source = Source::kept(Path::new(&log.path), log.host.clone(), log.offset);
+            let kept_only = || Source::kept(Path::new(&log.path), None, log.offset);
+            let mut source = places.get(&log.number).cloned().unwrap_or_else(kept_only);
+            source.host.clone_from(&log.host);
             let reading = kept
-                .reading(source, None, &self.formats)
+                .reading(source, exclude.as_ref(), &self.formats)
                 .ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;
             readings.push(reading);
             scans.push(Box::new(kept.scan().clone()));
@@ -412,6 +413,7 @@ impl Session {
         let read = |(reading, scan)| Read { reading, scan, passed_over: 0, length: None, twin: None };
         let reads = readings.into_iter().zip(scans).map(read).collect();
         let window = Window { start, end: Window::ALL.end };
+        let (refused, skipped, failures) = (Vec::new(), BTreeMap::new(), Vec::new());
         Ok(Counts { reads, refused, skipped, failures, zone, window })
     }
 
