@@ -16,6 +16,7 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
     ("patterns/config.toml", include_str!("../../patterns/config.toml")),
     ("patterns/content.toml", include_str!("../../patterns/content.toml")),
     ("patterns/dns.toml", include_str!("../../patterns/dns.toml")),
+    ("patterns/general.toml", include_str!("../../patterns/general.toml")),
     ("patterns/info.toml", include_str!("../../patterns/info.toml")),
     ("patterns/limit.toml", include_str!("../../patterns/limit.toml")),
     ("patterns/logging.toml", include_str!("../../patterns/logging.toml")),
@@ -141,7 +142,7 @@ fn prepare(p: &mut Pattern, source: Source) -> std::result::Result<(), String> {
     if source == Source::Users && (p.matches.is_empty() || p.rejects.is_empty()) {
         return Err("a pattern needs at least one [[pattern.match]] and one [[pattern.reject]]".into());
     }
-    if p.keywords.is_empty() && p.starts.is_empty() && p.place != Some(true) {
+    if p.keywords.is_empty() && p.starts.is_empty() && p.place != Some(true) && !p.is_general() {
         return Err("a pattern needs starts or keywords, one of which every match has".into());
     }
     if p.starts.iter().any(|k| k.len() < 3) {

@@ -1,8 +1,9 @@
 //! The catalogue: which message of nginx means what. Its rules are data (`patterns/*.toml`) and carry their proof.
 //!
 //! A record is held against the beginnings of all rules and, at each of its bytes, against all keywords; only the rules
-//! found so are asked further, and a regex is compiled when it is first asked. What no rule knows is unknown, and is not
-//! guessed: [`shape`] shows its shape.
+//! found so are asked further, and a regex is compiled when it is first asked. Where none fits, rules are asked that go by
+//! words which name a cause, whoever wrote them. What no rule knows is unknown, and is not guessed: [`shape`] shows its
+//! shape.
 
 pub mod category;
 mod errno;
@@ -32,6 +33,8 @@ pub struct Catalogue {
     /// By rank: priority, then id.
     patterns: Vec<Pattern>,
     prefilter: Prefilter,
+    /// Of the patterns that go by words alone.
+    general: Prefilter,
 }
 
 /// Reads a line in any form in which nginx and Angie write errors.
@@ -81,8 +84,9 @@ impl Catalogue {
             return Err(error(format!("{} patterns: at most {MOST_PATTERNS} can be used", patterns.len())));
         }
         patterns.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
-        let prefilter = Prefilter::new(&patterns);
-        Ok(Self { patterns, prefilter })
+        let prefilter = Prefilter::new(&patterns, |p| !p.is_general());
+        let general = Prefilter::new(&patterns, Pattern::is_general);
+        Ok(Self { patterns, prefilter, general })
     }
 
     /// The patterns, by rank.
@@ -96,11 +100,21 @@ impl Catalogue {
     }
 
     /// The first pattern by rank that fits; `None` is "unknown".
+    ///
+    /// Those that go by words alone are asked last, about the message in small letters.
     pub fn classify(&self, record: &ErrorRecord<'_>) -> Option<&Pattern> {
+        self.first(&self.prefilter, record).or_else(|| {
+            let message = record.message.to_ascii_lowercase();
+            self.first(&self.general, &ErrorRecord { message: &message, ..*record })
+        })
+    }
+
+    /// The first pattern by rank that fits, of those of a prefilter.
+    fn first(&self, prefilter: &Prefilter, record: &ErrorRecord<'_>) -> Option<&Pattern> {
         // Each pattern is asked once, however often its keyword stands in the message.
         let mut asked = [0_u64; MOST_PATTERNS / 64];
         let mut best: Option<u16> = None;
-        self.prefilter.each(record.message, |rank| {
+        prefilter.each(record.message, |rank| {
             let (word, bit) = (usize::from(rank) / 64, 1 << (rank % 64));
             if best.is_none_or(|b| rank < b) && asked[word] & bit == 0 {
                 asked[word] |= bit;

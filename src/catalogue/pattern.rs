@@ -4,6 +4,10 @@ use crate::format::record::{ErrorRecord, Level};
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
+/// Patterns of a priority below this go by words that any module can use. They are asked where all others declined, and
+/// about the message in small letters.
+const GENERAL: i32 = -40;
+
 /// Whose fault it is, in the words of the taxonomy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -148,6 +152,9 @@ pub struct Pattern {
     /// One of them stands in the message of every match.
     #[serde(default)]
     pub keywords: Vec<String>,
+    /// None of them stands in the message of a match.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// Must match within the message, when given.
     pub regex: Option<String>,
     /// The errno is one of these symbols, when given.
@@ -198,6 +205,11 @@ fn yes() -> bool {
 }
 
 impl Pattern {
+    /// Whether it goes by words that any module can use, and is asked where all others declined.
+    pub fn is_general(&self) -> bool {
+        self.priority < GENERAL
+    }
+
     /// Whether the record fits, a keyword being there.
     pub(super) fn fits(&self, record: &ErrorRecord<'_>) -> bool {
         let starts = |action: &[u8]| self.actions.iter().any(|a| action.starts_with(a.as_bytes()));
@@ -210,6 +222,7 @@ impl Pattern {
                 .is_none_or(|context| context == (record.connection.is_some() || record.client.is_some()))
             && (self.side.is_none() || self.side == side(record))
             && self.literals(record.message)
+            && !self.without.iter().any(|w| memchr::memmem::find(record.message, w.as_bytes()).is_some())
             && (self.regex.is_none() || self.compiled().is_some_and(|r| r.is_match(record.message)))
     }
 

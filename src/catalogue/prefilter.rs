@@ -81,9 +81,9 @@ impl Words {
 }
 
 impl Prefilter {
-    /// Builds it for patterns in the order of their rank.
-    pub(super) fn new(patterns: &[Pattern]) -> Self {
-        let ranked = || patterns.iter().zip(0..=u16::MAX);
+    /// Builds it for some of the patterns, which stand in the order of their rank.
+    pub(super) fn new(patterns: &[Pattern], of: impl Fn(&Pattern) -> bool + Copy) -> Self {
+        let ranked = || patterns.iter().zip(0..=u16::MAX).filter(move |(p, _)| of(p));
         // A pattern with both is found by its beginning; its keywords are looked for when it is asked.
         let starts = ranked().flat_map(|(p, rank)| p.starts.iter().map(move |w| (w.as_str(), rank)));
         let keyed = ranked().filter(|(p, _)| p.starts.is_empty());

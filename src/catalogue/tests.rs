@@ -72,6 +72,35 @@ fn what_no_rule_knows_is_unknown() {
     );
 }
 
+#[test]
+fn words_that_name_a_cause_speak_where_no_other_rule_does() {
+    let line = |text: &str| {
+        format!(
+            "2026/03/01 10:00:00 [error] 1#1: *1 {text}, client: 203.0.113.7, server: a, request: \"GET / HTTP/1.1\""
+        )
+    };
+    assert_eq!(
+        category(&line("no_such_module: Unable to Allocate 12 bytes")).as_deref(),
+        Some("resource.memory")
+    );
+    assert_eq!(category(&line("no_such_module: 12 bytes of memory")), None);
+    // What other rules know, they say.
+    let refused = "connect() failed (111: Connection refused) while connecting to upstream";
+    assert_eq!(category(&line(refused)).as_deref(), Some("upstream.refused"));
+}
+
+#[test]
+fn general_rules_are_written_small() {
+    for p in ours().patterns().iter().filter(|p| p.is_general()) {
+        let words = p.keywords.iter().chain(&p.starts).chain(&p.without).chain(&p.regex);
+        for word in words {
+            // Classes of a regex are no letters: `\W`, `\S`.
+            let text = word.replace('\\', "");
+            assert!(text == text.to_lowercase() || word.contains('\\'), "{}: {word}", p.id);
+        }
+    }
+}
+
 fn load_text(text: &str) -> Result<Catalogue> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("x.toml"), text).unwrap();

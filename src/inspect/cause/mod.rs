@@ -166,7 +166,8 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
     let pattern = &host.catalogue.patterns()[usize::from(g.class)];
     let share = (g.count + echoes) as f64 / tally.failed.max(1) as f64;
     let confidence = match share {
-        e if e >= 0.5 || tally.failed == 0 => "certain",
+        // Words alone can be about something else.
+        e if (e >= 0.5 || tally.failed == 0) && !pattern.is_general() => "certain",
         e if e >= 0.1 => "likely",
         _ => "possible",
     };
