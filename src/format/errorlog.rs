@@ -158,12 +158,12 @@ fn read_body(body: &[u8], level: Level, connection: Option<u64>) -> ErrorRecord<
         head = &body[..at];
         read_context(&body[at..], &mut out);
         // OpenResty puts this pair before the client.
-        if let Some(at) = memmem::rfind(head, b", context: ") {
+        if let Some(at) = rfind(head, b", context: ") {
             phase = Some(&head[at + CONTEXT.len()..]);
             head = &head[..at];
         }
     } else {
-        if let Some(at) = memmem::rfind(head, CONTEXT)
+        if let Some(at) = rfind(head, CONTEXT)
             && is_lua_phase(&head[at + CONTEXT.len()..])
         {
             phase = Some(&head[at + CONTEXT.len()..]);
@@ -196,13 +196,24 @@ fn is_lua_phase(text: &[u8]) -> bool {
     text.starts_with(b"ngx.") || text.strip_suffix(b"*").unwrap_or(text).ends_with(b"_by_lua")
 }
 
+/// The first place of a word. A searcher for it would take longer to build than the few places at which its first letter
+/// stands in a record take to look at.
+fn find(text: &[u8], word: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(word[0], text).find(|&at| text[at..].starts_with(word))
+}
+
+/// The last place of a word.
+fn rfind(text: &[u8], word: &[u8]) -> Option<usize> {
+    memchr::memrchr_iter(word[0], text).find(|&at| text[at..].starts_with(word))
+}
+
 /// Where the context begins: at the `, client: ` that nginx wrote and no client did. A file name (decoded from the
 /// URI) can hold one before it, the request line one behind it.
 fn context_start(body: &[u8]) -> Option<usize> {
-    let find_last = |b: &[u8]| memmem::rfind(b, b", client: ").max(memmem::rfind(b, b", udp client: "));
+    let find_last = |b: &[u8]| rfind(b, b", client: ").max(rfind(b, b", udp client: "));
     let last = find_last(body)?;
-    let floor = if opens_name(body) { memmem::rfind(&body[..last], b"\" failed (").unwrap_or(0) } else { 0 };
-    match memmem::find(&body[floor..], b", request: \"") {
+    let floor = if opens_name(body) { rfind(&body[..last], b"\" failed (").unwrap_or(0) } else { 0 };
+    match find(&body[floor..], b", request: \"") {
         Some(request) => find_last(&body[floor..floor + request]).map(|at| at + floor).or(Some(last)),
         None => Some(last),
     }
@@ -227,7 +238,7 @@ fn read_context<'a>(tail: &'a [u8], out: &mut ErrorRecord<'a>) {
     if out.request.is_none_or(ends_in_protocol) {
         return;
     }
-    let Some(at) = memmem::find(tail, REQUEST) else { return };
+    let Some(at) = find(tail, REQUEST) else { return };
     let text = &tail[at + REQUEST.len()..];
     let mut quotes = memchr::memrchr_iter(b'"', text).take(16);
     let Some(end) = quotes.find(|end| ends_in_protocol(&text[..*end])) else { return };
@@ -247,15 +258,15 @@ fn ends_in_protocol(line: &[u8]) -> bool {
 
 /// Reads pairs from right to left, so that no value can forge a key that stands to its left.
 fn read_pairs<'a>(tail: &'a [u8], out: &mut ErrorRecord<'a>) {
-    let tail = memmem::rfind(tail, b", bytes from/to client:").map_or(tail, |at| &tail[..at]);
+    let tail = rfind(tail, b", bytes from/to client:").map_or(tail, |at| &tail[..at]);
     let mut rest = tail;
     let mut last = true;
     let mut take = |key: &[u8], lower: &[&[u8]]| -> Option<&'a [u8]> {
-        let at = memmem::rfind(rest, key)?;
+        let at = rfind(rest, key)?;
         let (before, value) = (&rest[..at], &rest[at + key.len()..]);
         // nginx writes each key once and in order: a key to the right of one that must precede it, and that is not
         // there otherwise, was written by the client.
-        if lower.iter().any(|k| memmem::find(value, k).is_some() && memmem::find(before, k).is_none()) {
+        if lower.iter().any(|k| find(value, k).is_some() && find(before, k).is_none()) {
             return None;
         }
         rest = before;
@@ -296,7 +307,7 @@ fn before_unknown_pair(value: &[u8], quoted: bool) -> &[u8] {
 /// `MESSAGE while ACTION`: the last ` while ` whose words can be an action. ` while processing "/uri"` and the like
 /// hold a name and are messages.
 fn split_action(head: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memmem::rfind(head, b" while ")?;
+    let at = rfind(head, b" while ")?;
     let action = &head[at + 7..];
     let words = &action[..memmem::find(action, b", ").unwrap_or(action.len())];
     let plausible = !words.is_empty()
@@ -315,7 +326,7 @@ fn split_errno(head: &[u8]) -> (&[u8], Option<u32>) {
     let mut end = head.len();
     // A system's text can hold one bracket of its own, not many: three tries keep this linear.
     for _ in 0..3 {
-        let Some(at) = memmem::rfind(&head[..end], b" (") else { break };
+        let Some(at) = rfind(&head[..end], b" (") else { break };
         if let Some((n, rest)) = number(&head[at + 2..]) {
             let closed = rest.ends_with(b")") || memchr::memchr(b')', rest).is_none();
             // A resolver's answer has the same shape and is no errno (`ngx_resolver_strerror`).
@@ -331,7 +342,7 @@ fn split_errno(head: &[u8]) -> (&[u8], Option<u32>) {
 
 /// Takes ` in FILE:LINE` or ` in command line` off a configuration message (`ngx_conf_log_error`).
 fn strip_config_place<'a>(head: &'a [u8], out: &mut ErrorRecord<'a>) -> &'a [u8] {
-    let Some(at) = memmem::rfind(head, b" in ") else { return head };
+    let Some(at) = rfind(head, b" in ") else { return head };
     let place = &head[at + 4..];
     if place == b"command line" {
         out.config_file = Some(place);
