@@ -91,6 +91,14 @@ impl ZonePlan {
         utc(offset)
     }
 
+    /// The local stamp of a UTC second.
+    pub fn local(&self, utc: Second) -> Second {
+        let stamp = |offset: i16| utc.saturating_add(i64::from(offset) * 60);
+        let begun = |step: &&(Second, i16)| step.0 <= stamp(step.1);
+        let step = self.steps.iter().rev().find(begun).or_else(|| self.steps.first());
+        step.map_or(utc, |s| stamp(s.1))
+    }
+
     /// The offset at the start, for a report.
     pub fn first_offset(&self) -> i16 {
         self.steps.first().map_or(0, |s| s.1)

@@ -412,3 +412,62 @@ fn a_record_of_another_time_is_not_that_of_a_failed_request() {
     // The second after the last record is within its reach.
     assert!(own.summary.contains("316 of the 720 failed requests have no record"), "{}", own.summary);
 }
+
+/// Fifty minutes of 26 requests a second: from minute 5 on for 40 minutes all fail, most refused, every ninth by the
+/// application itself, which the error log does not say.
+fn long_outage(offset_minutes: i64) -> (Lines, Lines, [u64; 2]) {
+    let (mut access, mut error, mut counts) = (Vec::new(), Vec::new(), [0_u64; 2]);
+    for n in 0..26 * 3000_i64 {
+        let second = TEN + n / 26;
+        let (client, request) =
+            (format!("10.{}.{}.9", n % 50, n % 211), format!("GET /p/{} HTTP/1.1", n % 700));
+        let failing = (300..2700).contains(&(n / 26));
+        let status = match (failing, n % 9) {
+            (false, _) => 200,
+            (true, 0) => 500,
+            _ => 502,
+        };
+        counts[0] += u64::from(failing);
+        counts[1] += u64::from(status == 502);
+        let time = time_local(second, 0);
+        access.push((
+            second,
+            format!("{client} - - [{time}] \"{request}\" {status} 500 \"-\" \"Mozilla/5.0\""),
+        ));
+        if status == 502 {
+            let text = "connect() failed (111: Connection refused) while connecting to upstream";
+            let upstream = "upstream: \"http://10.0.3.21:8080/\", host: \"a\"";
+            let time = time_error(second, offset_minutes);
+            error.push((second, format!("{time} [error] 7#7: *{n} {text}, client: {client}, server: a, request: \"{request}\", {upstream}")));
+        }
+    }
+    (access, error, counts)
+}
+
+#[test]
+fn every_failed_request_of_a_long_outage_is_joined_to_its_record() {
+    let (access, error, [failed, refused]) = long_outage(120);
+    assert!(failed > 60_000);
+    let dir = tempfile::tempdir().unwrap();
+    write_lines(&dir.path().join("access.log"), &access);
+    write_lines(&dir.path().join("error.log"), &error);
+    let packed = tempfile::tempdir().unwrap();
+    for name in ["access.log", "error.log"] {
+        let mut text = std::fs::File::open(dir.path().join(name)).unwrap();
+        let out = std::fs::File::create(packed.path().join(format!("{name}.gz"))).unwrap();
+        let mut gz = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
+        std::io::copy(&mut text, &mut gz).unwrap();
+        gz.finish().unwrap();
+    }
+    let grouped = |n: u64| format!("{},{:03}", n / 1000, n % 1000);
+    for path in [dir.path(), packed.path()] {
+        let report = report(&options(&[path.to_path_buf()]));
+        let incident = only(&report);
+        let of = format!("of the {} failed requests", grouped(failed));
+        let cause = &incident.cause.as_ref().unwrap().summary;
+        assert!(cause.contains(&format!("the last word on {} {of}", grouped(refused))), "{cause}");
+        let others: Vec<&str> = incident.other_causes.iter().map(|c| c.summary.as_str()).collect();
+        let alone = format!("{} {of} have no record in the error log", grouped(failed - refused));
+        assert!(others.iter().any(|o| o.starts_with(&alone)), "{others:?}");
+    }
+}

@@ -6,6 +6,7 @@ use super::marks::{self, Word};
 use crate::catalogue::{Catalogue, read_line};
 use crate::detect::{ErrorTick, Fold, Mark, Tick, Ticks, fold_timeline};
 use crate::error::Result;
+use crate::format::record::ErrorRecord;
 use crate::reading::{Read, Role, record_at};
 use crate::report::Evidence;
 use crate::scan::{Dimension, FailureTally, Sample, Seconds};
@@ -196,10 +197,15 @@ impl<'a> Host<'a> {
         let payload = crate::format::framing::detect(&[line]).0;
         let line = payload.unwrap(line, &mut room).map_or(line, |u| u.payload);
         let Some(record) = read_line(line) else { return (UNKNOWN, None) };
-        let class = self.catalogue.classify(&record).and_then(|p| {
+        (self.class_of(&record), marks::word(&record))
+    }
+
+    /// The class of a record.
+    pub(super) fn class_of(&self, record: &ErrorRecord<'_>) -> u16 {
+        let class = self.catalogue.classify(record).and_then(|p| {
             self.catalogue.patterns().iter().position(|q| q.id == p.id).and_then(|i| u16::try_from(i).ok())
         });
-        (class.unwrap_or(UNKNOWN), marks::word(&record))
+        class.unwrap_or(UNKNOWN)
     }
 
     /// The category of a class.

@@ -1,7 +1,7 @@
 //! Anomalies become incidents: severity, scope, impact, phases, and the sentences that say why.
 
 use super::again::{Look, Looks};
-use super::cause::{Rose, causes, rose, story, trigger};
+use super::cause::{Joins, Rose, causes, rose, story, trigger};
 use super::host::Host;
 use super::{cut_short, failures_only, places, restarts, shares, shown, stalled, words};
 use crate::clock;
@@ -19,9 +19,10 @@ const NAMES: usize = 5;
 
 /// The incidents of a host.
 pub fn incidents(host: &Host<'_>, looks: &mut Looks, anomalies: &[Anomaly]) -> Vec<Incident> {
+    let joins = Joins::of(host, anomalies);
     let one = |a: &Anomaly| {
         let rose = rose(host, looks, a);
-        incident(host, looks.at(host, window(a)), a, rose)
+        incident(host, &joins, looks.at(host, window(a)), a, rose)
     };
     anomalies.iter().map(one).collect()
 }
@@ -31,14 +32,20 @@ pub(super) fn window(a: &Anomaly) -> Window {
     Window { start: a.start, end: a.end_or_last().max(a.start + 1) }
 }
 
-fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose>) -> Incident {
+fn incident(
+    host: &Host<'_>,
+    joins: &Joins<'_, '_>,
+    look: Option<&Look>,
+    a: &Anomaly,
+    rose: Option<Rose>,
+) -> Incident {
     let window = window(a);
     let tally = host.failures(window);
     let mut impact = impact(host, look, a, window, &tally);
     if host.trials.is_some() {
         impact.failed_share = None;
     }
-    let causes = causes(host, a, &tally);
+    let causes = causes(host, a, &tally, joins);
     let cut = cut_short::answers(host, window).filter(|_| a.kind == Kind::ErrorsOnly);
     if let Some(cut) = cut {
         (impact.failed, impact.uncounted) = (cut, cut);
@@ -67,7 +74,7 @@ fn incident(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, rose: Option<Rose
     }
     let scope = scope(host, look, a, &tally);
     let first_line = evidence.first().filter(|_| matches!(a.kind, Kind::Slow | Kind::Missing));
-    let timeline = story(host, a, trigger.as_ref(), rose.as_ref(), first_line);
+    let timeline = story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line);
     let mut ranked = shown::cause(host, look, a, rose)
         .or_else(|| restarts::cause(host, a))
         .into_iter()

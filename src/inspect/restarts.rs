@@ -29,10 +29,10 @@ struct Serial {
 /// The serial nearest to one end of a stretch: the last before it, or the first after it.
 fn nearest(host: &Host<'_>, file: usize, second: i64, before: bool) -> Option<Serial> {
     let read = &host.reads[file];
-    let offset = i64::from(host.zones.get(&file)?.first_offset()) * 60;
+    let zone = host.zones.get(&file)?;
     // Framed lines are looked up by the time of their frame, which is not the record's local time.
     let framed = read.reading.plan.framing != Framing::None;
-    let local = if framed { second } else { second.saturating_add(offset) };
+    let local = if framed { second } else { zone.local(second) };
     for reach in REACH {
         let range = if before { local - reach..local + 1 } else { local..local + reach };
         let mut found: Option<Serial> = None;

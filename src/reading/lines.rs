@@ -55,10 +55,21 @@ pub fn bytes_between(read: &Read, range: Range<u64>) -> Vec<u8> {
 /// Visits each line of a file that starts inside `range` of seconds, in the order of the file: byte, line, second.
 /// Error logs are asked in their own local time. Lines without a time are passed over, and those that shall not count.
 pub fn each_line_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
+    each_line_between_if(read, range, &|_| true, visit);
+}
+
+/// The same of the lines that are `wanted` as the file has them; of others not even the time is read.
+pub fn each_line_between_if(
+    read: &Read,
+    range: Range<Second>,
+    wanted: &dyn Fn(&[u8]) -> bool,
+    visit: &mut dyn FnMut(u64, &[u8], Second),
+) {
     let plan = &read.reading.plan;
     let mut room = Vec::new();
     each_line(read, range.clone(), &mut |byte, line| {
-        if let Some(second) = time_of(plan, line, &mut room)
+        if wanted(line)
+            && let Some(second) = time_of(plan, line, &mut room)
             && range.contains(&second)
             && !is_excluded(plan, line, &mut room)
         {

@@ -118,3 +118,13 @@ proptest! {
         let _ = (plan.utc(local, previous), describe(&plan));
     }
 }
+
+#[test]
+fn local_and_utc_undo_each_other_across_steps() {
+    let plan = named("Europe/Paris", Window { start: 1_770_000_000, end: 1_800_000_000 }).unwrap();
+    // Both sides of the day on which clocks go forward, and of that on which they go back.
+    for utc in [1_774_700_000, 1_774_745_999, 1_774_746_000, 1_774_800_000, 1_792_800_000, 1_793_000_000] {
+        assert_eq!(plan.utc(plan.local(utc), Some(utc - 1)), utc, "{utc}");
+    }
+    assert_eq!(plan.local(1_770_000_000) - 1_770_000_000, 3600);
+}

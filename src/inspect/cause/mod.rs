@@ -3,6 +3,7 @@
 //! A first reading. Records inside the incident are grouped by category; the category that explains most of the
 //! failures leads, and what is only a consequence of others (no live upstreams) yields to what came before it.
 
+mod joined;
 mod pairs;
 mod rose;
 mod stopped;
@@ -10,6 +11,7 @@ mod story;
 mod trigger;
 mod voice;
 
+pub(super) use joined::Joins;
 pub(super) use rose::{Rose, rose};
 pub(super) use story::story;
 pub(super) use trigger::trigger;
@@ -23,6 +25,7 @@ use crate::detect::{Anomaly, Kind};
 use crate::report::Cause;
 use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
+use joined::Joined;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -68,7 +71,7 @@ const UNLOGGED: [&str; 4] =
     ["resource.connections", "resource.files", "process.crash", "process.spawn_failed"];
 
 /// Finds the causes of an anomaly.
-pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Causes {
+pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally, joins: &Joins<'_, '_>) -> Causes {
     let window = window(a);
     let silent = a.phases.iter().any(|p| matches!(p.kind, Kind::Silence(_)));
     let mut ranked: Vec<(f64, Cause)> = Vec::new();
@@ -77,18 +80,20 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> Caus
         let weight = |c: &Cause| if c.category == "traffic.lost" { 0.0 } else { f64::MAX };
         ranked.extend(stopped::cause(host, a, window).map(|c| (weight(&c), c)));
     }
-    ranked.extend(said(host, a, window, tally));
+    let unsaid = if a.kind == Kind::Failing { unsaid(host, a, window, tally) } else { None };
+    // Where the error log is silent there is nothing to join.
+    let joined = if unsaid.is_none() { joins.at(window) } else { None };
+    ranked.extend(said(host, a, window, tally, joined));
     if a.kind == Kind::Failing {
-        let unsaid = unsaid(host, a, window, tally);
         if unsaid.is_none() {
-            if host.pairable() == Some(false)
+            if joins.pairable() == Some(false)
                 && let Some((_, first)) = ranked.first_mut()
             {
                 first
                     .summary
                     .push_str("; not compared request by request, for the logs are packed and large");
             }
-            ranked.extend(alone(host, window, tally));
+            ranked.extend(joined.and_then(|joined| alone(joined, tally)));
         }
         ranked.extend(unsaid);
     }
@@ -114,7 +119,13 @@ struct Group<'h> {
 }
 
 /// What the server-side records of the window say.
-fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Vec<(f64, Cause)> {
+fn said(
+    host: &Host<'_>,
+    a: &Anomaly,
+    window: Window,
+    tally: &FailureTally,
+    joined: Option<&Joined>,
+) -> Vec<(f64, Cause)> {
     let wide = Window { start: window.start - BEFORE, end: window.end + 2 };
     let mut by_class: BTreeMap<u16, Group<'_>> = BTreeMap::new();
     // What a limit refused is meant so, unless that is what the incident is made of.
@@ -152,7 +163,7 @@ fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> V
         if at == 0 {
             weight *= EARLIEST;
         }
-        out.push((weight, g.first, group_cause(host, a, g, repeated, tally)));
+        out.push((weight, g.first, group_cause(host, a, g, (repeated, tally, joined))));
     }
     // Of a server that goes, a few connections are cut or closed in the same moment: parts of one event. What spoke
     // before it is told however seldom it is.
@@ -162,7 +173,12 @@ fn said(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> V
 }
 
 /// A cause made of the records of one class, `echoes` of which are told by the echo alone.
-fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: &FailureTally) -> Cause {
+fn group_cause(
+    host: &Host<'_>,
+    a: &Anomaly,
+    g: &Group<'_>,
+    (echoes, tally, joined): (u64, &FailureTally, Option<&Joined>),
+) -> Cause {
     let pattern = &host.catalogue.patterns()[usize::from(g.class)];
     let share = (g.count + echoes) as f64 / tally.failed.max(1) as f64;
     let confidence = match share {
@@ -203,12 +219,7 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
         _ = write!(summary, "; {n} of \"no live upstreams\" are their echo");
     }
     if tally.failed > 0 && a.kind != Kind::ErrorsOnly {
-        let enough = if share >= 0.95 {
-            "enough for every failed request".to_owned()
-        } else {
-            format!("enough for {} of the failed requests", clock::share(share))
-        };
-        _ = write!(summary, "; {enough}");
+        _ = write!(summary, "; {}", explained(host, g.class, echoes > 0, share, joined));
     }
     if a.end.is_some_and(|end| (g.last - end).abs() <= 3) {
         let ends = if host.trials.is_none() { "when answers are good again" } else { "when failures do" };
@@ -216,6 +227,24 @@ fn group_cause(host: &Host<'_>, a: &Anomaly, g: &Group<'_>, echoes: u64, tally: 
     }
     let evidence = g.quoted.iter().take(QUOTED).map(|s| host.evidence(s.file, &s.sample)).collect();
     Cause { category: pattern.category.clone(), confidence, summary, evidence }
+}
+
+/// For how many failed requests the records of a class, and their echoes, were the last word.
+fn explained(host: &Host<'_>, class: u16, echoed: bool, share: f64, joined: Option<&Joined>) -> String {
+    if let Some(joined) = joined.filter(|j| j.complete) {
+        let of_this = |c: u16| c == class || echoed && host.category(c) == "upstream.no_live";
+        let n: u64 = joined.reasons.iter().filter(|(c, _)| of_this(**c)).map(|r| r.1).sum();
+        if n == joined.requests {
+            return "enough for every failed request".into();
+        }
+        let (n, all) = (clock::count(n), clock::count(joined.requests));
+        return format!("the last word on {n} of the {all} failed requests");
+    }
+    if share >= 0.95 {
+        "enough for every failed request".into()
+    } else {
+        format!("enough for {} of the failed requests", clock::share(share))
+    }
 }
 
 /// What the access log says where the error log is silent: the application's own answers.
@@ -261,8 +290,7 @@ fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) ->
 
 /// Failures among others that have no record in the error log, although it has those of the others: the application's
 /// own answers.
-fn alone(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
-    let joined = host.join(window)?;
+fn alone(joined: &Joined, tally: &FailureTally) -> Option<(f64, Cause)> {
     let n: u64 = joined.alone.values().sum();
     let (&status, _) = joined.alone.iter().max_by_key(|(_, n)| **n)?;
     let share = n as f64 / joined.requests as f64;
@@ -285,7 +313,12 @@ fn alone(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<(f64, 
     let weight = share * tally.failed as f64 * 0.5;
     Some((
         weight,
-        Cause { category: "upstream.app_error".into(), confidence, summary, evidence: vec![joined.first?] },
+        Cause {
+            category: "upstream.app_error".into(),
+            confidence,
+            summary,
+            evidence: vec![joined.first.clone()?],
+        },
     ))
 }
 

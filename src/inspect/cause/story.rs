@@ -37,6 +37,7 @@ struct Told {
 pub(in crate::inspect) fn story(
     host: &Host<'_>,
     a: &Anomaly,
+    statuses: &BTreeMap<u16, u64>,
     trigger: Option<&Trigger>,
     rose: Option<&Rose>,
     first_line: Option<&Evidence>,
@@ -68,8 +69,7 @@ pub(in crate::inspect) fn story(
         tell(3, p.start, "answers take several times as long as usual".into(), first.cloned());
     }
     if let (Kind::Missing, Some(line)) = (a.kind, first_line) {
-        let what = "paths that were answered well before are not there, or not allowed";
-        tell(3, a.start, what.into(), Some(line.clone()));
+        tell(3, a.start, gone(statuses), Some(line.clone()));
     }
     if let Some((second, what, line)) = rose.and_then(|r| r.event.as_ref()) {
         tell(2, *second, what.clone(), Some(line.clone()));
@@ -108,6 +108,39 @@ pub(in crate::inspect) fn story(
     let mut quoted = BTreeSet::new();
     told.retain(|t| t.event.evidence.as_ref().is_none_or(|e| quoted.insert((e.path.clone(), e.byte))));
     told.into_iter().map(|t| t.event).collect()
+}
+
+/// What became of paths that were answered well before, by the statuses they get now.
+fn gone(statuses: &BTreeMap<u16, u64>) -> String {
+    let of = |found: fn(u16) -> bool| -> Vec<(u16, u64)> {
+        statuses
+            .iter()
+            .filter(|(s, _)| (400..499).contains(*s) && found(**s))
+            .map(|(s, n)| (*s, *n))
+            .collect()
+    };
+    let (missing, refused) = (of(|s| matches!(s, 404 | 410)), of(|s| !matches!(s, 404 | 410)));
+    let count = |all: &[(u16, u64)]| all.iter().map(|s| s.1).sum::<u64>();
+    let all = count(&missing) + count(&refused);
+    // What a few others get is not what happened.
+    let told = |part: &[(u16, u64)], what: &str| {
+        let names: Vec<String> =
+            part.iter().filter(|s| s.1 as f64 >= FEW * all as f64).map(|s| s.0.to_string()).collect();
+        (!names.is_empty()).then(|| format!("{what} ({})", names.join(", ")))
+    };
+    let mut parts = [
+        told(&missing, "not there").map(|what| (count(&missing), what)),
+        told(&refused, "refused").map(|what| (count(&refused), what)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>();
+    parts.sort_by_key(|p| std::cmp::Reverse(p.0));
+    let parts: Vec<String> = parts.into_iter().map(|p| p.1).collect();
+    if parts.is_empty() {
+        return "paths that were answered well before are not answered so any more".into();
+    }
+    format!("paths that were answered well before are {}", parts.join(", others "))
 }
 
 type Tell<'t> = dyn FnMut(u8, i64, String, Option<Evidence>) + 't;
@@ -251,4 +284,22 @@ fn since(host: &Host<'_>, good: i64) -> String {
     });
     let length = clock::duration((end - good) * 1000);
     format!("; {} good and {} failed in the {length} that follow", clock::count(well), clock::count(failed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_that_is_gone_says_how() {
+        for (statuses, want) in [
+            (vec![(200, 900), (404, 100), (403, 3)], "not there (404)"),
+            (vec![(403, 100), (500, 70)], "refused (403)"),
+            (vec![(401, 60), (403, 50), (404, 20)], "refused (401, 403), others not there (404)"),
+            (vec![(499, 10)], "not answered so any more"),
+        ] {
+            let statuses: BTreeMap<u16, u64> = statuses.into_iter().collect();
+            assert_eq!(gone(&statuses), format!("paths that were answered well before are {want}"));
+        }
+    }
 }

@@ -1,0 +1,373 @@
+//! Joins the failed requests of all incidents of a host to the records that its error logs have of them.
+//!
+//! Each log is read once more, and only where incidents are; a packed one from its beginning. The keys of records are
+//! hashes of client and request, or of the connection, with the second. Of a flood that would not fit, a part is kept
+//! that the hash of the request picks, on both sides alike: requests spread over the whole time, and no longer all.
+
+use super::super::host::Host;
+use super::super::incident::window;
+use crate::catalogue::read_line;
+use crate::detect::{Anomaly, Kind};
+use crate::format::directive::Field;
+use crate::format::record::{AccessRecord, ErrorRecord, Level};
+use crate::reading::{Read, Role, can_be_read_again, each_line_between_if, line_number};
+use crate::report::Evidence;
+use crate::scan::hash;
+use crate::time::{Second, Window};
+use crate::zone::ZonePlan;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Records remembered at most: seventeen bytes each, in a table that is at most seven eighths full.
+const MOST: usize = 900_000;
+/// Seconds before the end of a request in which its record is looked for at most, where the log tells when it came.
+const LONGEST: i64 = 10;
+/// Low bits of a key that are those of the request alone: by them a part of all requests is picked.
+const PICKED: u64 = 0xfff;
+
+/// What the failed requests (5xx) of an incident have in the error log.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Joined {
+    /// How many were looked at.
+    pub(super) requests: u64,
+    /// Those with a record, by the class of the one that decided.
+    pub(super) reasons: BTreeMap<u16, u64>,
+    /// Those without one, by status.
+    pub(super) alone: BTreeMap<u16, u64>,
+    /// The first of them.
+    pub(super) first: Option<Evidence>,
+    /// Every request of the stretch was looked at, and not only a part.
+    pub(super) complete: bool,
+}
+
+/// The joins of a host's incidents, made when the first is asked for.
+pub(in crate::inspect) struct Joins<'h, 'a> {
+    host: &'h Host<'a>,
+    windows: Vec<Window>,
+    made: OnceCell<Vec<Joined>>,
+}
+
+impl<'h, 'a> Joins<'h, 'a> {
+    /// For the anomalies in which requests fail.
+    pub(in crate::inspect) fn of(host: &'h Host<'a>, anomalies: &[Anomaly]) -> Self {
+        let mut windows: Vec<Window> =
+            anomalies.iter().filter(|a| a.kind == Kind::Failing).map(window).collect();
+        windows.sort_by_key(|w| (w.start, w.end));
+        windows.dedup();
+        Self { host, windows, made: OnceCell::new() }
+    }
+
+    /// What the failed requests of a stretch have in the error log. `None` without logs of both kinds that could tell.
+    pub(super) fn at(&self, window: Window) -> Option<&Joined> {
+        let at = self.windows.iter().position(|w| *w == window)?;
+        if self.pairable() != Some(true) {
+            return None;
+        }
+        self.made.get_or_init(|| self.make()).get(at).filter(|j| j.requests > 0)
+    }
+
+    /// Whether failed requests can be joined to records, or a log is too long to be unpacked again. `None` without logs
+    /// of both kinds.
+    pub(super) fn pairable(&self) -> Option<bool> {
+        let kind = |access: bool| {
+            let reads = self.reads().filter(|r| (r.reading.role == Role::Access) == access);
+            reads.map(can_be_read_again).reduce(|a, b| a || b)
+        };
+        let both = kind(true)? && kind(false)?;
+        (!self.host.zones.is_empty()).then_some(both)
+    }
+
+    fn reads(&self) -> impl Iterator<Item = &'a Read> {
+        self.host.files.iter().map(|&i| &self.host.reads[i])
+    }
+
+    fn make(&self) -> Vec<Joined> {
+        let access: Vec<&Read> =
+            self.reads().filter(|r| r.reading.role == Role::Access && can_be_read_again(r)).collect();
+        let has_connection = |r: &&Read| r.reading.plan.formats.iter().any(|f| f.has(&Field::Connection));
+        let mut told = Told::new(access.iter().any(has_connection));
+        for (&file, zone) in &self.host.zones {
+            let read = &self.host.reads[file];
+            if read.reading.role != Role::Access && can_be_read_again(read) {
+                self.listen(read, zone, &mut told);
+            }
+        }
+        let mut out = vec![Joined { complete: told.mask == 0, ..Joined::default() }; self.windows.len()];
+        for read in access {
+            self.ask(read, &told, &mut out);
+        }
+        out
+    }
+
+    /// Remembers the records of one error log.
+    fn listen(&self, read: &Read, zone: &ZonePlan, told: &mut Told) {
+        let mut classes = Classes { host: self.host, known: HashMap::new(), room: Vec::new() };
+        let mut room = Vec::new();
+        let mut before = None;
+        let wide = |w: &Window| {
+            let (start, end) = (w.start.saturating_sub(LONGEST + 1), w.end.saturating_add(1));
+            Window { start: zone.local(start), end: zone.local(end).max(zone.local(start)) }
+        };
+        each_line_inside(read, &self.windows, wide, |_| true, &mut |_, _, raw, local| {
+            let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
+            if let Some(record) = read_line(payload).filter(|r| r.level <= Level::Error) {
+                let second = zone.utc(local, before);
+                before = Some(second);
+                told.remember(&record, second, &mut classes);
+            }
+        });
+    }
+
+    /// Looks for the record of each failed request of one access log.
+    fn ask(&self, read: &Read, told: &Told, out: &mut [Joined]) {
+        let mut room = Vec::new();
+        let mut alone: BTreeMap<usize, (u64, Vec<u8>)> = BTreeMap::new();
+        let same = |w: &Window| *w;
+        each_line_inside(read, &self.windows, same, can_have_failed, &mut |at, byte, raw, second| {
+            let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
+            let parsed = read.reading.plan.formats.iter().find_map(|f| f.parse(payload).ok());
+            let Some((status, r)) = parsed.and_then(|r| Some((r.status.filter(|s| *s >= 500)?, r))) else {
+                return;
+            };
+            if !told.has_picked(&r) {
+                return;
+            }
+            out[at].requests += 1;
+            if let Some(class) = told.reason(&r, second) {
+                *out[at].reasons.entry(class).or_default() += 1;
+            } else {
+                *out[at].alone.entry(status).or_default() += 1;
+                alone.entry(at).or_insert_with(|| (byte, raw.to_vec()));
+            }
+        });
+        for (at, (byte, raw)) in alone {
+            if out[at].first.is_none() {
+                out[at].first = Some(Evidence {
+                    path: read.reading.source.shown.clone(),
+                    line: line_number(read, byte),
+                    byte,
+                    text: String::from_utf8_lossy(&raw).into_owned(),
+                });
+            }
+        }
+    }
+}
+
+/// Whether a line can have a status of 500 or more: three digits by themselves, the first of them 5 or more. To ask costs
+/// a fifth of what reading the line costs, and most lines need not be read.
+fn can_have_failed(line: &[u8]) -> bool {
+    let mut digits = 0;
+    let mut first = 0;
+    for &b in line {
+        if b.is_ascii_digit() {
+            if digits == 0 {
+                first = b;
+            }
+            digits += 1;
+        } else {
+            if digits == 3 && first >= b'5' {
+                return true;
+            }
+            digits = 0;
+        }
+    }
+    digits == 3 && first >= b'5'
+}
+
+/// Takes a line: number of its stretch, byte, line, second by the file's clock.
+type Inside<'v> = dyn FnMut(usize, u64, &[u8], Second) + 'v;
+
+/// Visits the lines of a file in some stretches of time that do not overlap and stand in order. Lines that are not `wanted` are passed over before anything is read of them.
+fn each_line_inside(
+    read: &Read,
+    windows: &[Window],
+    of: impl Fn(&Window) -> Window,
+    wanted: fn(&[u8]) -> bool,
+    visit: &mut Inside<'_>,
+) {
+    if read.reading.source.is_seekable() {
+        for (at, w) in windows.iter().map(of).enumerate() {
+            each_line_between_if(read, w.start..w.end, &wanted, &mut |byte, raw, second| {
+                visit(at, byte, raw, second);
+            });
+        }
+        return;
+    }
+    // A packed file is read once, whatever the number of stretches.
+    let windows: Vec<Window> = windows.iter().map(of).collect();
+    let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return };
+    each_line_between_if(read, first.start..last.end, &wanted, &mut |byte, raw, second| {
+        let at = windows.partition_point(|w| w.end <= second);
+        if windows.get(at).is_some_and(|w| w.contains(second)) {
+            visit(at, byte, raw, second);
+        }
+    });
+}
+
+/// The classes of records, each looked up once.
+struct Classes<'h, 'a> {
+    host: &'h Host<'a>,
+    known: HashMap<u64, u16>,
+    room: Vec<u8>,
+}
+
+impl Classes<'_, '_> {
+    /// Kinds of records remembered at most: quoted names make many.
+    const MOST: usize = 4096;
+
+    fn of(&mut self, record: &ErrorRecord<'_>) -> u16 {
+        let key = &mut self.room;
+        key.clear();
+        // Numbers make no kind of their own, and are copied faster than they are left out.
+        key.extend(record.message.iter().map(|b| if b.is_ascii_digit() { b'0' } else { *b }));
+        key.extend_from_slice(record.action.unwrap_or_default());
+        key.extend_from_slice(&record.errno.unwrap_or(0).to_le_bytes());
+        key.extend([
+            record.level as u8,
+            u8::from(record.upstream.is_some()),
+            u8::from(record.client.is_some()),
+        ]);
+        let key = hash(key);
+        if let Some(&class) = self.known.get(&key) {
+            return class;
+        }
+        let class = self.host.class_of(record);
+        if self.known.len() < Self::MOST {
+            self.known.insert(key, class);
+        }
+        class
+    }
+}
+
+/// Which requests the error logs speak of, and the class of the last record that decided.
+struct Told {
+    /// By key.
+    records: HashMap<u64, u16, BuildHasherDefault<Hashed>>,
+    /// Whether the access logs name connections.
+    connections: bool,
+    /// The bits of a request's hash that are zero for the part of all that is looked at; 0: all.
+    mask: u64,
+}
+
+/// The keys are hashes already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash(bytes);
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+/// The hash of a request without its time.
+fn request_hash(client: Option<&[u8]>, request: &[u8]) -> u64 {
+    hash(request) ^ hash(client.unwrap_or_default()).rotate_left(17)
+}
+
+/// A request, or a connection, in one second.
+fn key(base: u64, second: Second) -> u64 {
+    hash(&(base ^ (second as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes()) & !PICKED
+        | base & PICKED
+}
+
+impl Told {
+    fn new(connections: bool) -> Self {
+        Self { records: HashMap::default(), connections, mask: 0 }
+    }
+
+    fn remember(&mut self, record: &ErrorRecord<'_>, second: Second, classes: &mut Classes<'_, '_>) {
+        let request = record.request.map(|r| request_hash(record.client, r));
+        let connection = record.connection.filter(|_| self.connections).map(connection_hash);
+        for base in request.into_iter().chain(connection).filter(|base| base & self.mask == 0) {
+            let class = classes.of(record);
+            let entry = self.records.entry(key(base, second)).or_insert(class);
+            // Of several tries the last one decided, but that no server was left only repeats what was said.
+            if classes.host.category(class) != "upstream.no_live" {
+                *entry = class;
+            }
+        }
+        while self.records.len() > MOST && self.mask < PICKED {
+            self.mask = 2 * self.mask + 1;
+            let mask = self.mask;
+            self.records.retain(|key, _| key & mask == 0);
+        }
+    }
+
+    /// Whether a request is of the part that is looked at.
+    fn has_picked(&self, r: &AccessRecord<'_>) -> bool {
+        let base = match (r.request, r.connection) {
+            (Some(request), _) => request_hash(r.client, request),
+            (None, Some(connection)) => connection_hash(connection),
+            (None, None) => 0,
+        };
+        base & self.mask == 0
+    }
+
+    /// The class of the record that decided about a request; `second` is when it ended.
+    fn reason(&self, r: &AccessRecord<'_>, second: Second) -> Option<u16> {
+        let took = r.request_time.map_or(0, |ms| i64::from(ms) / 1000).min(LONGEST);
+        let request = r.request.map(|q| request_hash(r.client, q));
+        let connection = r.connection.map(connection_hash);
+        (second - took - 1..=second + 1).rev().find_map(|at| {
+            let known = |base: u64| self.records.get(&key(base, at)).copied();
+            connection.and_then(known).or_else(|| request.and_then(known))
+        })
+    }
+}
+
+fn connection_hash(connection: u64) -> u64 {
+    hash(&connection.to_le_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_with_a_number_of_three_digits_from_500_on_are_read() {
+        for (line, may) in [
+            (r#"192.0.2.1 - - [01/Mar/2026:10:00:00 +0000] "GET / HTTP/1.1" 502 157"#, true),
+            (r#"192.0.2.1 - - [01/Mar/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 15"#, false),
+            (r#"{"status":"504"}"#, true),
+            ("status=499 bytes=5000", false),
+            ("599", true),
+            ("", false),
+        ] {
+            assert_eq!(can_have_failed(line.as_bytes()), may, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_flood_is_thinned_by_request_on_both_sides_alike() {
+        let mut told = Told { mask: 7, ..Told::new(false) };
+        let asked = |n: u32| format!("GET /{n} HTTP/1.1");
+        for n in 0..4000 {
+            let base = request_hash(Some(b"192.0.2.1"), asked(n).as_bytes());
+            if base & told.mask == 0 {
+                told.records.insert(key(base, 100), 3);
+            }
+        }
+        let (mut picked, mut found) = (0, 0);
+        for n in 0..4000 {
+            let request = asked(n);
+            let r = AccessRecord {
+                client: Some(b"192.0.2.1"),
+                request: Some(request.as_bytes()),
+                ..AccessRecord::default()
+            };
+            picked += u32::from(told.has_picked(&r));
+            found += u32::from(told.reason(&r, 101) == Some(3));
+        }
+        assert_eq!(picked, found);
+        assert!((350..650).contains(&picked), "{picked}");
+    }
+}
