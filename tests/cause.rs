@@ -471,3 +471,41 @@ fn every_failed_request_of_a_long_outage_is_joined_to_its_record() {
         assert!(others.iter().any(|o| o.starts_with(&alone)), "{others:?}");
     }
 }
+
+#[test]
+fn a_record_that_goes_on_over_lines_is_joined_by_the_context_at_its_end() {
+    let traffic = Traffic::outage();
+    let refused = "connect() failed (111: Connection refused) while connecting to upstream";
+    let wrote = "FastCGI sent in stderr: \"PHP message: PHP Fatal error:  Uncaught PDOException\n  thrown in /srv/app/Db.php on line 41\" while reading response header from upstream";
+    let error: Lines = traffic.error().into_iter().map(|(s, l)| (s, l.replace(refused, wrote))).collect();
+    assert!(error.iter().any(|(_, l)| l.contains("thrown in")));
+    let report = run(&traffic, 0..0, &error);
+    let incident = only(&report);
+    let cause = incident.cause.as_ref().unwrap();
+    assert_eq!(cause.category, "upstream.app_error");
+    assert!(cause.summary.contains("enough for every failed request"), "{}", cause.summary);
+    assert!(incident.other_causes.is_empty(), "{:?}", incident.other_causes);
+    let first = incident.timeline.iter().find(|e| e.what.starts_with("first failed request")).unwrap();
+    assert_eq!(first.what, "first failed request: The application wrote to its FastCGI error stream");
+}
+
+#[test]
+fn what_asks_whether_a_request_is_allowed_is_an_echo_of_why_it_could_not() {
+    let traffic = Traffic::outage();
+    let mut error = Lines::new();
+    for (second, line) in traffic.error() {
+        let asked = line.replace(", upstream:", ", subrequest: \"/auth\", upstream:");
+        let (head, context) = line.split_once(", client:").unwrap();
+        let start = head.split("connect()").next().unwrap();
+        let context = context.split(", upstream:").next().unwrap();
+        error.push((second, asked));
+        error.push((second, format!("{start}auth request unexpected status: 502, client:{context}")));
+    }
+    let report = run(&traffic, 0..0, &error);
+    let incident = only(&report);
+    let cause = incident.cause.as_ref().unwrap();
+    assert_eq!(cause.category, "upstream.refused");
+    assert!(cause.summary.contains("enough for every failed request"), "{}", cause.summary);
+    let first = incident.timeline.iter().find(|e| e.what.starts_with("first failed request")).unwrap();
+    assert_eq!(first.what, "first failed request: Upstream refused the connection");
+}

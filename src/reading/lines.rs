@@ -1,7 +1,9 @@
 //! Lines read again, after the scan, by their place or their time.
 
 use super::Read;
+use crate::catalogue::read_line;
 use crate::format::errorlog;
+use crate::format::framing::Framing;
 use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
 use crate::scan::{Block, Plan, STAMPS_APART, Sample, time_of};
@@ -76,6 +78,40 @@ pub fn each_line_between_if(
             visit(byte, line, second);
         }
     });
+}
+
+/// Visits each record of an error log whose first line starts inside `range` of seconds, by the log's own clock: byte,
+/// record out of its frames, second. What an application wrote goes on over several lines, and the context of nginx
+/// stands on the last.
+pub fn each_record_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
+    let plan = &read.reading.plan;
+    let (mut room, mut frame) = (Vec::new(), Vec::new());
+    let mut record: Vec<u8> = Vec::new();
+    let mut begun: Option<(u64, Second)> = None;
+    let mut give = |begun: Option<(u64, Second)>, record: &[u8], frame: &mut Vec<u8>| {
+        if let Some((byte, second)) = begun.filter(|b| range.contains(&b.1))
+            && !is_excluded(plan, record, frame)
+        {
+            visit(byte, record, second);
+        }
+    };
+    each_line(read, range.clone(), &mut |byte, line| {
+        let second = time_of(plan, line, &mut room);
+        let unwrapped = plan.framing.unwrap(line, &mut room);
+        let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
+        // A framed line that goes on a record has the time of its frame.
+        let starts = second.filter(|_| plan.framing == Framing::None || read_line(payload).is_some());
+        if let Some(second) = starts {
+            give(begun.replace((byte, second)), &record, &mut frame);
+            record.clear();
+        } else if begun.is_none() || record.len() + payload.len() > RECORD as usize {
+            return;
+        } else {
+            record.push(b'\n');
+        }
+        record.extend_from_slice(payload);
+    });
+    give(begun, &record, &mut frame);
 }
 
 /// What is given requests: byte of the line, request, second.

@@ -12,7 +12,7 @@ mod twice;
 pub use learn::{Hints, Looked, Reading, Refused, Role, look, sample_fields};
 pub use lines::{
     Requests, byte_of_line, bytes_between, can_be_read_again, each_line_between, each_line_between_if,
-    each_request_between, line_number, record_at, some_requests_between,
+    each_record_between, each_request_between, line_number, record_at, some_requests_between,
 };
 pub use records::{Whole, each_record};
 pub use sets::look_all;

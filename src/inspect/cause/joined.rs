@@ -10,7 +10,7 @@ use crate::catalogue::read_line;
 use crate::detect::{Anomaly, Kind};
 use crate::format::directive::Field;
 use crate::format::record::{AccessRecord, ErrorRecord, Level};
-use crate::reading::{Read, Role, can_be_read_again, each_line_between_if, line_number};
+use crate::reading::{Read, Role, can_be_read_again, each_line_between_if, each_record_between, line_number};
 use crate::report::Evidence;
 use crate::scan::hash;
 use crate::time::{Second, Window};
@@ -18,6 +18,7 @@ use crate::zone::ZonePlan;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 /// Records remembered at most: seventeen bytes each, in a table that is at most seven eighths full.
 const MOST: usize = 900_000;
@@ -39,6 +40,13 @@ pub(super) struct Joined {
     pub(super) first: Option<Evidence>,
     /// Every request of the stretch was looked at, and not only a part.
     pub(super) complete: bool,
+}
+
+/// Categories whose records repeat what another said of the same request: that no server was left
+/// (`ngx_http_upstream_round_robin.c`), and that the subrequest which asks whether a request is allowed failed
+/// (`ngx_http_auth_request_module.c`).
+pub(super) fn is_echo(category: &str) -> bool {
+    matches!(category, "upstream.no_live" | "auth.backend")
 }
 
 /// The joins of a host's incidents, made when the first is asked for.
@@ -103,15 +111,13 @@ impl<'h, 'a> Joins<'h, 'a> {
     /// Remembers the records of one error log.
     fn listen(&self, read: &Read, zone: &ZonePlan, told: &mut Told) {
         let mut classes = Classes { host: self.host, known: HashMap::new(), room: Vec::new() };
-        let mut room = Vec::new();
         let mut before = None;
         let wide = |w: &Window| {
             let (start, end) = (w.start.saturating_sub(LONGEST + 1), w.end.saturating_add(1));
             Window { start: zone.local(start), end: zone.local(end).max(zone.local(start)) }
         };
-        each_line_inside(read, &self.windows, wide, |_| true, &mut |_, _, raw, local| {
-            let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
-            if let Some(record) = read_line(payload).filter(|r| r.level <= Level::Error) {
+        each_inside(read, &self.windows, wide, each_record_between, &mut |_, _, raw, local| {
+            if let Some(record) = read_line(raw).filter(|r| r.level <= Level::Error) {
                 let second = zone.utc(local, before);
                 before = Some(second);
                 told.remember(&record, second, &mut classes);
@@ -124,7 +130,7 @@ impl<'h, 'a> Joins<'h, 'a> {
         let mut room = Vec::new();
         let mut alone: BTreeMap<usize, (u64, Vec<u8>)> = BTreeMap::new();
         let same = |w: &Window| *w;
-        each_line_inside(read, &self.windows, same, can_have_failed, &mut |at, byte, raw, second| {
+        each_inside(read, &self.windows, same, each_possible_failure, &mut |at, byte, raw, second| {
             let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
             let parsed = read.reading.plan.formats.iter().find_map(|f| f.parse(payload).ok());
             let Some((status, r)) = parsed.and_then(|r| Some((r.status.filter(|s| *s >= 500)?, r))) else {
@@ -175,29 +181,34 @@ fn can_have_failed(line: &[u8]) -> bool {
     digits == 3 && first >= b'5'
 }
 
-/// Takes a line: number of its stretch, byte, line, second by the file's clock.
+/// Visits the lines of a stretch of time that can be failures.
+fn each_possible_failure(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
+    each_line_between_if(read, range, &can_have_failed, visit);
+}
+
+/// Reads the lines or records of a stretch of time: byte, text, second by the file's clock.
+type Reader = fn(&Read, Range<Second>, &mut dyn FnMut(u64, &[u8], Second));
+/// Takes one: number of its stretch, byte, text, second by the file's clock.
 type Inside<'v> = dyn FnMut(usize, u64, &[u8], Second) + 'v;
 
-/// Visits the lines of a file in some stretches of time that do not overlap and stand in order. Lines that are not `wanted` are passed over before anything is read of them.
-fn each_line_inside(
+/// Visits a file in some stretches of time that stand in order and do not overlap.
+fn each_inside(
     read: &Read,
     windows: &[Window],
     of: impl Fn(&Window) -> Window,
-    wanted: fn(&[u8]) -> bool,
+    reader: Reader,
     visit: &mut Inside<'_>,
 ) {
     if read.reading.source.is_seekable() {
         for (at, w) in windows.iter().map(of).enumerate() {
-            each_line_between_if(read, w.start..w.end, &wanted, &mut |byte, raw, second| {
-                visit(at, byte, raw, second);
-            });
+            reader(read, w.start..w.end, &mut |byte, raw, second| visit(at, byte, raw, second));
         }
         return;
     }
     // A packed file is read once, whatever the number of stretches.
     let windows: Vec<Window> = windows.iter().map(of).collect();
     let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return };
-    each_line_between_if(read, first.start..last.end, &wanted, &mut |byte, raw, second| {
+    reader(read, first.start..last.end, &mut |byte, raw, second| {
         let at = windows.partition_point(|w| w.end <= second);
         if windows.get(at).is_some_and(|w| w.contains(second)) {
             visit(at, byte, raw, second);
@@ -290,8 +301,8 @@ impl Told {
         for base in request.into_iter().chain(connection).filter(|base| base & self.mask == 0) {
             let class = classes.of(record);
             let entry = self.records.entry(key(base, second)).or_insert(class);
-            // Of several tries the last one decided, but that no server was left only repeats what was said.
-            if classes.host.category(class) != "upstream.no_live" {
+            // Of several tries the last one decided, but an echo only repeats what was said.
+            if !is_echo(classes.host.category(class)) {
                 *entry = class;
             }
         }

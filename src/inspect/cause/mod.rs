@@ -25,7 +25,7 @@ use crate::detect::{Anomaly, Kind};
 use crate::report::Cause;
 use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
-use joined::Joined;
+use joined::{Joined, is_echo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -232,12 +232,13 @@ fn group_cause(
 /// For how many failed requests the records of a class, and their echoes, were the last word.
 fn explained(host: &Host<'_>, class: u16, echoed: bool, share: f64, joined: Option<&Joined>) -> String {
     if let Some(joined) = joined.filter(|j| j.complete) {
-        let of_this = |c: u16| c == class || echoed && host.category(c) == "upstream.no_live";
+        let of_this = |c: u16| c == class || echoed && is_echo(host.category(c));
         let n: u64 = joined.reasons.iter().filter(|(c, _)| of_this(**c)).map(|r| r.1).sum();
         if n == joined.requests {
             return "enough for every failed request".into();
         }
-        let (n, all) = (clock::count(n), clock::count(joined.requests));
+        let n = if n == 0 { "none".to_owned() } else { clock::count(n) };
+        let all = clock::count(joined.requests);
         return format!("the last word on {n} of the {all} failed requests");
     }
     if share >= 0.95 {

@@ -5,10 +5,12 @@
 //! settles it where the format has it. The failed requests of whole incidents are joined in `joined.rs`.
 
 use super::super::host::Host;
+use super::joined::is_echo;
 use crate::catalogue::read_line;
 use crate::format::record::ErrorRecord;
-use crate::reading::{Read, Role, can_be_read_again, each_line_between, line_number};
+use crate::reading::{Read, Role, can_be_read_again, each_record_between, line_number, record_at};
 use crate::report::Evidence;
+use crate::scan::Sample;
 
 /// What an access line says of its request, owned.
 #[derive(Debug, PartialEq)]
@@ -53,19 +55,19 @@ impl Host<'_> {
             }
             let local = zone.local(second);
             let mut found: Option<(u64, Vec<u8>, String)> = None;
-            let mut room = Vec::new();
-            each_line_between(read, local - 1..local + 2, &mut |byte, raw, _| {
-                let framing = read.reading.plan.framing;
-                let payload = framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
-                let Some(record) = read_line(payload).filter(|r| asked.is_of(r)) else { return };
-                // Of several tries the last one decided, but that no server was left only repeats what was said.
+            each_record_between(read, local - 1..local + 2, &mut |byte, raw, _| {
+                let Some(record) = read_line(raw).filter(|r| asked.is_of(r)) else { return };
+                // Of several tries the last one decided, but an echo only repeats what was said.
                 if let Some(pattern) = self.catalogue.classify(&record)
-                    && (found.is_none() || pattern.category != "upstream.no_live")
+                    && (found.is_none() || !is_echo(&pattern.category))
                 {
                     found = Some((byte, raw.to_vec(), pattern.title.clone()));
                 }
             });
             if let Some((byte, raw, title)) = found {
+                // As the file has it, with its frames, where it can be looked up.
+                let sample = Sample { second: 0, byte, line: 0, text: None };
+                let raw = Some(record_at(read, &sample)).filter(|text| !text.is_empty()).unwrap_or(raw);
                 let evidence = Evidence {
                     path: read.reading.source.shown.clone(),
                     line: line_number(read, byte),
