@@ -6,6 +6,8 @@
 
 #[path = "nginx/backend.rs"]
 mod backend;
+#[path = "nginx/failures.rs"]
+mod failures;
 #[path = "nginx/requests.rs"]
 mod requests;
 #[path = "nginx/server.rs"]
@@ -19,6 +21,7 @@ use downtime::format::{AccessFormat, AccessRecord, ErrorRecord, Escape, Field, L
 use downtime::input::source::{Source, open_stream};
 use downtime::time::Second;
 use downtime::zone::{self, Sighting};
+use failures::Failure;
 use requests::Sent;
 use server::{Behind, FORMATS, Nginx};
 use std::collections::hash_map::DefaultHasher;
@@ -247,11 +250,12 @@ fn errors_say_why(run: &Run, records: &[ErrorRecord], wrong: &mut Vec<String>) {
                         wrong.push(format!("error log: client {:?}: {}", record.client, shown()));
                     }
                     let upstream = record.upstream.map(String::from_utf8_lossy);
-                    if upstream.is_some_and(|u| !u.starts_with("http://") || u.starts_with("http://forged")) {
+                    if upstream.is_some_and(|u| !u.contains("://") || u.starts_with("http://forged")) {
                         wrong.push(format!("error log: upstream of {}", shown()));
                     }
                     let host = record.host.map(String::from_utf8_lossy).map(|h| h.to_ascii_lowercase());
-                    if host.is_some_and(|h| h.split(':').next() != Some(sent.host) && h != "a.example") {
+                    if host.is_some_and(|h| h.split([':', '/']).next() != Some(sent.host) && h != "a.example")
+                    {
                         wrong.push(format!("error log: host {:?}: {}", record.host, shown()));
                     }
                 }
@@ -366,4 +370,25 @@ fn a_real_nginx_is_read_back() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     same_through_frames(&run);
     finds_the_zone(&run, &records);
+}
+
+#[test]
+fn failures_of_a_real_nginx_itself_are_told() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let mut wrong = Vec::new();
+    for failure in failures::all() {
+        let records: Vec<ErrorRecord> =
+            RecordSplitter::new(&failure.log).filter_map(|split| parse_error(split.bytes)).collect();
+        let failed: Vec<&ErrorRecord> = records.iter().filter(|r| r.level <= Level::Warn).collect();
+        let found: Vec<&str> = failed
+            .iter()
+            .map(|r| catalogue.classify(r).map_or("no category", |p| p.category.as_str()))
+            .collect();
+        if !found.contains(&failure.category) || found.contains(&"no category") {
+            let log = String::from_utf8_lossy(&failure.log);
+            let Failure { what, category, .. } = failure;
+            wrong.push(format!("{what}: {category} expected, found {found:?}\n{log}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

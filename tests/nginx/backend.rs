@@ -55,6 +55,12 @@ fn serve(mut stream: TcpStream) {
         // Closing a socket with unread bytes in it sends a reset.
         return;
     }
+    if matches!(start[0], 0x16 | 1) {
+        // TLS or FastCGI, where plain HTTP is spoken.
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        return;
+    }
     let method_is_head = start.starts_with(b"HEAD");
     if read_request(&mut stream).is_none() {
         return;

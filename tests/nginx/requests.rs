@@ -202,6 +202,26 @@ fn plans(v6: bool) -> Vec<Plan> {
         line("GET /static/q%22%20failed%20(13:%20x),%20client:%20192.0.2.1 HTTP/1.1")
             .answers(404, &[])
             .because("content.missing"),
+        line("GET /static/there/under HTTP/1.1").answers(404, &[]).because("content.missing"),
+        line(format!("GET /static/{} HTTP/1.1", "n".repeat(300))).answers(404, &[]).because("client.bad_request"),
+        line("GET /denied HTTP/1.1").answers(403, &[]).because("auth.denied"),
+        line("GET /private/1 HTTP/1.1")
+            .with("Authorization", "Basic a25vd246d3Jvbmc=")
+            .answers(401, &[])
+            .because("auth.denied"),
+        line("GET /private/2 HTTP/1.1")
+            .with("Authorization", "Basic bm9ib2R5OngK")
+            .answers(401, &[])
+            .because("auth.denied"),
+        line("GET /loop HTTP/1.1").answers(500, &[]).because("content.loop"),
+        line("GET /unix HTTP/1.1").answers(502, &[502]).because("upstream.socket_missing"),
+        line("GET /nowhere HTTP/1.1").because("content.rewrite"),
+        line("GET /fastcgi HTTP/1.1").answers(502, &[502]).because("upstream.bad_response"),
+        line("GET /port HTTP/1.1").answers(500, &[]).because("upstream.request"),
+        Plan { body: b"a=1".to_vec(), ..line("POST /spool HTTP/1.1").with("Content-Length", "3") }
+            .answers(500, &[])
+            .because("resource.disk"),
+        line("GET /ok/hosts HTTP/1.1").with("Host", "a.example/").answers(400, &[]).because("client.bad_request"),
         Plan {
             abort: Some(Duration::from_millis(150)),
             unanswered: Some(499),
@@ -212,6 +232,20 @@ fn plans(v6: bool) -> Vec<Plan> {
             "GET /ok/piped HTTP/1.1\r\nHost: a.example\r\n\r\nGET /ok/piped HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n",
         ),
     ];
+    let optional = [
+        ("ssl", line("GET /tls HTTP/1.1").answers(502, &[502]).because("upstream.tls")),
+        ("auth_request", line("GET /asked HTTP/1.1").because("auth.backend")),
+        (
+            "dav",
+            Plan {
+                body: b"a=1".to_vec(),
+                ..line("PUT /put/no/such/folder HTTP/1.1").with("Content-Length", "3")
+            }
+            .answers(500, &[])
+            .because("resource.io"),
+        ),
+    ];
+    out.extend(optional.into_iter().filter(|o| Nginx::has(o.0)).map(|o| o.1));
     high.splice(5..5, *b"ok/six/");
     if v6 {
         out.push(Plan { v6: true, ..line(&high) }.answers(200, &[200]));

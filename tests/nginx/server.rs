@@ -150,7 +150,22 @@ location /closed { return 444; }
 location /static/ { }
 location /handled { proxy_pass http://refused; error_page 502 = @fallback; }
 location @fallback { proxy_pass http://backend; }
+location /denied { deny all; }
+location /private { auth_basic "x"; auth_basic_user_file @DIR@/users; }
+location /loop { rewrite ^ /loop/again last; }
+location /unix { proxy_pass http://unix:@DIR@/no.sock; }
+location /nowhere { proxy_pass http://refused; error_page 502 = @nowhere; }
+location /fastcgi { fastcgi_pass backend; }
+location /port { set $port "99999"; proxy_pass http://127.0.0.1:$port; }
+location /spool { client_body_in_file_only on; client_body_temp_path @DIR@/tmp/gone; proxy_pass http://backend; }
 "#;
+
+/// Modules that not every nginx has, and what stands in a server where they are.
+const OPTIONAL: &[(&str, &str)] = &[
+    ("ssl", "location /tls { proxy_pass https://backend; }\n"),
+    ("auth_request", "location /asked { auth_request /refused; }\n"),
+    ("dav", "location /put/ { dav_methods PUT; }\n"),
+];
 
 /// A running nginx.
 #[derive(Debug)]
@@ -171,7 +186,7 @@ pub(crate) struct Behind {
 }
 
 /// Where nginx is installed, if it is.
-fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin", "/opt/homebrew/bin"];
     let mut folders = std::env::split_paths(&path).chain(usual.iter().map(PathBuf::from));
@@ -185,6 +200,69 @@ fn free_port() -> u16 {
 /// A port that refuses: one that no connection gets by itself, so that none meets its own other end.
 fn dead_port() -> u16 {
     (1..1024).find(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err()).unwrap()
+}
+
+/// Whether it was built with a module that not every nginx has.
+fn has_module(program: &Path, module: &str) -> bool {
+    let output = Command::new(program).arg("-V").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    text.split_whitespace().any(|w| w == format!("--with-http_{module}_module"))
+}
+
+/// A folder and ports for an nginx that is not started yet.
+struct Prepared {
+    folder: TempDir,
+    port: u16,
+    port6: Option<u16>,
+}
+
+impl Prepared {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for sub in ["logs", "tmp"] {
+            fs::create_dir_all(folder.path().join(sub)).unwrap();
+        }
+        let port6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok().map(|l| l.local_addr().unwrap().port());
+        Self { folder, port: free_port(), port6 }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let dir = self.folder.path();
+        let listen6 = self.port6.map_or(String::new(), |p| format!("listen [::1]:{p};"));
+        // As root, workers would run as another user, who cannot read the folder.
+        let root = fs::metadata(dir).unwrap().uid() == 0;
+        text.replace("@DIR@", dir.to_str().unwrap())
+            .replace("@USER@", if root { "user root;" } else { "" })
+            .replace("@PORT@", &self.port.to_string())
+            .replace("@LISTEN6@", &listen6)
+    }
+
+    fn start(self, program: &Path, tz: &str) -> Result<Nginx, String> {
+        let Self { folder, port, port6 } = self;
+        let dir = folder.path();
+        let mut command = Command::new(program);
+        command.arg("-p").arg(dir).arg("-c").arg(dir.join("nginx.conf"));
+        let help = Command::new(program).arg("-h").output().map_err(|e| e.to_string())?;
+        if String::from_utf8_lossy(&help.stderr).contains("-e filename") {
+            command.arg("-e").arg(dir.join("start.log"));
+        }
+        let output = fs::File::create(dir.join("stderr")).unwrap();
+        command.env("TZ", tz).stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).process_group(0);
+        let child = command.spawn().map_err(|e| e.to_string())?;
+        let mut nginx = Nginx { folder, child, port, port6 };
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) {
+            if nginx.child.try_wait().unwrap().is_some() {
+                break;
+            }
+            // The pid file is written when the ports are open.
+            if nginx.folder.path().join("nginx.pid").exists() && nginx.connects() {
+                return Ok(nginx);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err(fs::read_to_string(nginx.folder.path().join("stderr")).unwrap_or_default())
+    }
 }
 
 impl Nginx {
@@ -202,23 +280,32 @@ impl Nginx {
         panic!("nginx does not start: {last}");
     }
 
+    /// Starts it with one configuration of its own.
+    pub(crate) fn start_with(tz: &str, conf: &str) -> Result<Self, String> {
+        let program = program().ok_or("nginx is not installed")?;
+        let mut last = String::new();
+        for _ in 0..3 {
+            let prepared = Prepared::new();
+            fs::write(prepared.folder.path().join("nginx.conf"), prepared.fill(conf)).unwrap();
+            match prepared.start(&program, tz) {
+                Ok(nginx) => return Ok(nginx),
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
+    }
+
     fn try_start(program: &Path, tz: &str, behind: &Behind) -> Result<Self, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let port6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok().map(|l| l.local_addr().unwrap().port());
-        let dir = folder.path();
-        for sub in ["logs", "tmp", "html/static/folder", "formats"] {
+        let prepared = Prepared::new();
+        let dir = prepared.folder.path();
+        for sub in ["html/static/folder", "formats"] {
             fs::create_dir_all(dir.join(sub)).unwrap();
         }
         fs::write(dir.join("html/static/there"), "there\n").unwrap();
-        let listen6 = port6.map_or(String::new(), |p| format!("listen [::1]:{p};"));
-        // As root, workers would run as another user, who cannot read the folder.
-        let root = fs::metadata(dir).unwrap().uid() == 0;
+        fs::write(dir.join("users"), "known:{PLAIN}right\n").unwrap();
         let fill = |text: &str| {
-            text.replace("@DIR@", dir.to_str().unwrap())
-                .replace("@USER@", if root { "user root;" } else { "" })
-                .replace("@PORT@", &port.to_string())
-                .replace("@LISTEN6@", &listen6)
+            prepared
+                .fill(text)
                 .replace("@BACKEND@", &behind.backend.to_string())
                 .replace("@DEAD@", &dead_port().to_string())
                 .replace("@RESOLVER@", &behind.resolver.to_string())
@@ -235,32 +322,51 @@ impl Nginx {
             fs::write(dir.join(format!("formats/{name}.conf")), conf).unwrap();
             let _ = writeln!(logs, "access_log {}/logs/{name}.log {name};", dir.display());
         }
+        let mut server = fill(SERVER) + &logs;
+        for (module, text) in OPTIONAL {
+            if has_module(program, module) {
+                server += &fill(text);
+            }
+        }
         fs::write(dir.join("nginx.conf"), fill(CONF)).unwrap();
         fs::write(dir.join("upstreams.conf"), fill(UPSTREAMS)).unwrap();
-        fs::write(dir.join("server.conf"), fill(SERVER) + &logs).unwrap();
+        fs::write(dir.join("server.conf"), server).unwrap();
+        let nginx = prepared.start(program, tz)?;
+        // Made at the start, so gone only afterwards.
+        fs::remove_dir(nginx.folder().join("tmp/gone")).unwrap();
+        Ok(nginx)
+    }
 
-        let mut command = Command::new(program);
-        command.arg("-p").arg(dir).arg("-c").arg(dir.join("nginx.conf"));
-        let help = Command::new(program).arg("-h").output().map_err(|e| e.to_string())?;
-        if String::from_utf8_lossy(&help.stderr).contains("-e filename") {
-            command.arg("-e").arg(dir.join("start.log"));
-        }
-        let output = fs::File::create(dir.join("stderr")).unwrap();
-        command.env("TZ", tz).stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).process_group(0);
-        let child = command.spawn().map_err(|e| e.to_string())?;
-        let mut nginx = Self { folder, child, port, port6 };
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(5) {
-            if nginx.child.try_wait().unwrap().is_some() {
-                break;
-            }
-            // The pid file is written when the ports are open.
-            if nginx.folder.path().join("nginx.pid").exists() && nginx.connects() {
-                return Ok(nginx);
+    /// Whether locations that need this module are there.
+    pub(crate) fn has(module: &str) -> bool {
+        program().is_some_and(|p| has_module(&p, module))
+    }
+
+    /// The first process.
+    pub(crate) fn master(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Some worker, as soon as there is one.
+    pub(crate) fn worker(&self) -> u32 {
+        let master = self.master();
+        for _ in 0..300 {
+            let listed = Command::new("ps").args(["-A", "-o", "pid=", "-o", "ppid="]).output().unwrap();
+            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+            let pairs = listed.lines().filter_map(|line| {
+                let (pid, parent) = line.trim().split_once(' ')?;
+                Some((pid.parse::<u32>().ok()?, parent.trim().parse::<u32>().ok()?))
+            });
+            if let Some((pid, _)) = pairs.into_iter().find(|(_, parent)| *parent == master) {
+                return pid;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Err(fs::read_to_string(nginx.folder.path().join("stderr")).unwrap_or_default())
+        panic!("no worker of {master}");
+    }
+
+    pub(crate) fn signal(signal: &str, whom: &str) {
+        let _ = Command::new("kill").args([signal, "--", whom]).stderr(Stdio::null()).status();
     }
 
     /// A connection without a word leaves no line in the access log.
@@ -281,13 +387,10 @@ impl Nginx {
     /// Stops it, so that all is written.
     pub(crate) fn stop(&mut self) {
         let pid = self.child.id().to_string();
-        let kill = |signal: &str, whom: &str| {
-            let _ = Command::new("kill").args([signal, "--", whom]).stderr(Stdio::null()).status();
-        };
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
-        kill("-TERM", &pid);
+        Self::signal("-TERM", &pid);
         for _ in 0..200 {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return;
@@ -295,7 +398,7 @@ impl Nginx {
             std::thread::sleep(Duration::from_millis(10));
         }
         // Its group: a master that is killed leaves its workers behind.
-        kill("-KILL", &format!("-{pid}"));
+        Self::signal("-KILL", &format!("-{pid}"));
         let _ = self.child.wait();
     }
 }
