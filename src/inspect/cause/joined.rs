@@ -93,8 +93,11 @@ impl<'h, 'a> Joins<'h, 'a> {
     fn make(&self) -> Vec<Joined> {
         let access: Vec<&Read> =
             self.reads().filter(|r| r.reading.role == Role::Access && can_be_read_again(r)).collect();
-        let has_connection = |r: &&Read| r.reading.plan.formats.iter().any(|f| f.has(&Field::Connection));
-        let mut told = Told::new(access.iter().any(has_connection));
+        let formats = || access.iter().flat_map(|r| &r.reading.plan.formats);
+        let mut told = Told::new(
+            formats().any(|f| f.has(&Field::Connection)),
+            formats().any(|f| !f.has(&Field::Request)),
+        );
         for (&file, zone) in &self.host.zones {
             let read = &self.host.reads[file];
             if read.reading.role != Role::Access && can_be_read_again(read) {
@@ -257,6 +260,8 @@ struct Told {
     records: HashMap<u64, u16, BuildHasherDefault<Hashed>>,
     /// Whether the access logs name connections.
     connections: bool,
+    /// Whether some of their formats have the path alone, and no request line.
+    paths: bool,
     /// The bits of a request's hash that are zero for the part of all that is looked at; 0: all.
     mask: u64,
 }
@@ -284,6 +289,21 @@ fn request_hash(client: Option<&[u8]>, request: &[u8]) -> u64 {
     hash(request) ^ hash(client.unwrap_or_default()).rotate_left(17)
 }
 
+/// The hash of the request of an access line: of its request line, or of its path where the format has no more.
+fn asked(r: &AccessRecord<'_>) -> Option<u64> {
+    r.request.or_else(|| r.uri.map(path)).map(|asked| request_hash(r.client, asked))
+}
+
+/// The path of a target: `$uri` has no query.
+pub(super) fn path(target: &[u8]) -> &[u8] {
+    &target[..target.iter().position(|b| *b == b'?').unwrap_or(target.len())]
+}
+
+/// The path that a request line asks for.
+pub(super) fn path_asked(request: &[u8]) -> Option<&[u8]> {
+    request.split(|b| *b == b' ').nth(1).map(path)
+}
+
 /// A request, or a connection, in one second.
 fn key(base: u64, second: Second) -> u64 {
     hash(&(base ^ (second as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes()) & !PICKED
@@ -291,14 +311,16 @@ fn key(base: u64, second: Second) -> u64 {
 }
 
 impl Told {
-    fn new(connections: bool) -> Self {
-        Self { records: HashMap::default(), connections, mask: 0 }
+    fn new(connections: bool, paths: bool) -> Self {
+        Self { records: HashMap::default(), connections, paths, mask: 0 }
     }
 
     fn remember(&mut self, record: &ErrorRecord<'_>, second: Second, classes: &mut Classes<'_, '_>) {
         let request = record.request.map(|r| request_hash(record.client, r));
+        let path = record.request.filter(|_| self.paths).and_then(path_asked);
+        let path = path.map(|p| request_hash(record.client, p));
         let connection = record.connection.filter(|_| self.connections).map(connection_hash);
-        for base in request.into_iter().chain(connection).filter(|base| base & self.mask == 0) {
+        for base in request.into_iter().chain(path).chain(connection).filter(|base| base & self.mask == 0) {
             let class = classes.of(record);
             let entry = self.records.entry(key(base, second)).or_insert(class);
             // Of several tries the last one decided, but an echo only repeats what was said.
@@ -315,8 +337,8 @@ impl Told {
 
     /// Whether a request is of the part that is looked at.
     fn has_picked(&self, r: &AccessRecord<'_>) -> bool {
-        let base = match (r.request, r.connection) {
-            (Some(request), _) => request_hash(r.client, request),
+        let base = match (asked(r), r.connection) {
+            (Some(request), _) => request,
             (None, Some(connection)) => connection_hash(connection),
             (None, None) => 0,
         };
@@ -326,7 +348,7 @@ impl Told {
     /// The class of the record that decided about a request; `second` is when it ended.
     fn reason(&self, r: &AccessRecord<'_>, second: Second) -> Option<u16> {
         let took = r.request_time.map_or(0, |ms| i64::from(ms) / 1000).min(LONGEST);
-        let request = r.request.map(|q| request_hash(r.client, q));
+        let request = asked(r);
         let connection = r.connection.map(connection_hash);
         (second - took - 1..=second + 1).rev().find_map(|at| {
             let known = |base: u64| self.records.get(&key(base, at)).copied();
@@ -359,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_thinned_by_request_on_both_sides_alike() {
-        let mut told = Told { mask: 7, ..Told::new(false) };
+        let mut told = Told { mask: 7, ..Told::new(false, false) };
         let asked = |n: u32| format!("GET /{n} HTTP/1.1");
         for n in 0..4000 {
             let base = request_hash(Some(b"192.0.2.1"), asked(n).as_bytes());

@@ -5,7 +5,7 @@
 //! settles it where the format has it. The failed requests of whole incidents are joined in `joined.rs`.
 
 use super::super::host::Host;
-use super::joined::is_echo;
+use super::joined::{is_echo, path, path_asked};
 use crate::catalogue::read_line;
 use crate::format::record::ErrorRecord;
 use crate::reading::{Read, Role, can_be_read_again, each_record_between, line_number, record_at};
@@ -17,6 +17,8 @@ use crate::scan::Sample;
 struct Asked {
     client: Option<Vec<u8>>,
     request: Option<Vec<u8>>,
+    /// Where there is no request line.
+    path: Option<Vec<u8>>,
     connection: Option<u64>,
 }
 
@@ -26,9 +28,12 @@ impl Asked {
         if let (Some(here), Some(there)) = (self.connection, r.connection) {
             return here == there;
         }
-        self.request.is_some()
-            && self.request.as_deref() == r.request
-            && (self.client.is_none() || self.client.as_deref() == r.client)
+        let same = match (&self.request, &self.path) {
+            (Some(here), _) => r.request == Some(here),
+            (None, Some(here)) => r.request.and_then(path_asked) == Some(here),
+            (None, None) => false,
+        };
+        same && (self.client.is_none() || self.client.as_deref() == r.client)
     }
 }
 
@@ -92,6 +97,7 @@ impl Host<'_> {
         Some(Asked {
             client: owned(record.client),
             request: owned(record.request),
+            path: owned(record.uri.map(path)),
             connection: record.connection,
         })
     }
@@ -108,6 +114,7 @@ mod tests {
         let asked = |client: &str, request: &str, connection| Asked {
             client: Some(client.into()),
             request: Some(request.into()),
+            path: None,
             connection,
         };
         assert!(asked("192.0.2.1", "GET / HTTP/1.1", None).is_of(&record));
@@ -115,5 +122,10 @@ mod tests {
         assert!(!asked("192.0.2.1", "GET /b HTTP/1.1", None).is_of(&record));
         assert!(asked("192.0.2.2", "GET /b HTTP/1.1", Some(7)).is_of(&record));
         assert!(!asked("192.0.2.1", "GET / HTTP/1.1", Some(8)).is_of(&record));
+        // A format with $request_method and $uri, and no request line.
+        let by_path =
+            |path: &str| Asked { request: None, path: Some(path.into()), ..asked("192.0.2.1", "", None) };
+        assert!(by_path("/").is_of(&record));
+        assert!(!by_path("/b").is_of(&record));
     }
 }
