@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 /// What a hostile log is like.
-pub(crate) const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 28] = [
     "one line",
     "quotes",
     "backslashes",
@@ -22,6 +22,17 @@ pub(crate) const KINDS: [&str; 17] = [
     "open quotes",
     "error days",
     "parentheses",
+    "zeros",
+    "peers",
+    "vhosts",
+    "statuses",
+    "overlaps",
+    "new keys",
+    "two formats",
+    "damaged",
+    "flapping",
+    "incidents",
+    "long records",
 ];
 
 /// Lines of ordinary traffic in the form that `kind` goes on with, `bytes` long: what the hostile ones are held against.
@@ -79,6 +90,55 @@ pub(crate) fn hostile(kind: &str, bytes: usize) -> Vec<u8> {
         "parentheses" => fill(rest, |out, n| {
             let _ = writeln!(out, "{} [error] 7#7: *{n} {}", error_stamp(n / 20), "(".repeat(300));
         }),
+        "zeros" => run("\0").into_bytes(),
+        // Each its own, and failing.
+        "peers" | "vhosts" => fill(rest, |out, n| line(kind, out, n, n / 20, 502, mix(n), n)),
+        "statuses" => fill(rest, |out, n| {
+            line(kind, out, n, n / 20, 100 + (mix(n) % 900) as u16, n % 500, n % 300);
+        }),
+        // Requests that lasted up to a day: each failed when it came, and another came in each second before.
+        "overlaps" => fill(rest, |out, n| timed(out, n / 20, 504, n % 500, n % 300, mix(n) % 86_400_000)),
+        "new keys" => fill(rest, |out, n| {
+            let _ = writeln!(
+                out,
+                "{{\"time_local\":\"{}\",\"k{:x}\":1,\"status\":200,\"request\":\"GET / HTTP/1.1\",\"k{:x}\":{{\"a\":[1,2,3]}}}}",
+                stamp(n / 20),
+                mix(n),
+                mix(n + 1)
+            );
+        }),
+        "two formats" => fill(rest, |out, n| {
+            if n % 2 == 0 {
+                line(kind, out, n, n / 20, 200, n % 500, n % 300);
+            } else {
+                timed(out, n / 20, 200, n % 500, n % 300, n % 90);
+            }
+        }),
+        "damaged" => fill(rest, |out, n| {
+            let from = out.len();
+            line(kind, out, n, n / 20, 200, n % 500, n % 300);
+            if n % 2 == 1 {
+                out.truncate(from + (mix(n) % (out.len() - from) as u64) as usize);
+                out.push('\n');
+            }
+        }),
+        // A second good, a second bad.
+        "flapping" => fill(rest, |out, n| {
+            line(kind, out, n, n / 8, if n / 8 % 2 == 0 { 200 } else { 502 }, n % 500, n % 300);
+        }),
+        // Half a minute bad in every five.
+        "incidents" => fill(rest, |out, n| {
+            let second = n * 2;
+            line(kind, out, n, second, if second % 300 < 30 { 502 } else { 200 }, n % 500, n % 300);
+        }),
+        "long records" => fill(rest, |out, n| {
+            if n % 5000 == 0 {
+                let _ =
+                    writeln!(out, "{} [error] 7#7: *{n} lua entry thread aborted: x", error_stamp(n / 20));
+            } else {
+                let _ = writeln!(out, "\t[C]: in function 'error{}'", mix(n) % 1000);
+            }
+        }),
         other => unreachable!("{other}"),
     };
     [front, back].concat()
@@ -98,18 +158,24 @@ fn fill(bytes: usize, mut line: impl FnMut(&mut String, u64)) -> Vec<u8> {
 fn line(kind: &str, out: &mut String, n: u64, second: u64, status: u16, path: u64, client: u64) {
     let ip = format!("10.{}.{}.{}", client >> 16 & 255, client >> 8 & 255, client & 255);
     let _ = match kind {
-        "nested json" | "escaped json" => writeln!(
+        "nested json" | "escaped json" | "new keys" => writeln!(
             out,
             "{{\"time_local\":\"{}\",\"remote_addr\":\"{ip}\",\"request\":\"GET /p/x{path:x} HTTP/1.1\",\"status\":{status},\"request_time\":0.0{}1}}",
             stamp(second),
             n % 10
         ),
-        "connections" | "messages" | "open quotes" | "error days" | "parentheses" => writeln!(
-            out,
-            "{} [error] 7#7: *{n} connect() failed (111: Connection refused) while connecting to upstream, client: {ip}, \
+        "peers" | "vhosts" | "overlaps" => {
+            timed(out, second, status, path, client, n % 90);
+            Ok(())
+        }
+        "connections" | "messages" | "open quotes" | "error days" | "parentheses" | "long records" => {
+            writeln!(
+                out,
+                "{} [error] 7#7: *{n} connect() failed (111: Connection refused) while connecting to upstream, client: {ip}, \
              server: a, request: \"GET /p/x{path:x} HTTP/1.1\", upstream: \"http://127.0.0.1:8080/\", host: \"a\"",
-            error_stamp(second)
-        ),
+                error_stamp(second)
+            )
+        }
         _ => writeln!(
             out,
             "{ip} - - [{}] \"GET /p/x{path:x} HTTP/1.1\" {status} {} \"-\" \"agent/{client:x}\"",
@@ -117,6 +183,22 @@ fn line(kind: &str, out: &mut String, n: u64, second: u64, status: u16, path: u6
             n % 9000
         ),
     };
+}
+
+/// One line with the time it took and the peer that answered; both go by the client.
+fn timed(out: &mut String, second: u64, status: u16, path: u64, client: u64, took: u64) {
+    let _ = writeln!(
+        out,
+        "192.0.2.{} - - [{}] \"GET /p/x{path:x} HTTP/1.1\" {status} 512 \"-\" \"agent\" \"-\" \"h{client:x}.example\" \
+         sn=\"a\" rt={}.{:03} ua=\"10.{}.{}.{}:80\" us=\"{status}\" ut=\"0.001\" ul=\"512\" cs=-",
+        client % 250,
+        stamp(second),
+        took / 1000,
+        took % 1000,
+        client >> 16 & 255,
+        client >> 8 & 255,
+        client & 255,
+    );
 }
 
 /// A number that looks random (`splitmix64`).
