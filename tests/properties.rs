@@ -179,3 +179,15 @@ fn a_chunk_without_a_record_of_its_own_is_read_again() {
     let cut = report(&Options { chunk_bytes: Some(351), ..options(&paths) });
     assert_eq!(cut, report(&options(&paths)));
 }
+
+/// The last record of the error log has lost its start: it goes on the one before, wherever chunks end.
+#[test]
+fn a_damaged_end_counts_the_same_in_any_chunks() {
+    let (folder, ..) = damaged(vec![(2_648_287_937_370_854_251, 62), (17_129_106_784_642_415_508, 92)]);
+    let paths = [folder.path().to_owned()];
+    let whole = json(&report(&options(&paths)));
+    for chunk in [64, 200, 1282, 5000, 20_000] {
+        let cut = report(&Options { chunk_bytes: Some(chunk), threads: 2, ..options(&paths) });
+        assert_eq!(String::from_utf8_lossy(&json(&cut)), String::from_utf8_lossy(&whole), "{chunk}");
+    }
+}

@@ -88,6 +88,7 @@ pub fn each_record_between(read: &Read, range: Range<Second>, visit: &mut dyn Fn
     let (mut room, mut frame) = (Vec::new(), Vec::new());
     let mut record: Vec<u8> = Vec::new();
     let mut begun: Option<(u64, Second)> = None;
+    let mut full = false;
     let mut give = |begun: Option<(u64, Second)>, record: &[u8], frame: &mut Vec<u8>| {
         if let Some((byte, second)) = begun.filter(|b| range.contains(&b.1))
             && !is_excluded(plan, record, frame)
@@ -104,9 +105,13 @@ pub fn each_record_between(read: &Read, range: Range<Second>, visit: &mut dyn Fn
         if let Some(second) = starts {
             give(begun.replace((byte, second)), &record, &mut frame);
             record.clear();
-        } else if begun.is_none() || record.len() + payload.len() > RECORD as usize {
-            return;
+            full = false;
         } else {
+            // What stands behind a line too many is not taken either: how far is read on depends on where blocks end.
+            full |= record.len() + payload.len() > RECORD as usize;
+            if begun.is_none() || full {
+                return;
+            }
             record.push(b'\n');
         }
         record.extend_from_slice(payload);
@@ -214,8 +219,9 @@ fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])
     let blocks = &read.scan.blocks;
     let wanted = |i: usize| blocks.get(i).is_some_and(|b| b.first < range.end && b.last >= range.start);
     // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along; and with a
-    // block what no block holds behind it, for there stand only lines that go on a record and look like one.
-    let end = |i: usize| blocks.get(i + 1).map_or(blocks[i].end, |next| next.start);
+    // block what no block holds behind it, for there stand only lines that go on a record and look like one. Behind the
+    // last block a record can go on as well: of that more than is ever taken.
+    let end = |i: usize| blocks.get(i + 1).map_or(blocks[i].end.saturating_add(REST), |next| next.start);
     let spans: Vec<Range<u64>> =
         (0..blocks.len()).filter(|&i| wanted(i) || wanted(i + 1)).map(|i| blocks[i].start..end(i)).collect();
     // Of thousands of files most hold none of a stretch.
