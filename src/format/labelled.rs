@@ -74,8 +74,9 @@ pub(crate) fn walk<'a>(
     if style == Style::Tabs {
         let (mut at, mut complete) = (0, true);
         for cell in line.split(|b| *b == b'\t') {
-            match memchr::memchr(b':', cell) {
-                Some(n) if n > 0 => visit(&cell[..n], &cell[n + 1..], at + n + 1)?,
+            // Blanks before a label are none of its: a definition that is written out and read again has none there.
+            match memchr::memchr(b':', cell).map(|n| (n, cell[..n].trim_ascii())) {
+                Some((n, label)) if !label.is_empty() => visit(label, &cell[n + 1..], at + n + 1)?,
                 _ => complete &= cell.is_empty(),
             }
             at += cell.len() + 1;

@@ -373,7 +373,9 @@ fn errors_nothing_and_nonsense() {
 fn a_learned_definition_reads_as_it_was_learned() {
     let json: &[u8] = b"{\"time\":\"01/Mar/2026:10:00:00 +0000\",\"status\":9,\"urt\xff\xd3\":0.000, 0.001}";
     let labels: &[u8] = br#"remoe=datrd_"204.0.113.7", [time_local=01/Mar/2026:10:00:00 +0000], request="GET / HTT"e_local=01/Mar/2026:10:00:00 +0000], request="GET / HTTP/1.1", status="50200:00 +0000], request="GET / HTTP/1.1", status="502""#;
-    for line in [json, labels] {
+    // And blanks before the first label, which reading the definition again drops.
+    let tabs = b"       status:502\treq:GET / HTTP/1.1\treqtime:0.001\ttime:01/Mar/2026:10:00:00 +0000\thost:203.0.113.7";
+    for line in [json, labels, tabs] {
         for format in learn(&[line], &[]).formats {
             let again = AccessFormat::from_directive("", &format.definition(), None).unwrap();
             assert_eq!(again.parse(line), format.parse(line));
