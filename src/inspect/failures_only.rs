@@ -6,7 +6,8 @@
 //! failures are counted.
 //!
 //! A log of an outage in which nothing was answered looks alike, but for the clients' own errors: what is asked for and
-//! does not exist, and what clients give up, is written in quiet times too where only failures are kept.
+//! does not exist, and what clients give up, is written in quiet times too where only failures are kept. Where not even
+//! that is written, the traffic tells: it goes on while it fails, and does not come and go by an order of magnitude.
 
 use super::host::Host;
 use crate::clock;
@@ -22,13 +23,18 @@ const ONE_GOOD_IN: u64 = 200;
 const BLOCKS: i64 = 64;
 /// The part of the lines of an ordinary block that are clients' own errors.
 const CLIENTS_OWN: f64 = 0.2;
+/// A block in which so many times as many clients failed as there are failures in an ordinary one is no swing of traffic, and
+/// no retries of a few.
+const UNEVEN: f64 = 10.0;
 /// Trials for each failure that an ordinary second holds.
 const TRIALS: f64 = 20.0;
 
-/// How many trials a second stands for, where the log keeps failures only.
-pub(super) fn trials(timeline: &Timeline) -> Option<u32> {
+/// How many trials a second stands for, where the log keeps failures only. `clients` counts those that met failures in a
+/// stretch of time.
+pub(super) fn trials(timeline: &Timeline, clients: impl Fn(Window) -> u64) -> Option<u32> {
     let span = timeline.span()?;
-    let length = (span.end - span.start).div_euclid(BLOCKS).max(1);
+    let seconds = (span.end - span.start).max(1);
+    let length = seconds / BLOCKS + 1;
     // Nearly every log is told by its first lines.
     let mut good = 0;
     let first = Window { start: span.start, end: span.start.saturating_add(length.min(600)) };
@@ -36,12 +42,13 @@ pub(super) fn trials(timeline: &Timeline) -> Option<u32> {
     if good > 0 {
         return None;
     }
-    let mut blocks = vec![(0u64, 0u64); BLOCKS as usize + 1];
+    let mut blocks = vec![(0u64, 0u64); ((seconds - 1) / length + 1) as usize];
     let mut lines = 0;
     timeline.each_outcome(span, |o| {
-        let block = &mut blocks[((o.second - span.start) / length).clamp(0, BLOCKS) as usize];
-        block.0 += u64::from(o.neutral);
-        block.1 += u64::from(o.failed);
+        if let Some(block) = blocks.get_mut(((o.second - span.start) / length) as usize) {
+            block.0 += u64::from(o.neutral);
+            block.1 += u64::from(o.failed);
+        }
         good += u64::from(o.good);
         lines += u64::from(o.good) + u64::from(o.neutral) + u64::from(o.failed);
     });
@@ -54,9 +61,14 @@ pub(super) fn trials(timeline: &Timeline) -> Option<u32> {
         .map(|(neutral, failed)| *neutral as f64 / (neutral + failed) as f64)
         .collect();
     let mut failing: Vec<f64> = blocks.iter().map(|b| b.1 as f64 / length as f64).collect();
+    let busiest = blocks.iter().zip(0..).max_by_key(|(b, _)| b.1).filter(|(b, _)| b.1 >= LEAST_LINES);
     let ordinary = crate::stats::median(&mut own)?;
     let usual = crate::stats::median(&mut failing)?;
-    (ordinary >= CLIENTS_OWN).then(|| (TRIALS * usual).ceil().clamp(1.0, 1e6) as u32)
+    let uneven = busiest.is_some_and(|(_, at)| {
+        let start = span.start + at * length;
+        clients(Window { start, end: start + length }) as f64 > UNEVEN * usual * length as f64
+    });
+    (ordinary >= CLIENTS_OWN || uneven).then(|| (TRIALS * usual).ceil().clamp(1.0, 1e6) as u32)
 }
 
 /// Takes the trials out of what was counted against them: no good answer was seen.
@@ -107,18 +119,19 @@ mod tests {
         }
         let mut timeline = Timeline::default();
         timeline.absorb(&mut collected);
-        trials(&timeline)
+        trials(&timeline, |_| 60)
     }
 
     #[test]
     fn logs_of_failures_are_told_from_others() {
-        let outage = |t: i64| (1000..1060).contains(&t);
-        assert_eq!(log(|_| false, |t| t % 7 == 0, outage), Some(1));
+        assert_eq!(log(|_| false, |t| t % 7 == 0, |t| (1000..1060).contains(&t)), Some(1));
         // Ordinary traffic, also where it begins with an outage.
-        assert_eq!(log(|_| true, |t| t % 7 == 0, outage), None);
+        assert_eq!(log(|_| true, |t| t % 7 == 0, |t| (1000..1060).contains(&t)), None);
         assert_eq!(log(|t| t > 1000, |t| t % 7 == 0, |t| t <= 1000), None);
         // An outage from end to end: nothing else is answered either.
         assert_eq!(log(|_| false, |_| false, |_| true), None);
         assert_eq!(log(|_| false, |t| t % 50 == 0, |t| t % 2 == 0), None);
+        // Nothing but 5xx is kept: three minutes of them, and a few all the time.
+        assert_eq!(log(|_| false, |_| false, |t| (1000..1200).contains(&t) || t % 300 == 0), Some(1));
     }
 }

@@ -116,7 +116,7 @@ impl<'a> Host<'a> {
             host.files.iter().for_each(|&i| sum.merge(reads[i].scan.timeline.clone()));
             Cow::Owned(sum)
         };
-        host.trials = failures_only::trials(&host.timeline);
+        host.trials = failures_only::trials(&host.timeline, |w| host.failures(w).clients());
         host.place(zone)?;
         host.listen(window);
         host.marks = marks::marks(&host.said);

@@ -30,6 +30,19 @@ fn an_outage_is_a_burst_of_failures() {
     }
 }
 
+/// Not even clients' own errors are kept: the few failures of quiet hours are no outage of days.
+#[test]
+fn a_log_of_5xx_alone_is_no_outage_from_end_to_end() {
+    let site = Site { seed: 85, rate: 12.0, seconds: 14_400.0, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 60.0).contains(&h.at)) {
+        h.status = 502;
+    }
+    hits.retain(|h| h.status >= 500);
+    let report = site.report(&hits, &[]);
+    only("5xx only", &site, &report, (HALF, HALF + 60.0), 3.0);
+}
+
 /// Where nothing is answered for as long as the log goes, nothing well answered is in it either: that is an outage.
 #[test]
 fn a_log_of_nothing_but_an_outage_is_one() {
@@ -43,4 +56,15 @@ fn a_log_of_nothing_but_an_outage_is_one() {
     let i = &report.incidents[0];
     assert_eq!((i.severity, i.open_start, i.open_end), (Severity::Outage, true, true));
     assert_eq!(i.impact.failed_share, Some(1.0));
+    // One client's retries make its traffic no less even.
+    hits.extend((0..600).map(|i| Hit {
+        at: 100.0 + f64::from(i) / 200.0,
+        client: "203.0.113.9".into(),
+        path: "/cart".into(),
+        status: 502,
+        took: 0.01,
+    }));
+    let report = site.report(&hits, &[]);
+    assert_eq!(report.incidents.len(), 1);
+    assert_eq!(report.incidents[0].impact.failed_share, Some(1.0));
 }
