@@ -41,6 +41,7 @@ fn bench(c: &mut Criterion) {
             errors: &[],
             server_side: &|_| true,
             excused: &|_| false,
+            timed_out: &|_| false,
             marks: &[],
             other_activity: &[],
             covered: &[],

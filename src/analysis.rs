@@ -469,13 +469,13 @@ fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
     let excused: Vec<bool> = (0..classes).map(|c| host.category(c).starts_with("limit.")).collect();
     let is = |of: &[bool], class: u16| of.get(usize::from(class)).copied().unwrap_or(false);
     let counted = Counted::of(host);
-    let all = host.failures(Window::ALL);
-    let late: u64 = [504, 408, 499].iter().filter_map(|s| all.statuses.get(s)).sum();
-    let detect_options = detect::Options {
-        arrival_known: host.arrival_known(),
-        timeout_like: late * 2 > all.failed,
-        ..detect::Options::default()
+    let timed_out = |window: Window| {
+        let all = host.failures(window);
+        let late: u64 = [504, 408, 499].iter().filter_map(|s| all.statuses.get(s)).sum();
+        late * 2 > all.failed
     };
+    let detect_options =
+        detect::Options { arrival_known: host.arrival_known(), ..detect::Options::default() };
     detect::find(
         &Signals {
             access: (!host.timeline.is_empty()).then_some(&counted),
@@ -483,6 +483,7 @@ fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
             errors: host.error_ticks(),
             server_side: &|class| host.server_side(class),
             excused: &|class| is(&excused, class),
+            timed_out: &timed_out,
             marks: &host.marks,
             other_activity: &host.error_activity(),
             covered: &covered,

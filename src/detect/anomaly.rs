@@ -2,7 +2,7 @@
 //!
 //! Only facts and figures; words, severities and causes are made from them later.
 
-use crate::time::Second;
+use crate::time::{Second, Window};
 
 /// What kind of trouble an anomaly is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -153,6 +153,8 @@ pub struct Anomaly {
     pub started_at: Option<Second>,
     /// The start was re-dated by the vanishing of successes, because failures are logged when they time out.
     pub dated_by_successes: bool,
+    /// How long its first requests had waited when they were logged as timed out, in seconds, where that dates it.
+    pub waited: Option<i64>,
     /// What the error log said meanwhile.
     pub errors: Option<ErrorStretch>,
     /// How late answers were, where that was found.
@@ -168,6 +170,21 @@ impl Anomaly {
     /// The end for comparisons: its own, or the last second the log can speak for plus one.
     pub fn end_or_last(&self) -> Second {
         self.end.unwrap_or(self.end_bounds.1.saturating_add(1))
+    }
+
+    /// From the start to after the last line that tells of it. A request that timed out is logged behind the end, where
+    /// the end is when such requests ceased to come.
+    pub fn logged(&self) -> Window {
+        let last = if self.waited.is_some() { self.last_bad.saturating_add(1) } else { self.start };
+        let end = self.end_or_last().max(self.start.saturating_add(1)).max(last);
+        Window { start: self.start, end }
+    }
+
+    /// Where its failed requests were logged.
+    pub fn failures_logged(&self) -> Window {
+        let logged = self.logged();
+        // Where all waited alike, what failed before the first of them is something else.
+        if self.waited.is_some() { Window { start: self.first_bad, ..logged } } else { logged }
     }
 
     /// `N` in "odds 1 in 10^N".
@@ -191,7 +208,7 @@ pub enum Reason {
     LevelShift,
     /// The same clock time is as quiet on other days.
     Habitual,
-    /// No line for a while, which happens at this rate.
+    /// No line for a while, which at this rate is not enough to call it a silence.
     PlausibleSilence,
     /// nginx was stopped and started again at once.
     QuickRestart,

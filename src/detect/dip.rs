@@ -292,6 +292,7 @@ fn anomaly(
         stopped_at: None,
         started_at: None,
         dated_by_successes: false,
+        waited: None,
         errors: None,
         slow: None,
     }

@@ -4,7 +4,9 @@
 //! the counts, averaged over the unknown failing share; that gives the likeliest second and an honest interval at once.
 
 use super::anomaly::{Anomaly, Kind};
-use super::{Options, Tick, Ticks};
+use super::silence::active_share;
+use super::waited::{self, waited};
+use super::{SilenceKind, Tick, Ticks};
 use crate::stats::ln_add_exp;
 use crate::time::{Second, Window};
 
@@ -120,6 +122,12 @@ pub struct Redated {
 /// How long before its line a request that timed out can have arrived: nginx's default `proxy_read_timeout` is 60 s
 /// (`ngx_http_proxy_module.c`), and a `proxy_connect_timeout` may come before it.
 const TIMEOUT_REACH: i64 = 90;
+/// A silence is waiting when so much of it was.
+const WAITED_THROUGH: f64 = 0.8;
+/// Seconds in which a success before or after is looked for.
+pub(super) const LOOK_BACK: i64 = 600;
+/// Seconds counted one by one at most.
+const LONGEST: usize = 86_400;
 
 /// Dates a finding by its successes alone: a request that hangs is logged when it times out, up to a minute after the
 /// fault began, but the successes it would have been are missing at once.
@@ -184,9 +192,9 @@ fn success_rate<T: Ticks + ?Sized>(ticks: &T, window: Window) -> Option<(f64, f6
     (good >= 10.0).then(|| (good / span, span, (variance / mean.max(0.1)).clamp(1.0, 10.0)))
 }
 
-fn per_second<T: Ticks + ?Sized>(ticks: &T, window: Window, mirrored: bool) -> Vec<f64> {
+pub(super) fn per_second<T: Ticks + ?Sized>(ticks: &T, window: Window, mirrored: bool) -> Vec<f64> {
     let mut counts =
-        vec![0.0; usize::try_from(window.end.saturating_sub(window.start)).unwrap_or(0).min(400)];
+        vec![0.0; usize::try_from(window.end.saturating_sub(window.start)).unwrap_or(0).min(LONGEST)];
     let last = counts.len().saturating_sub(1);
     ticks.each(window, |t| {
         if let Ok(at) = usize::try_from(t.second.saturating_sub(window.start))
@@ -225,15 +233,30 @@ fn vanish(counts: &[f64], origin: Second, weigh: impl Fn(f64) -> f64) -> (Second
 /// Re-dates failing anomalies of a log that does not tell when requests arrived.
 ///
 /// The start moves only where the successes were clearly missing before the first failure: when failures are logged
-/// at once, successes end with them and nothing moves. The end moves only when the caller knows of timeouts.
-pub(crate) fn redate<T: Ticks>(ticks: &T, options: &Options, anomalies: &mut [Anomaly]) {
-    for a in anomalies {
-        if a.kind != Kind::Failing || a.failed_share().is_none_or(|s| s < 0.5 && !options.timeout_like) {
+/// at once, successes end with them and nothing moves. The end moves only where they are timeouts in the main.
+/// Silences in which requests waited that timed out later are none: nothing stayed away.
+pub(crate) fn redate<T: Ticks>(ticks: &T, timed_out: &dyn Fn(Window) -> bool, anomalies: &mut Vec<Anomaly>) {
+    // What was missing while others failed had not waited.
+    let mut over = Second::MIN;
+    for a in anomalies.iter_mut().filter(|a| a.kind == Kind::Failing) {
+        let earliest = over;
+        over = over.max(a.last_bad);
+        let timed_out = timed_out(Window { start: a.first_bad, end: a.last_bad.saturating_add(1) });
+        if a.failed_share().is_none_or(|s| s < 0.5 && !timed_out) {
             continue;
         }
-        let Some(by) = vanished_successes(ticks, a.first_bad, a.last_bad) else { continue };
-        let enough = if options.timeout_like { 3.0 } else { 13.0 };
-        if !a.open_start && by.start < a.start && by.evidence_nats >= enough {
+        let by = vanished_successes(ticks, a.first_bad, a.last_bad);
+        let waited = if timed_out { waited(ticks, (a.first_bad, a.last_bad), a.failed) } else { None };
+        // Where all waited alike the shift explains both edges, so it explains more.
+        if let Some(waited) = waited.filter(|w| by.is_none_or(|by| w.evidence_nats >= by.evidence_nats))
+            && a.first_bad.saturating_sub(waited.seconds) > earliest
+        {
+            waited::apply(ticks, a, waited);
+            continue;
+        }
+        let Some(by) = by else { continue };
+        let enough = if timed_out { 3.0 } else { 13.0 };
+        if !a.open_start && earliest < by.start && by.start < a.start && by.evidence_nats >= enough {
             a.start = by.start;
             a.start_interval = by.start_interval;
             a.last_good_before = by.last_good.or(a.last_good_before);
@@ -245,8 +268,9 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, options: &Options, anomalies: &mut [An
                 phase.start = by.start;
             }
             a.dated_by_successes = true;
+            a.waited = timed_out.then(|| a.first_bad.saturating_sub(by.start));
         }
-        if options.timeout_like
+        if timed_out
             && !a.open_end
             && let (Some(end), Some(by_end)) = (a.end, by.end)
             && by_end < end
@@ -262,6 +286,17 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, options: &Options, anomalies: &mut [An
             a.dated_by_successes = true;
         }
     }
+    let waiting: Vec<Window> = anomalies
+        .iter()
+        .filter(|a| a.waited.is_some())
+        .map(|a| Window { start: a.start, end: a.end_or_last() })
+        .collect();
+    anomalies.retain(|a| match a.kind {
+        Kind::Silence(SilenceKind::Unknown | SilenceKind::LoggingStopped | SilenceKind::Dip) => {
+            active_share(Window { start: a.start, end: a.end_or_last() }, &waiting) < WAITED_THROUGH
+        }
+        _ => true,
+    });
 }
 
 #[cfg(test)]

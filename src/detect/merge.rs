@@ -2,7 +2,7 @@
 
 use super::anomaly::{Anomaly, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind};
 use super::slow;
-use crate::time::Second;
+use crate::time::{Second, Window};
 
 /// The healthy pause between two parts of one outage: half the longer part, within these.
 const PAUSE: (i64, i64) = (60, 1800);
@@ -19,8 +19,9 @@ pub(crate) fn merge(found: &mut Detection) {
     settle_slow(&mut seen);
     let mut anomalies = join(seen);
     let mut alone = Vec::new();
+    let late = anomalies.iter().map(|a| a.logged().end.saturating_sub(a.end_or_last())).max().unwrap_or(0);
     for e in join(errors) {
-        if let Some(host) = host(&mut anomalies, &e) {
+        if let Some(host) = host(&mut anomalies, &e, late.max(0)) {
             absorb(host, &e);
         } else {
             alone.push(e);
@@ -41,6 +42,18 @@ pub(crate) fn merge(found: &mut Detection) {
             evidence_nats: a.evidence_nats,
         });
     }
+    // What the access log tells the error log need not tell again.
+    let mut blips: Vec<Window> = found
+        .remarks
+        .iter()
+        .filter(|r| r.kind == Kind::Failing && r.reason == Reason::Blip)
+        .map(|r| Window { start: r.start, end: r.end })
+        .collect();
+    blips.sort_by_key(|b| b.start);
+    found.remarks.retain(|r| {
+        let at = blips.partition_point(|b| b.end < r.start);
+        r.kind != Kind::ErrorsOnly || blips.get(at).is_none_or(|b| b.start > r.end)
+    });
     let all = &found.anomalies;
     found.remarks.retain(|r| {
         let at = all.partition_point(|a| a.end_or_last() <= r.start);
@@ -66,8 +79,26 @@ fn overlap(a: &Anomaly, b: &Anomaly) -> i64 {
     a.end_or_last().min(b.end_or_last()).saturating_sub(a.start.max(b.start))
 }
 
+fn shared(a: Window, b: Window) -> i64 {
+    a.end.min(b.end).saturating_sub(a.start.max(b.start))
+}
+
 fn length(a: &Anomaly) -> i64 {
     a.end_or_last().saturating_sub(a.start).max(1)
+}
+
+/// Findings before a dip that are looked at.
+const NEAR: usize = 8;
+/// Users are slow to come back for so many times as long as requests failed.
+const SLOW_TO_RETURN: i64 = 2;
+
+/// Whether a dip is what users do who met failures: they leave, and are slow to come back. It begins while requests fail,
+/// and what it leaves is answered well again.
+fn is_aftermath(dip: &Anomaly, failing: &Anomaly) -> bool {
+    let left = dip.end_or_last().saturating_sub(failing.end_or_last());
+    failing.kind == Kind::Failing
+        && dip.start <= failing.end_or_last()
+        && left <= length(failing).saturating_mul(SLOW_TO_RETURN)
 }
 
 /// A dip and sharper findings in it: where failing requests, nginx's own words or one or two empty stretches fill it, they
@@ -80,6 +111,10 @@ fn settle_dips(all: &mut Vec<Anomaly>) {
     let mut gone = vec![false; sharp.len()];
     for d in dips {
         let (start, end) = (d.start, d.end_or_last());
+        let before = sharp.partition_point(|a| a.start <= start.saturating_add(LEAD));
+        if sharp[..before].iter().rev().take(NEAR).any(|a| is_aftermath(&d, a)) {
+            continue;
+        }
         let from = sharp.partition_point(|a| a.start < start.saturating_sub(length(&d)));
         let inside = || sharp.iter().enumerate().skip(from).take_while(move |(_, a)| a.start < end);
         let plain = |a: &Anomaly| a.kind == Kind::Silence(SilenceKind::Unknown) && overlap(a, &d) > 0;
@@ -204,7 +239,9 @@ fn extend(a: &mut Anomaly, b: Anomaly) {
     a.longest_ordinary_gap = a.longest_ordinary_gap.or(b.longest_ordinary_gap);
     a.stopped_at = a.stopped_at.or(b.stopped_at);
     a.started_at = b.started_at.or(a.started_at);
+    a.last_bad = a.last_bad.max(b.last_bad);
     a.dated_by_successes |= b.dated_by_successes;
+    a.waited = a.waited.or(b.waited);
     a.errors = both(a.errors, b.errors);
     let sorted = a.phases.last().is_none_or(|p| b.phases.first().is_none_or(|q| p.start <= q.start));
     a.phases.extend(b.phases);
@@ -225,14 +262,17 @@ fn both(a: Option<ErrorStretch>, b: Option<ErrorStretch>) -> Option<ErrorStretch
     }
 }
 
-/// The finding that a stretch of errors belongs to: the one it overlaps most, or one it touches within a few seconds.
-fn host<'a>(anomalies: &'a mut [Anomaly], e: &Anomaly) -> Option<&'a mut Anomaly> {
+/// The finding that a stretch of errors belongs to: the one it overlaps most, or one it touches within a few seconds. No
+/// finding has lines more than `late` seconds behind its end.
+fn host<'a>(anomalies: &'a mut [Anomaly], e: &Anomaly, late: i64) -> Option<&'a mut Anomaly> {
     const NEAR: i64 = 5;
-    let from = anomalies.partition_point(|a| a.end_or_last().saturating_add(NEAR) < e.start);
+    let from =
+        anomalies.partition_point(|a| a.end_or_last().saturating_add(NEAR).saturating_add(late) < e.start);
     anomalies[from..]
         .iter_mut()
         .take_while(|a| a.start <= e.end_or_last().saturating_add(NEAR))
-        .max_by_key(|a| overlap(a, e))
+        .filter(|a| a.logged().end.saturating_add(NEAR) >= e.start)
+        .max_by_key(|a| shared(a.logged(), e.logged()))
 }
 
 /// Access and error lines of one request are not independent: the larger evidence counts, never the sum. Requests date
@@ -240,7 +280,11 @@ fn host<'a>(anomalies: &'a mut [Anomaly], e: &Anomaly) -> Option<&'a mut Anomaly
 fn absorb(host: &mut Anomaly, e: &Anomaly) {
     host.errors = both(host.errors, e.errors);
     host.evidence_nats = host.evidence_nats.max(e.evidence_nats);
-    if !matches!(host.kind, Kind::Silence(SilenceKind::Dip | SilenceKind::Unknown)) {
+    let widens = matches!(
+        host.kind,
+        Kind::Silence(SilenceKind::Dip | SilenceKind::Unknown | SilenceKind::LoggingStopped)
+    );
+    if !widens {
         return;
     }
     if e.start < host.start && !host.open_start {

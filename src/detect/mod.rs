@@ -15,6 +15,7 @@
 
 mod anomaly;
 mod baseline;
+mod beat;
 mod burst;
 mod dip;
 mod edges;
@@ -28,6 +29,7 @@ mod steps;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod waited;
 
 pub use anomaly::{
     Anomaly, AnomalyPhase, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind, Slowness,
@@ -197,6 +199,8 @@ pub struct Signals<'a, T: Ticks> {
     /// Which classes explain a 5xx as meant: one such record takes one failure of its second out of the counts
     /// (`limiting requests`, `limiting connections`).
     pub excused: &'a dyn Fn(u16) -> bool,
+    /// Whether most of the failures logged in a window are timeouts (504, 499, 408).
+    pub timed_out: &'a dyn Fn(Window) -> bool,
     /// nginx's words about itself, sorted by second.
     pub marks: &'a [Mark],
     /// Stretches in which another log of the same server went on with requests.
@@ -223,8 +227,6 @@ impl<T: Ticks> std::fmt::Debug for Signals<'_, T> {
 pub struct Options {
     /// Failures are dated at the arrival of their request (the log has the time taken).
     pub arrival_known: bool,
-    /// The failures are timeouts in the main (504, 499, `upstream timed out`).
-    pub timeout_like: bool,
     /// The expected number of false findings from chance alone, per log.
     pub false_findings: f64,
     /// How many scopes are looked at alike; each must then bring more evidence.
@@ -238,14 +240,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            arrival_known: true,
-            timeout_like: false,
-            false_findings: 0.01,
-            scopes: 1,
-            least_dispersion: 2.5,
-            least_seconds: 3,
-        }
+        Self { arrival_known: true, false_findings: 0.01, scopes: 1, least_dispersion: 2.5, least_seconds: 3 }
     }
 }
 
@@ -286,7 +281,7 @@ pub fn find<T: Ticks>(signals: &Signals<'_, T>, options: &Options) -> Detection 
             slow::find(timings, survey.span, options, &mut found);
         }
         if !options.arrival_known {
-            edges::redate(ticks, options, &mut found.anomalies);
+            edges::redate(ticks, signals.timed_out, &mut found.anomalies);
         }
     }
     errors::find(signals, options, &mut found);

@@ -4,6 +4,7 @@
 //! about four nats a second, so one busy client cannot make a pause of a second or two look like an outage.
 
 use super::anomaly::{Anomaly, AnomalyPhase, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
+use super::beat::Pauses;
 use super::survey::Survey;
 use super::{Fold, MarkKind, Options, Signals, Tick, Ticks};
 use super::{dip, errors};
@@ -187,7 +188,8 @@ pub(crate) fn find<T: Ticks>(
         / options.false_findings.max(1e-9))
     .ln()
     .max(13.0);
-    let (gaps, tail, mut longest) = candidates(ticks, survey, &rates, signals);
+    let Candidates { gaps, tail, mut longest, pauses } = candidates(ticks, survey, &rates, signals);
+    let beat = pauses.beat(survey.busy, covered_seconds);
     let (slope, uneven) = (tail.slope(), (-(2.5 * rates.unevenness() - 0.6).max(0.0)).exp());
     let sessions = dip::scatter(&rates.lines, 1.3);
     let mut weak: Vec<Remark> = Vec::new();
@@ -195,7 +197,9 @@ pub(crate) fn find<T: Ticks>(
     for gap in gaps {
         let rate = rates.around(gap);
         let slope = if rate < SATURATED { slope.max(sessions) } else { slope };
-        let evidence = gap.seconds() as f64 * rate * uneven / slope;
+        let by_chance = gap.seconds() as f64 * rate * uneven / slope;
+        let beats = beat.map_or(0.0, |b| b.nats(gap.seconds(), by_chance));
+        let evidence = by_chance.max(beats);
         let proof =
             if gap.marked { proof(gap, signals, rate * gap.seconds() as f64) } else { Proof::default() };
         let remark = |reason, kind, start: Second, end: Second| Remark {
@@ -233,6 +237,8 @@ pub(crate) fn find<T: Ticks>(
             found.remarks.push(remark(Reason::Habitual, SilenceKind::NoTraffic, from, to));
             continue;
         }
+        // Where the time is kept, the edges are as near as the beats next to them.
+        let rate = beat.map_or(rate, |b| rate.max(b.rate()));
         anomalies.push(anomaly(gap, proof, rate, rates.lines_around(gap), evidence, signals, options));
     }
     weak.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
@@ -245,15 +251,22 @@ pub(crate) fn find<T: Ticks>(
     found.anomalies.append(&mut anomalies);
 }
 
-/// The second pass: every gap that may be one, the tail of all gaps, and the longest that is none.
-fn candidates<T: Ticks>(
-    ticks: &T,
-    survey: &Survey,
-    rates: &Rates,
-    signals: &Signals<'_, T>,
-) -> (Vec<Gap>, Tail, i64) {
+/// What the second pass finds.
+struct Candidates {
+    /// Every gap that may be a silence.
+    gaps: Vec<Gap>,
+    /// The tail of all.
+    tail: Tail,
+    /// The longest that is none, in seconds.
+    longest: i64,
+    /// All that are long enough to be told apart.
+    pauses: Pauses,
+}
+
+/// The second pass.
+fn candidates<T: Ticks>(ticks: &T, survey: &Survey, rates: &Rates, signals: &Signals<'_, T>) -> Candidates {
     let mut tail = Tail { cells: [0; 400], all: 0 };
-    let mut gaps = Vec::new();
+    let (mut gaps, mut pauses) = (Vec::new(), Pauses::new());
     let mut longest = 0;
     let words: Vec<Second> =
         signals.marks.iter().filter(|m| errors::is_about_running(m.kind)).map(|m| m.second).collect();
@@ -265,6 +278,7 @@ fn candidates<T: Ticks>(
         }
         let marked = words.get(word).is_some_and(|w| *w <= to.saturating_add(1));
         let gap = Gap { before, after, window, marked };
+        pauses.add(gap.seconds());
         let nats = gap.seconds() as f64 * rates.before.get(bin).copied().unwrap_or(f64::INFINITY);
         if nats.is_finite() && before.is_some() && after.is_some() {
             tail.add(nats);
@@ -287,7 +301,7 @@ fn candidates<T: Ticks>(
     if let Some(end) = signals.covered.last().map(|w| w.end).filter(|end| *end > survey.span.end) {
         look(Some(last), None, bin, survey.span.end, end);
     }
-    (gaps, tail, longest.max(short))
+    Candidates { gaps, tail, longest: longest.max(short), pauses }
 }
 
 /// The walk from gap to gap.
@@ -539,6 +553,7 @@ fn anomaly<T: Ticks>(
         stopped_at: proof.stopped,
         started_at: proof.started,
         dated_by_successes: false,
+        waited: None,
         errors: None,
         slow: None,
     }

@@ -200,6 +200,7 @@ pub(super) fn finish<T: Ticks>(
         stopped_at: None,
         started_at: None,
         dated_by_successes: false,
+        waited: None,
         errors: None,
         slow: None,
     });

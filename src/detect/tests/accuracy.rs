@@ -160,8 +160,8 @@ fn timeouts_are_dated_to_the_second_without_request_times() {
             }
         }
         ticks.retain(|t| t.good + t.failed > 0);
-        let options = Options { arrival_known: false, timeout_like: true, ..Options::default() };
-        let found = Scene { options, ..Scene::default() }.run(Some(&ticks)).anomalies;
+        let options = Options { arrival_known: false, ..Options::default() };
+        let found = Scene { options, timed_out: true, ..Scene::default() }.run(Some(&ticks)).anomalies;
         assert_eq!(found.len(), 1, "{seed}: {found:#?}");
         for (at, truth) in [(found[0].start - origin, 1500), (found[0].end_or_last() - origin, 1620)] {
             edges += 1;

@@ -267,8 +267,8 @@ fn a_hang_is_dated_before_its_first_line() {
             ticks.push(tick(t, good, failed));
         }
     }
-    let options = Options { arrival_known: false, timeout_like: true, ..Options::default() };
-    let found = Scene { options, ..Scene::default() }.run(Some(&ticks)).anomalies;
+    let options = Options { arrival_known: false, ..Options::default() };
+    let found = Scene { options, timed_out: true, ..Scene::default() }.run(Some(&ticks)).anomalies;
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!((found[0].start - 1000).abs() <= 1 && (found[0].end.unwrap() - 1200).abs() <= 1, "{found:#?}");
 }

@@ -17,6 +17,7 @@ struct Scene<'a> {
     other: &'a [Window],
     covered: &'a [Window],
     options: Options,
+    timed_out: bool,
 }
 
 impl Scene<'_> {
@@ -27,6 +28,7 @@ impl Scene<'_> {
             errors: self.errors,
             server_side: &|class| class < 100,
             excused: &|class| class == 100,
+            timed_out: &|_| self.timed_out,
             marks: self.marks,
             other_activity: self.other,
             covered: self.covered,

@@ -219,7 +219,8 @@ fn by_word(word: &str) -> Option<Field> {
         | "forwarded" => Field::ForwardedFor,
         "requesttime" | "reqtime" | "duration" | "responsetime" | "requestduration" | "elapsed"
         | "latency" | "rt" | "took" | "durationsec" | "durationseconds" | "elapsedtime" | "timetaken"
-        | "requesttimes" | "requesttimesec" => Field::RequestTime,
+        | "requesttimes" | "requesttimesec" | "dur" | "reqduration" | "responseduration" | "totaltime"
+        | "rtime" | "processtime" | "costtime" => Field::RequestTime,
         "requesttimems" | "durationms" | "responsetimems" | "latencyms" | "elapsedms" | "reqtimems"
         | "rtms" | "requestdurationms" | "tookms" | "durationmillis" | "requesttimemillis"
         | "elapsedmillis" => Field::RequestTimeMs,

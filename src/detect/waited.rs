@@ -1,0 +1,220 @@
+//! How long requests had waited that timed out, where the log does not tell.
+//!
+//! nginx logs a request when it ends. One that hangs ends when `proxy_read_timeout` or its like does, the same time for
+//! all; so the stretch of failures as logged is the stretch of missing successes, moved by that time. The wait is the
+//! shift at which the failures fill the hole best.
+
+use super::anomaly::{Anomaly, AnomalyPhase};
+use super::edges::per_second;
+use super::{Ticks, edges};
+use crate::stats::median;
+use crate::time::{Second, Window};
+
+/// The longest wait looked for: `fastcgi_read_timeout 300s` is common, and a connection may have been waited for before.
+const REACH: i64 = 330;
+/// Seconds before and after that tell the rate of successes.
+const AROUND: i64 = 600;
+/// Ten-second bins that tell it, at least.
+const LEAST_BINS: usize = 6;
+/// Failing that lasts longer than this is dated by its start alone.
+const LONGEST: i64 = 6 * 3600;
+/// How much better, in nats, the shift must explain the successes than none does: the looks at all shifts, and one in
+/// twenty.
+const NATS: f64 = 9.0;
+
+/// Parts whose failed shares differ by less are one.
+const ALIKE: f64 = 0.2;
+
+/// A wait that all had in common.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Waited {
+    /// In seconds.
+    pub(super) seconds: i64,
+    /// Where it lies with 95 % probability.
+    pub(super) interval: (i64, i64),
+    /// How much better it explains the successes than no wait does.
+    pub(super) evidence_nats: f64,
+}
+
+/// The wait of `failed` requests that were logged from second `first` to second `last`; `None` where the successes do
+/// not tell.
+pub(super) fn waited<T: Ticks + ?Sized>(
+    ticks: &T,
+    (first, last): (Second, Second),
+    failed: u64,
+) -> Option<Waited> {
+    let known = ticks.span()?;
+    let length = last.saturating_sub(first).saturating_add(1);
+    let reach = REACH.min(first.saturating_sub(known.start));
+    if !(1..=LONGEST).contains(&length) || reach < 2 {
+        return None;
+    }
+    let (rate, scatter) = usual(ticks, known, (first, last))?;
+    let share = (1.0 - failed as f64 / (rate * length as f64)).clamp(0.02, 0.9);
+    let from = first.saturating_sub(reach);
+    let counts = per_second(ticks, Window { start: from, end: last.saturating_add(1) }, false);
+    // How much better a second is explained by the share that is left than by business as usual.
+    let mut sums = vec![0.0];
+    for c in &counts {
+        let sum = sums.last().copied().unwrap_or(0.0);
+        sums.push(sum + (c * share.ln() + rate * (1.0 - share)) / scatter);
+    }
+    let shifted = |wait: i64| {
+        let at = (reach - wait) as usize;
+        let end = at.saturating_add(length as usize).min(sums.len() - 1);
+        sums[end] - sums[at.min(end)]
+    };
+    let all: Vec<f64> = (0..=reach).map(shifted).collect();
+    let most = all.iter().copied().fold(f64::MIN, f64::max);
+    let seconds = all.iter().position(|x| *x == most)? as i64;
+    let evidence_nats = most - all[0];
+    // At the end of the reach it may be longer.
+    if seconds < 2 || seconds == REACH || evidence_nats < NATS {
+        return None;
+    }
+    let weights: Vec<f64> = all.iter().map(|x| (x - most).exp()).collect();
+    let whole: f64 = weights.iter().sum();
+    let quantile = |q: f64| {
+        let mut sum = 0.0;
+        let at = weights.iter().position(|w| {
+            sum += w;
+            sum >= q * whole
+        });
+        at.map_or(seconds, |at| at as i64)
+    };
+    let interval = (quantile(0.025).min(seconds), quantile(0.975).max(seconds));
+    Some(Waited { seconds, interval, evidence_nats })
+}
+
+/// Successes a second around the failing, and their scatter against a Poisson stream. The hole itself is among the
+/// bins: the median does not mind, and the scatter is that of the bins above half of it.
+fn usual<T: Ticks + ?Sized>(ticks: &T, known: Window, (first, last): (Second, Second)) -> Option<(f64, f64)> {
+    let sides = [
+        Window { start: first.saturating_sub(REACH + AROUND).max(known.start), end: first },
+        Window {
+            start: last.saturating_add(1),
+            end: last.saturating_add(1 + AROUND).min(known.end.max(last.saturating_add(1))),
+        },
+    ];
+    let mut tens: Vec<f64> = Vec::new();
+    for side in sides {
+        let n = usize::try_from(side.end.saturating_sub(side.start) / 10).unwrap_or(0);
+        let mut bins = vec![0.0; n];
+        ticks.each(side, |t| {
+            let at = usize::try_from(t.second.saturating_sub(side.start) / 10).unwrap_or(usize::MAX);
+            if let Some(bin) = bins.get_mut(at) {
+                *bin += f64::from(t.good);
+            }
+        });
+        tens.extend(bins);
+    }
+    if tens.len() < LEAST_BINS {
+        return None;
+    }
+    let usual = median(&mut tens.clone()).filter(|m| *m > 0.0)?;
+    let ordinary: Vec<f64> = tens.into_iter().filter(|n| 2.0 * n >= usual).collect();
+    let n = ordinary.len().max(1) as f64;
+    let mean = ordinary.iter().sum::<f64>() / n;
+    let variance = ordinary.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    Some((mean / 10.0, (variance / mean.max(0.1)).clamp(1.0, 10.0)))
+}
+
+/// Moves a failing stretch, and all its parts, to when its requests came.
+pub(super) fn apply<T: Ticks>(ticks: &T, a: &mut Anomaly, by: Waited) {
+    let earlier = |s: Second| s.saturating_sub(by.seconds);
+    let around = |s: Second| (s.saturating_sub(by.interval.1), s.saturating_sub(by.interval.0));
+    if !a.open_start {
+        a.start = earlier(a.first_bad);
+        a.start_interval = around(a.first_bad);
+        a.start_bounds = (a.start_interval.0.saturating_sub(1), a.start_interval.1);
+        a.last_good_before = last_success(ticks, a.start).or(a.last_good_before);
+    }
+    if let Some(end) = &mut a.end {
+        let behind = a.last_bad.saturating_add(1);
+        *end = earlier(behind).max(a.start.saturating_add(1));
+        let (low, high) = around(behind);
+        a.end_interval = (low.min(*end), high.max(*end));
+        a.end_bounds = (a.end_interval.0.saturating_sub(1), a.end_interval.1);
+        a.first_good_after = first_success(ticks, *end).or(a.first_good_after);
+    }
+    let until = a.end_or_last();
+    for p in &mut a.phases {
+        p.start = earlier(p.start).max(a.start);
+        p.end = earlier(p.end).min(until).max(p.start.saturating_add(1));
+    }
+    if let Some(p) = a.phases.first_mut() {
+        p.start = a.start;
+    }
+    let good = |start: Second, end: Second| {
+        let mut good = 0u64;
+        ticks.each(Window { start, end }, |t| good += u64::from(t.good));
+        good
+    };
+    a.requests = good(a.start, until).saturating_add(a.failed);
+    // The successes between its lines were those of later requests.
+    for p in &mut a.phases {
+        p.requests = good(p.start, p.end).saturating_add(p.failed);
+    }
+    let share = |p: &AnomalyPhase| p.failed as f64 / p.requests.max(1) as f64;
+    a.phases.dedup_by(|b, p| {
+        let alike = p.kind == b.kind && (share(p) - share(b)).abs() < ALIKE;
+        if alike {
+            (p.end, p.requests, p.failed) = (b.end, p.requests + b.requests, p.failed + b.failed);
+        }
+        alike
+    });
+    a.waited = Some(by.seconds);
+    a.dated_by_successes = true;
+}
+
+fn last_success<T: Ticks>(ticks: &T, before: Second) -> Option<Second> {
+    let mut last = None;
+    ticks.each(Window { start: before.saturating_sub(edges::LOOK_BACK), end: before }, |t| {
+        if t.good > 0 {
+            last = Some(t.second);
+        }
+    });
+    last
+}
+
+fn first_success<T: Ticks>(ticks: &T, from: Second) -> Option<Second> {
+    let mut first = None;
+    ticks.each(Window { start: from, end: from.saturating_add(edges::LOOK_BACK) }, |t| {
+        if t.good > 0 && first.is_none() {
+            first = Some(t.second);
+        }
+    });
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::Tick;
+
+    /// Ten a second; those from 1000 on for `hung` seconds fail `wait` seconds later.
+    fn hang(hung: i64, wait: i64) -> Vec<Tick> {
+        let hangs = |t: i64| (1000..1000 + hung).contains(&t);
+        let tick = |t: i64| Tick {
+            second: t,
+            good: if hangs(t) { 0 } else { 10 },
+            neutral: 0,
+            failed: if hangs(t - wait) { 10 } else { 0 },
+        };
+        (0..2000).map(tick).filter(|t| t.good + t.failed > 0).collect()
+    }
+
+    #[test]
+    fn the_shift_is_the_wait() {
+        for (hung, wait) in [(200, 60), (38, 60), (20, 5), (100, 300)] {
+            let first = 1000 + wait;
+            let found = waited(&hang(hung, wait)[..], (first, first + hung - 1), hung as u64 * 10);
+            assert_eq!(found.map(|w| w.seconds), Some(wait), "{hung} s, after {wait} s");
+        }
+    }
+
+    #[test]
+    fn what_fails_at_once_waited_for_nothing() {
+        assert_eq!(waited(&hang(60, 0)[..], (1000, 1059), 600), None);
+    }
+}
