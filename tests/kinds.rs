@@ -13,6 +13,8 @@ mod silences;
 #[path = "kinds/site.rs"]
 mod site;
 mod support;
+#[path = "kinds/waits.rs"]
+mod waits;
 
 use downtime::report::{Incident, Report, Severity};
 use site::{Format, Hit, Site};

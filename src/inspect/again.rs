@@ -116,6 +116,8 @@ pub(super) struct Look {
     pub(super) span: Window,
     /// Every request of the span is there; else some of them.
     pub(super) complete: bool,
+    /// Every request of the candidate is there.
+    pub(super) complete_inside: bool,
     /// Who asks all the time.
     pub(super) usual: Rc<Usual>,
     /// File, byte and index of each answer, sorted.
@@ -179,6 +181,7 @@ impl Look {
             .map(|p| (p, requests(host, p) <= most / 3))
             .collect();
         let complete = parts.iter().all(|p| p.1);
+        let complete_inside = parts.iter().all(|p| p.1 || p.0 != inside);
         // In a packed file no place can be looked up: all of it has to be unpacked and read again.
         let packed = |i: &&usize| !host.reads[**i].reading.source.is_seekable();
         let again: u64 = files
@@ -199,6 +202,7 @@ impl Look {
             inside,
             span,
             complete,
+            complete_inside,
             usual: Rc::clone(usual),
             places: Vec::new(),
         };

@@ -35,7 +35,8 @@ pub fn around(hosts: &[Seen<'_>], incident: &Incident, others: &[Incident]) -> (
         return Default::default();
     };
     let windows = windows(incident, others, span, &|w| requests(&mine, w));
-    let stretches: Vec<Stretch> = windows.into_iter().map(|(kind, w)| stretch(&mine, kind, w)).collect();
+    let mut stretches: Vec<Stretch> = windows.into_iter().map(|(kind, w)| stretch(&mine, kind, w)).collect();
+    behind(&mine, incident, &mut stretches);
     let remarks = remarks(&stretches);
     (stretches, remarks)
 }
@@ -112,6 +113,25 @@ fn stretch(hosts: &[&Seen<'_>], kind: StretchKind, window: Window) -> Stretch {
         server_errors: of(&[Class::ServerError]),
         p50: within(0.5),
         p95: within(0.95),
+    }
+}
+
+/// Requests that had waited are logged behind the end, and failed inside.
+fn behind(hosts: &[&Seen<'_>], incident: &Incident, stretches: &mut [Stretch]) {
+    let (seconds, Some(end)) = (Second::from(incident.context.made_of.behind), incident.end) else { return };
+    let end = end.saturating_add(999).div_euclid(1000);
+    let late = stretch(hosts, StretchKind::After, Window { start: end, end: end.saturating_add(seconds) });
+    let moved = late.server_errors;
+    if seconds == 0 || moved == 0 {
+        return;
+    }
+    for s in stretches {
+        let add = |n: u64| match s.kind {
+            StretchKind::During => n.saturating_add(moved),
+            StretchKind::After => n.saturating_sub(moved),
+            _ => n,
+        };
+        (s.requests, s.failed, s.server_errors) = (add(s.requests), add(s.failed), add(s.server_errors));
     }
 }
 

@@ -132,9 +132,10 @@ fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
         Reason::Habitual => {
             ("habitual-quiet", format!("no request for {length}, as on other days at this time"))
         }
-        Reason::PlausibleSilence => {
-            ("plausible-silence", format!("no request for {length}, which happens at this rate"))
-        }
+        Reason::PlausibleSilence => (
+            "plausible-silence",
+            format!("no request for {length}: at this rate not enough to call it a silence"),
+        ),
         Reason::QuickRestart => ("restart", format!("nginx was stopped and started again within {length}")),
         Reason::StoppedAtEnd => ("stopped-at-end", "nginx was told to stop, and the logs end there".into()),
         Reason::Limited => {

@@ -3,12 +3,14 @@
 use super::again::{Look, Looks};
 use super::cause::{Joins, Rose, causes, rose, story, trigger};
 use super::host::Host;
-use super::{cut_short, failures_only, places, restarts, shares, shown, stalled, words};
+use super::{cut_short, failures_only, heartbeat, places, restarts, shares, shown, stalled, words};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::report::{Evidence, Impact, Incident, Phase, Scope, Severity};
 use crate::scan::{Dimension, FailureTally};
 use crate::time::{Window, civil_from_days};
+use crate::timeline::Classes;
+use std::collections::BTreeMap;
 
 /// From this share of failed requests on the failure is near-total and may be called an outage.
 const NEAR_TOTAL: f64 = 0.8;
@@ -27,9 +29,9 @@ pub fn incidents(host: &Host<'_>, looks: &mut Looks, anomalies: &[Anomaly]) -> V
     anomalies.iter().map(one).collect()
 }
 
-/// The stretch an anomaly covers.
+/// The stretch an anomaly covers, with the lines that tell of it.
 pub(super) fn window(a: &Anomaly) -> Window {
-    Window { start: a.start, end: a.end_or_last().max(a.start + 1) }
+    a.logged()
 }
 
 fn incident(
@@ -45,14 +47,18 @@ fn incident(
     if host.trials.is_some() {
         impact.failed_share = None;
     }
-    let causes = causes(host, a, &tally, joins);
+    let mut causes = causes(host, a, &tally, joins);
+    heartbeat::testify(host, look, a, &mut causes.ranked);
     let cut = cut_short::answers(host, window).filter(|_| a.kind == Kind::ErrorsOnly);
     if let Some(cut) = cut {
         (impact.failed, impact.uncounted) = (cut, cut);
         impact.requests = impact.requests.max(cut);
         impact.failed_share = Some(impact.failed as f64 / impact.requests.max(1) as f64);
+        // Their lines say 200, and whose they were only the records.
+        (impact.clients, impact.statuses) = (None, BTreeMap::new());
     }
     let (severity, client_visible) = match cut {
+        Some(_) if impact.failed_share.is_some_and(|s| s >= NEAR_TOTAL) => (Severity::Outage, true),
         Some(_) => (Severity::Degradation, true),
         None => severity(host, a, &tally, &impact, causes.unlogged),
     };
@@ -67,14 +73,16 @@ fn incident(
     let mut evidence: Vec<Evidence> = match a.kind {
         Kind::Silence(_) => host.lines_around(a),
         Kind::Slow | Kind::Missing => look.map(|l| shown::evidence(host, l, a)).unwrap_or_default(),
-        Kind::Failing | Kind::ErrorsOnly => host.failure_evidence(window),
+        Kind::ErrorsOnly if cut.is_some() => Vec::new(),
+        Kind::Failing | Kind::ErrorsOnly => host.failure_evidence(a.failures_logged()),
     };
     if evidence.is_empty() {
         evidence = causes.ranked.first().map(|c| c.evidence.clone()).unwrap_or_default();
     }
     let scope = scope(host, look, a, &tally);
     let first_line = evidence.first().filter(|_| matches!(a.kind, Kind::Slow | Kind::Missing));
-    let timeline = story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line);
+    let timeline =
+        story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line, cut.is_some());
     let mut ranked = shown::cause(host, look, a, rose)
         .or_else(|| restarts::cause(host, a))
         .into_iter()
@@ -107,7 +115,7 @@ fn incident(
         // Both follow from the finished incident, once hosts are joined.
         chart: None,
         error_budget: None,
-        context: shares::context(look, a),
+        context: shares::context(look.filter(|_| cut.is_none()), a),
     }
 }
 
@@ -133,8 +141,12 @@ fn severity(
         Kind::Silence(SilenceKind::Down | SilenceKind::Stalled) => (Severity::Outage, true),
         // The error log shows why requests left no line: they were dropped.
         Kind::Silence(_) if unlogged => {
+            // What attackers are told (408, 400) serves nobody.
+            let mut served = 0u64;
+            host.timeline
+                .each_sum(window(a), [Classes::GOOD, Classes::NONE], |s| served += u64::from(s.lines[0]));
             let lost = impact.lost_estimate.unwrap_or(0) as f64;
-            let share = lost / (lost + impact.requests as f64).max(1.0);
+            let share = lost / (lost + served as f64).max(1.0);
             (if share >= NEAR_TOTAL { Severity::Outage } else { Severity::Degradation }, true)
         }
         Kind::Silence(SilenceKind::LoggingStopped) => (Severity::Unknown, false),
@@ -163,15 +175,20 @@ fn severity(
 
 fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tally: &FailureTally) -> Impact {
     let (mut requests, mut failed) = (0, 0);
+    let until = a.end_or_last().max(a.start + 1);
     host.timeline.each(window, |m| {
-        requests += m.counts.iter().map(|n| u64::from(*n)).sum::<u64>();
+        // Logged behind the end: what came before it and timed out since.
+        let all = m.counts.iter().map(|n| u64::from(*n)).sum::<u64>();
+        requests += if m.second < until { all } else { u64::from(m.failed) };
         failed += u64::from(m.failed);
     });
     // Requests that arrived inside and ended behind the window are failures of it all the same.
     let requests = requests.max(failed);
     let lost = match a.expected_requests.filter(|_| matches!(a.kind, Kind::Silence(_))) {
         Some(e) => {
-            let missing = |x: f64| (x - requests as f64).max(0.0).round() as u64;
+            // It may have been widened to the records that explain it.
+            let came = requests_in(host, a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))));
+            let missing = |x: f64| (x - came as f64).max(0.0).round() as u64;
             Some((missing(e.value), (missing(e.low), missing(e.high))))
         }
         None => lost_in_silence(host, a, window),
@@ -199,6 +216,17 @@ fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tal
         slow: a.slow.map(|s| s.slow),
         uncounted,
     }
+}
+
+/// Requests that came in some phases.
+fn requests_in<'p>(host: &Host<'_>, phases: impl Iterator<Item = &'p AnomalyPhase>) -> u64 {
+    let mut came = 0;
+    for p in phases {
+        host.timeline.each(Window { start: p.start, end: p.end }, |m| {
+            came += m.counts.iter().map(|n| u64::from(*n)).sum::<u64>();
+        });
+    }
+    came
 }
 
 /// Whether the requests an anomaly is about are no failures to the scan: content gone, and clients gone for a reason that
@@ -236,11 +264,8 @@ fn lost_in_silence(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<(u64,
     let low = rates.iter().map(|r| r.0 - r.1).fold(f64::INFINITY, f64::min);
     let high = rates.iter().map(|r| r.0 + r.1).fold(f64::NEG_INFINITY, f64::max);
     // In a dip some came all the same.
-    let mut came = 0;
-    for p in phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))) {
-        host.timeline.each(Window { start: p.start, end: p.end }, |m| came += m.counts.iter().sum::<u32>());
-    }
-    let requests = |rate: f64| (rate * silent as f64 - f64::from(came)).max(0.0).round() as u64;
+    let came = requests_in(host, phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))));
+    let requests = |rate: f64| (rate * silent as f64 - came as f64).max(0.0).round() as u64;
     (!rates.is_empty()).then(|| (requests(mean), (requests(low), requests(high))))
 }
 

@@ -19,6 +19,7 @@ mod failures_only;
 mod files;
 mod found;
 mod given_up;
+mod heartbeat;
 mod host;
 mod incident;
 mod joint;

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::{Context, MadeOf, Place, PlaceKind};
 use crate::scan::Dimension;
-use crate::time::Second;
+use crate::time::{Second, Window};
 
 /// Places named of each kind: those that failed most, and those with the most traffic that did not.
 const FAILED: usize = 6;
@@ -26,25 +26,28 @@ pub(super) fn context(look: Option<&Look>, a: &Anomaly) -> Context {
         // Without the requests the limit of a slowdown is known all the same.
         let made_of = match a.kind {
             Kind::Silence(SilenceKind::Stalled) => stalled::made_of(),
-            _ => MadeOf { slow_ms: a.slow.map(|s| s.limit_ms), ..MadeOf::default() },
+            _ => {
+                MadeOf { slow_ms: a.slow.map(|s| s.limit_ms), behind: shown::behind(a), ..MadeOf::default() }
+            }
         };
         return Context { made_of, ..Context::default() };
     };
     let bad = shown::bad(look, a);
+    let own = Window { start: a.start, end: a.end_or_last() };
     let mut places = Vec::new();
     for (kind, dimension) in
         [(PlaceKind::Vhost, Dimension::Vhost), (PlaceKind::Endpoint, Dimension::Endpoint)]
     {
         let seen = look.answers.iter().map(|x| (x.names[dimension as usize], x.second, bad(x)));
-        places.extend(of_kind(look, kind, seen));
+        places.extend(of_kind(look, kind, own, seen));
     }
     if a.kind == Kind::Failing || a.kind == Kind::ErrorsOnly {
         let tries = look.tries.iter().map(|t| (t.peer, t.second, t.failed));
-        places.extend(of_kind(look, PlaceKind::Upstream, tries));
+        places.extend(of_kind(look, PlaceKind::Upstream, own, tries));
     } else {
         // Which of several tries was slow is not told; the peer that answered stands for the request.
         let last = look.answers.iter().map(|x| (x.names[Dimension::Peer as usize], x.second, bad(x)));
-        places.extend(of_kind(look, PlaceKind::Upstream, last));
+        places.extend(of_kind(look, PlaceKind::Upstream, own, last));
     }
     let remarks = busiest(look).into_iter().collect();
     let counted = match (a.kind, a.slow) {
@@ -72,12 +75,18 @@ struct Sums {
     k0: u64,
 }
 
-/// The places of one kind; none where there are not several to tell apart.
-fn of_kind(look: &Look, kind: PlaceKind, seen: impl Iterator<Item = (u64, Second, bool)>) -> Vec<Place> {
+/// The places of one kind; none where there are not several to tell apart. `own` is the incident: what is logged behind it
+/// and counts is what failed.
+fn of_kind(
+    look: &Look,
+    kind: PlaceKind,
+    own: Window,
+    seen: impl Iterator<Item = (u64, Second, bool)>,
+) -> Vec<Place> {
     let mut sums: ByKey<Sums> = ByKey::default();
     for (key, second, bad) in seen {
         let s = sums.entry(key).or_default();
-        if look.inside.contains(second) {
+        if own.contains(second) || bad && look.inside.contains(second) {
             s.n += 1;
             s.k += u64::from(bad);
             if bad {

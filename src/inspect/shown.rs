@@ -2,7 +2,8 @@
 
 use super::again::{Answer, Look};
 use super::cause::Rose;
-use super::host::Host;
+use super::host::{Host, Said};
+use super::words::lower;
 use super::{missing, stalled};
 use crate::clock;
 use crate::detect::{Anomaly, Kind, SilenceKind};
@@ -10,6 +11,7 @@ use crate::report::{Cause, Evidence, MadeOf};
 use crate::scan::Dimension;
 use crate::timeline::Class;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Which requests of a look an anomaly is about.
 pub(super) fn bad<'a>(look: &'a Look, a: &'a Anomaly) -> Box<dyn Fn(&Answer) -> bool + 'a> {
@@ -21,9 +23,14 @@ pub(super) fn bad<'a>(look: &'a Look, a: &'a Anomaly) -> Box<dyn Fn(&Answer) -> 
     }
 }
 
+/// Seconds behind the end in which its failures are still logged: they had waited.
+pub(super) fn behind(a: &Anomaly) -> u16 {
+    u16::try_from(a.logged().end - a.end_or_last().max(a.start + 1)).unwrap_or(u16::MAX)
+}
+
 /// How the lines of what is bad are told again.
 pub(super) fn made_of(look: &Look, a: &Anomaly) -> MadeOf {
-    let mut made = MadeOf::default();
+    let mut made = MadeOf { behind: behind(a), ..MadeOf::default() };
     match (a.kind, a.slow) {
         (Kind::Slow, Some(s)) => made.slow_ms = Some(s.limit_ms),
         (Kind::Slow, None) => made.given_up = true,
@@ -118,6 +125,25 @@ fn slow(host: &Host<'_>, look: &Look, a: &Anomaly, rose: Option<Rose>) -> Option
     Some(Cause { category: "upstream.slow".into(), confidence, summary, evidence })
 }
 
+/// The first record of the kind that says most about requests that are refused or find nothing, and how many there are:
+/// records of the content itself, or else what explains at least half of the answers.
+fn told<'h>(host: &'h Host<'_>, look: &Look, (category, lost): (&str, u64)) -> Option<(&'h Said, u64)> {
+    let explains = |class: u16| {
+        let category = host.category(class);
+        let family = category.split('.').next().unwrap_or_default();
+        matches!(family, "content" | "auth" | "client") && category != "client.abort"
+    };
+    let mut by_class: BTreeMap<u16, (&Said, u64)> = BTreeMap::new();
+    for s in host.said.iter().filter(|s| explains(s.class)) {
+        let n = s.count_in(look.inside);
+        if n > 0 {
+            by_class.entry(s.class).or_insert((s, 0)).1 += n;
+        }
+    }
+    let most = by_class.into_values().max_by_key(|said| said.1)?;
+    (host.category(most.0.class) == category || most.1 * 2 >= lost).then_some(most)
+}
+
 fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
     let bad = bad(look, a);
     let mut lines = look.inside().filter(|x| bad(x));
@@ -130,12 +156,15 @@ fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
     }
     let category = if forbidden * 2 > n { "content.forbidden" } else { "content.missing" };
     let mut evidence = vec![first.evidence(host)];
-    // nginx's own words, where it has some: which file, and why.
-    let said =
-        host.said.iter().find(|s| host.category(s.class) == category && look.inside.contains(s.second));
-    let confidence = if said.is_some() { "certain" } else { "likely" };
-    evidence.extend(said.map(|s| host.evidence(s.file, &s.sample)));
     let what = if forbidden * 2 > n { "refused" } else { "not found" };
-    let summary = format!("paths that were answered well before are {what}");
+    let mut summary = format!("paths that were answered well before are {what}");
+    // nginx's own words, where it has some: which file or rule, and why.
+    let said = told(host, look, (category, a.failed));
+    let confidence = if said.is_some() { "certain" } else { "likely" };
+    if let Some((said, records)) = said {
+        let title = &host.catalogue.patterns()[usize::from(said.class)].title;
+        _ = write!(summary, ": {} ({} in the error log)", lower(title), clock::count_of(records, "record"));
+        evidence.push(host.evidence(said.file, &said.sample));
+    }
     Some(Cause { category: category.into(), confidence, summary, evidence })
 }

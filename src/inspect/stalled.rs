@@ -70,7 +70,7 @@ pub(super) fn count(a: &Anomaly, impact: &mut Impact) {
 
 /// How its lines are told again.
 pub(super) fn made_of() -> MadeOf {
-    MadeOf { given_up: true, behind: BEHIND as u8, ..MadeOf::default() }
+    MadeOf { given_up: true, behind: BEHIND as u16, ..MadeOf::default() }
 }
 
 /// Why: nginx says nothing of it.

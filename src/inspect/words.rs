@@ -74,13 +74,15 @@ fn odds(nats: f64) -> String {
 /// The sentence that a person can check.
 pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
     match a.kind {
-        Kind::Failing => format!(
-            "{} of {} failed, usually {}; {}",
-            clock::count(a.failed),
-            clock::count_of(a.requests, "request"),
-            clock::share(a.usual_share),
-            odds(a.evidence_nats)
-        ),
+        Kind::Failing => {
+            format!(
+                "{} of {} failed, usually {}; {}",
+                clock::count(a.failed),
+                clock::count_of(a.requests, "request"),
+                clock::share(a.usual_share),
+                odds(a.evidence_nats)
+            ) + &waited(a)
+        }
         Kind::Slow => late(a),
         Kind::Missing => format!(
             "{} of {} for what used to be answered well were {}, usually {}; {}",
@@ -94,8 +96,15 @@ pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
             let expected = a.expected_requests.map_or(String::new(), |e| {
                 format!("; about {} were to be expected", clock::count(e.value.round().max(0.0) as u64))
             });
-            let seconds = a.end_or_last() - a.start;
-            let came = match impact.requests {
+            // It may have been widened to the records that explain it.
+            let silent: i64 =
+                a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))).map(|p| p.end - p.start).sum();
+            let seconds = silent.min(a.end_or_last() - a.start);
+            let came = match (a.expected_requests, impact.lost_estimate) {
+                (Some(e), Some(lost)) => (e.value.round().max(0.0) as u64).saturating_sub(lost),
+                _ => impact.requests,
+            };
+            let came = match came {
                 _ if a.kind == Kind::Silence(SilenceKind::Stalled) => "no line".to_owned(),
                 0 => "no request".to_owned(),
                 n => format!("only {}", clock::count_of(n, "request")),
@@ -118,6 +127,22 @@ pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
     }
 }
 
+/// How the requests were dated that are logged when they time out.
+fn waited(a: &Anomaly) -> String {
+    a.waited.map_or(String::new(), |seconds| {
+        let waited = clock::duration(seconds * 1000);
+        format!("; dated by when good answers ceased, {waited} before the first of them timed out")
+    })
+}
+
+/// The title inside a sentence: its first letter small, unless it begins an abbreviation.
+pub(super) fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    let abbreviation = text.chars().nth(1).is_some_and(|c| !c.is_lowercase() && c != ' ');
+    let first = chars.next().filter(|_| !abbreviation);
+    first.map_or_else(|| text.to_owned(), |c| c.to_lowercase().chain(chars).collect())
+}
+
 /// The line of answers that were cut short.
 pub(super) fn torn_title(scope: &Scope) -> String {
     let host = scope.hosts.first().map(|h| format!(" ({h})")).unwrap_or_default();
@@ -127,7 +152,7 @@ pub(super) fn torn_title(scope: &Scope) -> String {
 /// The sentence of answers that were cut short.
 pub(super) fn torn(a: &Anomaly, cut: u64) -> String {
     format!(
-        "{} cut short after the status was sent, so that the access log shows it as well; {}",
+        "{} cut short after the status was sent: their lines look as if all were well; {}",
         clock::count_of(cut, "answer"),
         odds(a.evidence_nats)
     )

@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
                 inside(stamp.second())
             } else {
                 counts
-                    && (failed && inside(arrival.div_euclid(1000))
+                    && (failed && (inside(arrival.div_euclid(1000)) || just_behind(stamp.second()))
                         || (inside(stamp.second())
                             || inside(arrival.div_euclid(1000))
                             || just_behind(stamp.second()))
@@ -264,7 +264,11 @@ impl<'a> Reader<'a> {
             };
             self.previous = Some(second);
             let counts = self.wanted.all || !plan.excludes(payload);
-            return Some(Last { time: Some(second * 1000), rank: 0, wanted: counts && inside(second) });
+            return Some(Last {
+                time: Some(second * 1000),
+                rank: 0,
+                wanted: counts && (inside(second) || just_behind(second)),
+            });
         }
         // A part of a record, or a line that no format fits: the frame may know when it came.
         let framed = unwrapped.as_ref().and_then(|u| u.time)?;

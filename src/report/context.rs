@@ -59,7 +59,7 @@ pub struct MadeOf {
     /// Requests that their clients gave up (499), however long they had waited.
     pub given_up: bool,
     /// Seconds behind the end in which they are still of it: what had waited is written when it is over.
-    pub behind: u8,
+    pub behind: u16,
     /// Hashes of paths, without query, that were refused or not found.
     pub gone_paths: BTreeSet<u64>,
     /// Keys of endpoints whose paths were missing, where only some of them were read.

@@ -193,7 +193,9 @@ fn group_cause(
         host.record(s, |r| {
             errnos.extend(r.errno);
             actions.insert(r.action.map(<[u8]>::to_vec));
-            peers.extend(voice::peer(r).filter(|p| !peers.contains(p)));
+            // A full disk is no peer's, though its records name the one that was asked.
+            let of_peer = pattern.category.starts_with("upstream.");
+            peers.extend(voice::peer(r).filter(|p| of_peer && !peers.contains(p)));
         });
     }
     let mut summary = pattern.title.clone();

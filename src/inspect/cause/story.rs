@@ -3,6 +3,7 @@
 use super::super::host::{Host, Said};
 use super::super::incident::{apart, window};
 use super::super::marks::Word;
+use super::super::words::lower;
 use super::rose::Rose;
 use super::voice::peer;
 use super::word_summary;
@@ -41,6 +42,7 @@ pub(in crate::inspect) fn story(
     trigger: Option<&Trigger>,
     rose: Option<&Rose>,
     first_line: Option<&Evidence>,
+    torn: bool,
 ) -> Vec<Event> {
     let window = window(a);
     let mut told = Vec::new();
@@ -62,6 +64,9 @@ pub(in crate::inspect) fn story(
         };
         tell(2, p.start, what.into(), None);
     }
+    if a.waited.is_some() && !a.open_start {
+        tell(2, a.start, "good answers cease".into(), None);
+    }
     if let Some(p) = a.phases.iter().find(|p| p.kind == Kind::Slow && a.slow.is_some()) {
         // Where one name led, its first late line is for that.
         let led = |line: &Evidence| rose.and_then(|r| r.event.as_ref()).is_some_and(|e| e.2 == *line);
@@ -74,8 +79,9 @@ pub(in crate::inspect) fn story(
     if let Some((second, what, line)) = rose.and_then(|r| r.event.as_ref()) {
         tell(2, *second, what.clone(), Some(line.clone()));
     }
-    // Failures beside content that is gone are others.
-    let [first, last] = if a.kind == Kind::Missing { [None, None] } else { host.failure_edges(window) };
+    // Failures beside content that is gone, and beside answers that are cut short, are others.
+    let [first, last] =
+        if a.kind == Kind::Missing || torn { [None, None] } else { host.failure_edges(a.failures_logged()) };
     let only = first.as_ref().map(|f| f.0) == last.as_ref().map(|l| l.0);
     if let Some((second, evidence)) = first {
         let what = if a.open_start {
@@ -83,6 +89,8 @@ pub(in crate::inspect) fn story(
         } else {
             "first failed request"
         };
+        // It failed when it timed out, and had come before.
+        let what = if a.waited.is_some() { "first failed request is logged" } else { what };
         let why = host.reason(&evidence, second);
         let what = why.as_ref().map_or(what.to_owned(), |why| format!("{what}: {}", why.0));
         tell(5, second, what, Some(evidence));
@@ -96,10 +104,11 @@ pub(in crate::inspect) fn story(
     }
     giving_up(host, window, &mut tell);
     if let Some((second, evidence)) = last {
-        tell(if only { 7 } else { 0 }, second, "last failed request".into(), Some(evidence));
+        let what = if a.waited.is_some() { "last failed request is logged" } else { "last failed request" };
+        tell(if only { 7 } else { 0 }, second, what.into(), Some(evidence));
     }
-    if let Some(good) = a.first_good_after.filter(|_| !a.open_end) {
-        tell(8, good, format!("first good answer after{}", since(host, good)), None);
+    if let Some(good) = a.first_good_after.filter(|_| !a.open_end).and_then(|s| first_good(host, s)) {
+        tell(8, good, format!("first good answer after{}", since(host, good, a.logged().end)), None);
     }
     told.sort_by_key(|t| (t.event.time, t.rank));
     let mut seen = BTreeSet::new();
@@ -199,8 +208,9 @@ fn peers(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
             }
             continue;
         }
-        // A limit or a crash has no peer: it is told once by its name.
-        let named = host.record(s, peer).flatten();
+        // A limit or a crash is no peer's, though its record may name the one that was asked: it is told once by its name.
+        let of_peer = host.category(s.class).starts_with("upstream.");
+        let named = if of_peer { host.record(s, peer).flatten() } else { None };
         let (key, what) = match named {
             Some(peer) => (peer.clone(), format!("{peer} fails: {}", lower(title))),
             None => (title.clone(), title.clone()),
@@ -210,14 +220,6 @@ fn peers(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
             known.push(key);
         }
     }
-}
-
-/// The title inside a sentence: its first letter small, unless it begins an abbreviation.
-fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    let abbreviation = text.chars().nth(1).is_some_and(|c| !c.is_lowercase() && c != ' ');
-    let first = chars.next().filter(|_| !abbreviation);
-    first.map_or_else(|| text.to_owned(), |c| c.to_lowercase().chain(chars).collect())
 }
 
 /// Flaps and partial recovery: the stretches between and behind its failing parts.
@@ -274,13 +276,28 @@ fn giving_up(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
 }
 
 /// How it went on after the end, where the log goes on long enough to say.
-fn since(host: &Host<'_>, good: i64) -> String {
+/// The first good answer from a second on; the line that ends a silence may be none.
+fn first_good(host: &Host<'_>, from: i64) -> Option<i64> {
+    let mut first = None;
+    host.timeline.each(Window { start: from, end: from + AFTER }, |m| {
+        let good = m.counts[Class::Ok as usize]
+            + m.counts[Class::Redirect as usize]
+            + m.counts[Class::Info as usize];
+        if good > 0 && first.is_none() {
+            first = Some(m.second);
+        }
+    });
+    first
+}
+
+/// What followed the first good answer; of what failed, only what was logged from `over` on.
+fn since(host: &Host<'_>, good: i64, over: i64) -> String {
     let Some(span) = host.timeline.span().filter(|s| s.end - good >= 60) else { return String::new() };
     let end = (good + AFTER).min(span.end);
     let (mut well, mut failed) = (0_u64, 0_u64);
     host.timeline.each(Window { start: good, end }, |m| {
         well += u64::from(m.counts[Class::Ok as usize]) + u64::from(m.counts[Class::Redirect as usize]);
-        failed += u64::from(m.failed);
+        failed += if m.second < over { 0 } else { u64::from(m.failed) };
     });
     let length = clock::duration((end - good) * 1000);
     format!("; {} good and {} failed in the {length} that follow", clock::count(well), clock::count(failed))

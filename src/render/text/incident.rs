@@ -214,7 +214,7 @@ pub(crate) fn impact_words(i: &Incident) -> Vec<String> {
         let shown = statuses
             .iter()
             .take(STATUSES)
-            .map(|(status, count)| format!("{} × {status}", clock::count(**count)));
+            .map(|(status, count)| format!("{} × {status:03}", clock::count(**count)));
         let shown = shown.collect::<Vec<_>>().join(", ");
         let more = if more == 0 { String::new() } else { format!(" and {more} other statuses") };
         text = format!("{text}: {shown}{more}");

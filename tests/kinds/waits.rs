@@ -1,0 +1,122 @@
+//! Requests that wait and users who leave: what is logged later than it came, or not any more.
+
+use crate::site::{Hit, Site};
+use crate::{HALF, only, quiet};
+use downtime::report::Severity;
+
+fn checks(site: &Site, every: f64) -> impl Iterator<Item = Hit> {
+    (0..(site.seconds / every) as u32).map(move |i| Hit {
+        at: f64::from(i) * every + 0.3,
+        client: "10.0.2.5".into(),
+        path: "/healthz".into(),
+        status: 200,
+        took: 0.001,
+    })
+}
+
+fn sorted(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_by(|a, b| a.at.total_cmp(&b.at));
+    hits
+}
+
+#[test]
+fn a_hang_shorter_than_its_timeout_is_one_outage_of_those_who_came_in_it() {
+    for (seed, hung, timeout) in [(81, 40.0, 60.0), (82, 25.0, 30.0), (83, 90.0, 20.0), (84, 50.0, 300.0)] {
+        let site = Site { seed, seconds: 3000.0, ..Site::default() };
+        let mut hits = site.hits();
+        let mut errors = Vec::new();
+        let mut waited = 0;
+        for h in hits.iter_mut().filter(|h| (HALF..HALF + hung).contains(&h.at)) {
+            (h.status, h.took) = (504, timeout);
+            waited += 1;
+            let record = format!(
+                "[error] 7#7: *1 upstream timed out (110: Connection timed out) while reading response header from \
+                 upstream, client: {}, server: a.example, request: \"GET {} HTTP/1.1\", upstream: \
+                 \"http://10.0.0.5:8080/\", host: \"a.example\"",
+                h.client, h.path
+            );
+            errors.push((h.at + timeout, record));
+        }
+        let report = site.report(&hits, &errors);
+        let i = only("hang", &site, &report, (HALF, HALF + hung), 2.0);
+        assert_eq!((i.severity, i.client_visible), (Severity::Outage, true), "{seed}");
+        assert_eq!(i.cause.as_ref().unwrap().category, "upstream.timeout", "{seed}");
+        assert_eq!(i.impact.statuses[&504], waited, "{seed}: {:?}", i.impact);
+        assert_eq!(i.impact.lost_estimate, None, "{seed}: all came");
+        // What the table of the incident says of its time agrees with that.
+        let during =
+            i.context.stretches.iter().find(|s| s.kind == downtime::report::StretchKind::During).unwrap();
+        assert!(during.server_errors >= waited, "{seed}: {during:?}");
+    }
+}
+
+#[test]
+fn users_who_leave_do_not_lengthen_what_they_left_for() {
+    let site = Site { seed: 85, rate: 12.0, ..Site::default() };
+    let mut n = 0;
+    let mut hits = site.hits();
+    hits.retain(|h| {
+        n += 1;
+        let left = (HALF + 40.0..HALF + 150.0).contains(&h.at);
+        !left || n % 8 == 0
+    });
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 90.0).contains(&h.at)) {
+        h.status = 502;
+    }
+    let report = site.report(&hits, &[]);
+    only("users leave", &site, &report, (HALF, HALF + 90.0), 3.0);
+}
+
+#[test]
+fn health_checks_that_go_on_are_witnesses() {
+    let site = Site { seed: 86, ..Site::default() };
+    let mut hits = site.hits();
+    hits.retain(|h| !(HALF..HALF + 150.0).contains(&h.at));
+    hits.extend(checks(&site, 10.0));
+    let report = site.report(&sorted(hits), &[]);
+    let i = only("users alone", &site, &report, (HALF, HALF + 150.0), 3.0);
+    let cause = i.cause.as_ref().unwrap();
+    assert_eq!((cause.category.as_str(), cause.confidence), ("traffic.lost", "likely"));
+    assert!(cause.summary.contains("/healthz every 10 s from 10.0.2.5"), "{}", cause.summary);
+    assert_eq!(cause.evidence.len(), 2);
+}
+
+#[test]
+fn health_checks_tell_a_silence_of_a_minute_where_few_ask() {
+    let site = Site { seed: 87, rate: 0.05, seconds: 7200.0, ..Site::default() };
+    let with_checks = |gap: f64| {
+        let mut hits: Vec<Hit> = site.hits().into_iter().chain(checks(&site, 10.0)).collect();
+        hits.retain(|h| !(HALF..HALF + gap).contains(&h.at));
+        sorted(hits)
+    };
+    let report = site.report(&with_checks(60.0), &[]);
+    let i = only("silence", &site, &report, (HALF, HALF + 60.0), 10.0);
+    assert!(i.cause.as_ref().unwrap().summary.contains("and with them"), "{:?}", i.cause);
+    // A check that was missed twice proves nothing; nor do few users who stay away for as long.
+    quiet("two checks missed", &site.report(&with_checks(20.0), &[]));
+    let mut hits = site.hits();
+    hits.retain(|h| !(HALF..HALF + 60.0).contains(&h.at));
+    quiet("few users", &site.report(&hits, &[]));
+}
+
+#[test]
+fn connections_closed_without_an_answer_are_refusals() {
+    let site = Site { seed: 88, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 80.0).contains(&h.at)) {
+        h.status = 444;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("444", &site, &report, (HALF, HALF + 80.0), 3.0);
+    assert_eq!(i.cause.as_ref().unwrap().category, "content.forbidden");
+    // Robots that are always sent away so are none.
+    let mut hits = site.hits();
+    hits.extend((0..700).map(|i| Hit {
+        at: HALF + f64::from(i) / 8.0,
+        client: format!("203.0.113.{}", i % 40 + 1),
+        path: format!("/wp-login.php?{i}"),
+        status: 444,
+        took: 0.0,
+    }));
+    quiet("robots", &site.report(&sorted(hits), &[]));
+}
