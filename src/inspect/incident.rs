@@ -70,10 +70,12 @@ fn incident(
         (impact.lost_estimate, impact.lost_bounds) = (None, None);
     }
     let trigger = trigger(host, a);
+    // Failures beside content that is gone, answers cut short and what reached no client are others.
+    let failures = a.kind != Kind::Missing && cut.is_none() && severity != Severity::Hidden;
     let mut evidence: Vec<Evidence> = match a.kind {
         Kind::Silence(_) => host.lines_around(a),
         Kind::Slow | Kind::Missing => look.map(|l| shown::evidence(host, l, a)).unwrap_or_default(),
-        Kind::ErrorsOnly if cut.is_some() => Vec::new(),
+        Kind::ErrorsOnly if !failures => Vec::new(),
         Kind::Failing | Kind::ErrorsOnly => host.failure_evidence(a.failures_logged()),
     };
     if evidence.is_empty() {
@@ -81,8 +83,7 @@ fn incident(
     }
     let scope = scope(host, look, a, &tally);
     let first_line = evidence.first().filter(|_| matches!(a.kind, Kind::Slow | Kind::Missing));
-    let timeline =
-        story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line, cut.is_some());
+    let timeline = story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line, failures);
     let mut ranked = shown::cause(host, look, a, rose)
         .or_else(|| restarts::cause(host, a))
         .into_iter()

@@ -35,9 +35,9 @@ pub(super) fn context(look: Option<&Look>, a: &Anomaly) -> Context {
     let bad = shown::bad(look, a);
     let own = Window { start: a.start, end: a.end_or_last() };
     let mut places = Vec::new();
-    for (kind, dimension) in
-        [(PlaceKind::Vhost, Dimension::Vhost), (PlaceKind::Endpoint, Dimension::Endpoint)]
-    {
+    // What the error log alone tells of are peers; where requests failed meanwhile, others did.
+    let told = [(PlaceKind::Vhost, Dimension::Vhost), (PlaceKind::Endpoint, Dimension::Endpoint)];
+    for (kind, dimension) in told.into_iter().filter(|_| a.kind != Kind::ErrorsOnly) {
         let seen = look.answers.iter().map(|x| (x.names[dimension as usize], x.second, bad(x)));
         places.extend(of_kind(look, kind, own, seen));
     }

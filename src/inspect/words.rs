@@ -33,7 +33,7 @@ pub(super) fn title(
         (Kind::Silence(SilenceKind::Dip), _) => "Traffic fell away".to_owned(),
         (Kind::Silence(SilenceKind::LoggingStopped), _) => "The access log stopped".to_owned(),
         (Kind::Silence(_), _) => "No request was logged".to_owned(),
-        (Kind::ErrorsOnly, Severity::Hidden) => "Upstream failures that retries kept from clients".to_owned(),
+        (Kind::ErrorsOnly, Severity::Hidden) => "Upstream failures that did not reach clients".to_owned(),
         (Kind::ErrorsOnly, _) => "Failures in the error log".to_owned(),
         (Kind::Slow, _) if a.slow.is_none() => "Clients gave up waiting".to_owned(),
         (Kind::Slow, _) => "Answers came late".to_owned(),

@@ -145,7 +145,7 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
         Severity::Outage => "an outage",
         Severity::Degradation => "a degradation",
         Severity::Slowdown => "a slowdown",
-        Severity::Hidden => "a spell of upstream failures that retries kept from clients,",
+        Severity::Hidden => "a spell of upstream failures that did not reach clients,",
         Severity::Unknown if !i.client_visible => "a gap in the access log,",
         Severity::Unknown => "a silence that nothing explains,",
     };

@@ -14,7 +14,7 @@ pub enum Severity {
     Degradation,
     /// Answers came, late.
     Slowdown,
-    /// Upstream failures that retries kept from clients.
+    /// Upstream failures that did not reach clients: a retry, a fallback or a cache answered, or nobody waited for them.
     Hidden,
     /// Silence without proof.
     Unknown,

@@ -188,9 +188,10 @@ fn group_cause(
         _ => "possible",
     };
     let mut peers: Vec<String> = Vec::new();
-    let (mut errnos, mut actions) = (BTreeSet::new(), BTreeSet::new());
+    let (mut errnos, mut actions, mut within) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for s in &g.quoted {
         host.record(s, |r| {
+            within.insert(r.subrequest.map(|s| String::from_utf8_lossy(s).into_owned()));
             errnos.extend(r.errno);
             actions.insert(r.action.map(<[u8]>::to_vec));
             // A full disk is no peer's, though its records name the one that was asked.
@@ -215,6 +216,9 @@ fn group_cause(
         [first, second, ..] => {
             _ = write!(summary, ", first at {first}, then at {second} and {} more", peers.len() - 2);
         }
+    }
+    if let (Some(Some(subrequest)), 1) = (within.first(), within.len()) {
+        _ = write!(summary, ", in the subrequest {subrequest}");
     }
     if echoes > 0 {
         let n = clock::count_of(echoes, "record");

@@ -34,7 +34,7 @@ struct Told {
     event: Event,
 }
 
-/// The events of an incident in order of time.
+/// The events of an incident in order of time. `failures`: the failed requests of the access log are its own.
 pub(in crate::inspect) fn story(
     host: &Host<'_>,
     a: &Anomaly,
@@ -42,7 +42,7 @@ pub(in crate::inspect) fn story(
     trigger: Option<&Trigger>,
     rose: Option<&Rose>,
     first_line: Option<&Evidence>,
-    torn: bool,
+    failures: bool,
 ) -> Vec<Event> {
     let window = window(a);
     let mut told = Vec::new();
@@ -79,9 +79,7 @@ pub(in crate::inspect) fn story(
     if let Some((second, what, line)) = rose.and_then(|r| r.event.as_ref()) {
         tell(2, *second, what.clone(), Some(line.clone()));
     }
-    // Failures beside content that is gone, and beside answers that are cut short, are others.
-    let [first, last] =
-        if a.kind == Kind::Missing || torn { [None, None] } else { host.failure_edges(a.failures_logged()) };
+    let [first, last] = if !failures { [None, None] } else { host.failure_edges(a.failures_logged()) };
     let only = first.as_ref().map(|f| f.0) == last.as_ref().map(|l| l.0);
     if let Some((second, evidence)) = first {
         let what = if a.open_start {
