@@ -9,8 +9,8 @@
 const SILENCES: usize = 3;
 const DAYS_A_SILENCE: f64 = 2.0;
 /// Pauses that chance would have put above the longest ordinary one, and so many more for each silence.
-const MISSING: f64 = 25.0;
-const PER_SILENCE: f64 = 10.0;
+const MISSING: f64 = 12.0;
+const PER_SILENCE: f64 = 6.0;
 /// Beats that have to be missed. Fewer are missed where what asks is started anew,
 const MISSED: i64 = 5;
 /// so fewer tell only with some evidence, in nats, that others stayed away too.

@@ -234,7 +234,13 @@ fn extend(a: &mut Anomaly, b: Anomaly) {
     a.expected_requests = if apart {
         add(a.expected_requests, b.expected_requests)
     } else {
-        a.expected_requests.or(b.expected_requests)
+        // Of two silences that overlap the longer holds the other.
+        let value = |e: &Option<Estimate>| e.map_or(f64::MIN, |e| e.value);
+        if value(&b.expected_requests) > value(&a.expected_requests) {
+            b.expected_requests
+        } else {
+            a.expected_requests
+        }
     };
     a.longest_ordinary_gap = a.longest_ordinary_gap.or(b.longest_ordinary_gap);
     a.stopped_at = a.stopped_at.or(b.stopped_at);

@@ -35,6 +35,8 @@ pub use anomaly::{
     Anomaly, AnomalyPhase, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind, Slowness,
 };
 pub use edges::{Redated, vanished_successes};
+pub use silence::active_share;
+pub use waited::date_by_wait;
 
 use crate::time::{Second, Window};
 use crate::timeline::{Classes, Run, Sums, Timeline, Walker};

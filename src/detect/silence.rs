@@ -560,7 +560,7 @@ fn anomaly<T: Ticks>(
 }
 
 /// The share of `window` that lies in `stretches`.
-pub(crate) fn active_share(window: Window, stretches: &[Window]) -> f64 {
+pub fn active_share(window: Window, stretches: &[Window]) -> f64 {
     let from = stretches.partition_point(|w| w.end <= window.start);
     let inside: i64 = stretches[from..]
         .iter()

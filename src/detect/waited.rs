@@ -119,6 +119,15 @@ fn usual<T: Ticks + ?Sized>(ticks: &T, known: Window, (first, last): (Second, Se
     Some((mean / 10.0, (variance / mean.max(0.1)).clamp(1.0, 10.0)))
 }
 
+/// Dates a stretch of requests that all waited alike by when they came; whether the successes tell.
+pub fn date_by_wait<T: Ticks>(ticks: &T, a: &mut Anomaly) -> bool {
+    let by = waited(ticks, (a.first_bad, a.last_bad), a.failed);
+    if let Some(by) = by {
+        apply(ticks, a, by);
+    }
+    by.is_some()
+}
+
 /// Moves a failing stretch, and all its parts, to when its requests came.
 pub(super) fn apply<T: Ticks>(ticks: &T, a: &mut Anomaly, by: Waited) {
     let earlier = |s: Second| s.saturating_sub(by.seconds);

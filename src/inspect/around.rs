@@ -121,17 +121,21 @@ fn behind(hosts: &[&Seen<'_>], incident: &Incident, stretches: &mut [Stretch]) {
     let (seconds, Some(end)) = (Second::from(incident.context.made_of.behind), incident.end) else { return };
     let end = end.saturating_add(999).div_euclid(1000);
     let late = stretch(hosts, StretchKind::After, Window { start: end, end: end.saturating_add(seconds) });
-    let moved = late.server_errors;
-    if seconds == 0 || moved == 0 {
+    // Who gave up is bad only where that is what the incident is made of.
+    let aborted = if incident.context.made_of.given_up { late.aborted } else { 0 };
+    if seconds == 0 || late.server_errors + aborted == 0 {
         return;
     }
     for s in stretches {
-        let add = |n: u64| match s.kind {
+        let add = |n: u64, moved: u64| match s.kind {
             StretchKind::During => n.saturating_add(moved),
             StretchKind::After => n.saturating_sub(moved),
             _ => n,
         };
-        (s.requests, s.failed, s.server_errors) = (add(s.requests), add(s.failed), add(s.server_errors));
+        s.requests = add(s.requests, late.server_errors + aborted);
+        s.failed = add(s.failed, late.server_errors);
+        s.server_errors = add(s.server_errors, late.server_errors);
+        s.aborted = add(s.aborted, aborted);
     }
 }
 

@@ -7,7 +7,7 @@ use super::again::Looks;
 use super::host::{Counted, Host};
 use super::incident::window;
 use super::one_client;
-use crate::detect::{self, Anomaly, Detection, Fold, Kind, Options, Tick, Ticks, fold_timeline};
+use crate::detect::{self, Anomaly, Detection, Fold, Kind, Options, SilenceKind, Tick, Ticks, fold_timeline};
 use crate::time::Window;
 use crate::timeline::{Class, Classes, Sums, Timeline};
 use std::collections::HashSet;
@@ -18,6 +18,8 @@ const CANDIDATES: usize = 8;
 const SHARE: f64 = 0.15;
 /// by so many clients.
 const CLIENTS: usize = 5;
+/// A silence is waiting when so much of it was.
+const WAITED_THROUGH: f64 = 0.8;
 /// A start moves to where successes vanished when that is so evident, in nats.
 const VANISHED: f64 = 13.0;
 
@@ -65,11 +67,21 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
         if clients.len() < CLIENTS {
             continue;
         }
-        date(host, &mut wave);
+        if !detect::date_by_wait(&Counted::of(host), &mut wave) {
+            date(host, &mut wave);
+        }
         wave.kind = Kind::Slow;
         for p in &mut wave.phases {
             p.kind = Kind::Slow;
         }
+        // Those who waited were silent, and did not stay away.
+        let waiting = [Window { start: wave.start, end: wave.end_or_last() }];
+        found.anomalies.retain(|a| match a.kind {
+            Kind::Silence(SilenceKind::Unknown | SilenceKind::LoggingStopped | SilenceKind::Dip) => {
+                detect::active_share(window(a), &waiting) < WAITED_THROUGH
+            }
+            _ => true,
+        });
         found.anomalies.push(wave);
     }
 }

@@ -463,7 +463,9 @@ impl Host<'_> {
     /// Stretches in which the error log shows that requests went on: records about requests, by ten seconds.
     pub fn error_activity(&self) -> Vec<Window> {
         let mut out: Vec<Window> = Vec::new();
-        for s in self.said.iter().filter(|s| s.word.is_none() && s.class != UNKNOWN) {
+        // Who breaks off a handshake asks for nothing, and has no access line.
+        let asks = |class: u16| class != UNKNOWN && self.category(class) != "client.tls";
+        for s in self.said.iter().filter(|s| s.word.is_none() && asks(s.class)) {
             // Nearly all of what stands in a bucket lies where its first records do.
             if let (Some(last), Some(end)) = (out.last(), s.seconds.last())
                 && end - end.rem_euclid(10) + 10 <= last.end

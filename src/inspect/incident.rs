@@ -3,7 +3,9 @@
 use super::again::{Look, Looks};
 use super::cause::{Joins, Rose, causes, rose, story, trigger};
 use super::host::Host;
-use super::{cut_short, failures_only, heartbeat, places, restarts, shares, shown, stalled, words};
+use super::{
+    answered_late, cut_short, failures_only, heartbeat, places, restarts, shares, shown, stalled, words,
+};
 use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::report::{Evidence, Impact, Incident, Phase, Scope, Severity};
@@ -69,6 +71,14 @@ fn incident(
         // They came, and left no line.
         (impact.lost_estimate, impact.lost_bounds) = (None, None);
     }
+    // Nothing was lost: all were answered, late.
+    let late = answered_late::answers(host, a)
+        .filter(|_| causes.ranked.iter().all(|c| c.category == "traffic.lost"));
+    let (severity, client_visible) = late.map_or((severity, client_visible), |_| (Severity::Slowdown, true));
+    if let Some(n) = late {
+        (impact.lost_estimate, impact.lost_bounds) = (None, None);
+        causes.ranked = answered_late::cause(host, a, n).into_iter().collect();
+    }
     let trigger = trigger(host, a);
     // Failures beside content that is gone, answers cut short and what reached no client are others.
     let failures = a.kind != Kind::Missing && cut.is_none() && severity != Severity::Hidden;
@@ -84,10 +94,11 @@ fn incident(
     let scope = scope(host, look, a, &tally);
     let first_line = evidence.first().filter(|_| matches!(a.kind, Kind::Slow | Kind::Missing));
     let timeline = story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line, failures);
-    let mut ranked = shown::cause(host, look, a, rose)
-        .or_else(|| restarts::cause(host, a))
-        .into_iter()
-        .chain(causes.ranked);
+    let shown = shown::cause(host, look, a, rose).or_else(|| restarts::cause(host, a));
+    // The same words need not be said twice.
+    let first = shown.as_ref().map(|c| c.category.clone());
+    let others = causes.ranked.into_iter().filter(|c| first.as_ref() != Some(&c.category));
+    let mut ranked = shown.into_iter().chain(others);
     let ms = |s: i64| s.saturating_mul(1000);
     Incident {
         id: id(host, a),
@@ -206,6 +217,7 @@ fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tal
         failed += a.failed;
     }
     let uncounted = failed - counted;
+    let requests = requests.max(failed);
     Impact {
         requests,
         failed,
@@ -327,7 +339,14 @@ pub(super) fn apart(a: &Anomaly) -> Vec<AnomalyPhase> {
         }
     }
     out.retain(|p| p.start < p.end);
-    out.sort_by_key(|p| p.start);
+    out.sort_by_key(|p| (p.start, std::cmp::Reverse(p.end)));
+    // A pause inside a dip is a part of it.
+    let mut until = i64::MIN;
+    out.retain(|p| {
+        let inside = silent(p) && p.end <= until;
+        until = if silent(p) { until.max(p.end) } else { until };
+        !inside
+    });
     out
 }
 

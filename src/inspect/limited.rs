@@ -61,12 +61,14 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     }
 }
 
-fn hits_the_public(look: &Look) -> bool {
+/// Whether those are refused who hardly ask.
+pub(super) fn hits_the_public(look: &Look) -> bool {
+    let refused = |x: &Answer| x.failed || x.status == 429;
     let mut asked: ByKey<(u32, bool)> = ByKey::default();
-    for x in look.inside().filter(|x: &&Answer| x.failed || x.good()) {
+    for x in look.inside().filter(|x: &&Answer| refused(x) || x.good()) {
         let counts = asked.entry(x.client).or_default();
         counts.0 += 1;
-        counts.1 |= x.failed;
+        counts.1 |= refused(x);
     }
     let hardly: Vec<bool> = asked.into_values().filter(|c| c.0 <= HARDLY).map(|c| c.1).collect();
     let refused = hardly.iter().filter(|met| **met).count();

@@ -8,7 +8,7 @@
 use super::again::{Answer, ByKey, Look, Looks};
 use super::host::Host;
 use super::incident::window;
-use super::one_client;
+use super::{limited, one_client};
 use crate::clock;
 use crate::detect::{self, Anomaly, Detection, Fold, Kind, Options, Tick, Ticks, fold_timeline};
 use crate::report::Finding;
@@ -121,6 +121,11 @@ fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
         return None;
     }
     if !is_lacking(look, |a| lost(a) && theirs(a)) {
+        return None;
+    }
+    // A limit that only those meet who ask too much is meant so.
+    let limited = look.inside().filter(|a| lost(a) && a.status == 429).count();
+    if 2 * limited > look.inside().filter(|a| lost(a)).count() && !limited::hits_the_public(look) {
         return None;
     }
     let in_scope = |a: &Answer| (a.good() || a.class == Class::Missing) && theirs(a) && used(a);

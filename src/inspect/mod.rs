@@ -8,6 +8,7 @@
 //! was not counted.
 
 mod again;
+mod answered_late;
 mod around;
 mod availability;
 mod background;

@@ -2,9 +2,11 @@
 
 use super::host::Host;
 use crate::detect::Anomaly;
-use crate::reading::Role;
+use crate::format::AccessFormat;
+use crate::format::record::AccessRecord;
+use crate::reading::{Role, record_at};
 use crate::report::Evidence;
-use crate::scan::Sample;
+use crate::scan::{FailureTally, Sample};
 use crate::time::Window;
 use crate::timeline::Class;
 
@@ -44,6 +46,26 @@ impl Host<'_> {
             }
         }
         None
+    }
+
+    /// What the first failed request of a stretch logged, read again.
+    pub(super) fn first_failed_answer<T>(
+        &self,
+        window: Window,
+        read: impl FnOnce(&AccessFormat, &AccessRecord<'_>) -> T,
+    ) -> Option<T> {
+        let first = |i: &usize| {
+            let mut tally = FailureTally::default();
+            self.reads[*i].scan.add_failures(window, &mut tally);
+            Some((tally.first?, *i))
+        };
+        let (sample, file) = self.files.iter().filter_map(first).min_by(|a, b| a.0.cmp(&b.0))?;
+        let line = record_at(&self.reads[file], &sample);
+        let plan = &self.reads[file].reading.plan;
+        let mut room = Vec::new();
+        let unwrapped = plan.framing.unwrap(&line, &mut room);
+        let payload = unwrapped.as_ref().map_or(line.as_slice(), |u| u.payload);
+        plan.formats.iter().find_map(|f| Some((f, f.parse(payload).ok()?))).map(|(f, r)| read(f, &r))
     }
 
     /// An access line by its place.

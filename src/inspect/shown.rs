@@ -95,8 +95,11 @@ fn slow(host: &Host<'_>, look: &Look, a: &Anomaly, rose: Option<Rose>) -> Option
     }
     let n = late().count() as u64;
     let (mut summary, confidence) = if a.slow.is_none() {
-        let what = "gave up waiting; the log does not tell for how long they had waited";
-        (format!("clients of {} {what}", clock::count_of(n, "request")), "possible")
+        let long = match a.waited {
+            Some(seconds) => format!("after about {}", clock::duration(seconds * 1000)),
+            None => "the log does not tell for how long they had waited".to_owned(),
+        };
+        (format!("clients of {} gave up waiting; {long}", clock::count_of(n, "request")), "possible")
     } else if known * 2 < n {
         (
             "answers took several times as long as usual; the log does not tell where the time went".into(),
@@ -131,7 +134,7 @@ fn told<'h>(host: &'h Host<'_>, look: &Look, (category, lost): (&str, u64)) -> O
     let explains = |class: u16| {
         let category = host.category(class);
         let family = category.split('.').next().unwrap_or_default();
-        matches!(family, "content" | "auth" | "client") && category != "client.abort"
+        matches!(family, "content" | "auth" | "client" | "limit") && category != "client.abort"
     };
     let mut by_class: BTreeMap<u16, (&Said, u64)> = BTreeMap::new();
     for s in host.said.iter().filter(|s| explains(s.class)) {
@@ -154,7 +157,12 @@ fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
         forbidden += refused(x);
         n += 1;
     }
-    let category = if forbidden * 2 > n { "content.forbidden" } else { "content.missing" };
+    let limited = look.inside().filter(|x| bad(x) && x.status == 429).count() as u64;
+    let mut category = match forbidden * 2 > n {
+        _ if limited * 2 > n => "limit.rate",
+        true => "content.forbidden",
+        false => "content.missing",
+    };
     let mut evidence = vec![first.evidence(host)];
     let what = if forbidden * 2 > n { "refused" } else { "not found" };
     let mut summary = format!("paths that were answered well before are {what}");
@@ -163,6 +171,9 @@ fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
     let confidence = if said.is_some() { "certain" } else { "likely" };
     if let Some((said, records)) = said {
         let title = &host.catalogue.patterns()[usize::from(said.class)].title;
+        if host.category(said.class).starts_with("limit.") {
+            category = host.category(said.class);
+        }
         _ = write!(summary, ": {} ({} in the error log)", lower(title), clock::count_of(records, "record"));
         evidence.push(host.evidence(said.file, &said.sample));
     }

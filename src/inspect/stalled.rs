@@ -13,6 +13,10 @@ use crate::timeline::{Class, Classes};
 
 /// Seconds behind a silence in which what had waited is logged.
 const BEHIND: i64 = 3;
+/// Seconds after that in which clients go away no more:
+const LATER: i64 = 10;
+/// at most at this part of the rate.
+const ON: f64 = 0.3;
 /// Seconds before it that tell how often clients usually go away.
 const BEFORE: i64 = 600;
 /// So many clients gone are no chance,
@@ -52,7 +56,10 @@ fn gone(host: &Host<'_>, a: &Anomaly) -> Option<u64> {
     let usual = given_up(host, before) as f64 / seconds * (behind.end - behind.start) as f64;
     let gone = given_up(host, behind);
     let most = (PART * expected.value).max(LEAST).max(usual + SIGMAS * usual.max(1.0).sqrt());
-    (gone as f64 >= most).then_some(gone)
+    // Where clients go away on and on, it is not that what had waited was let go.
+    let later = Window { start: behind.end, end: behind.end + LATER };
+    let on = given_up(host, later) as f64 / LATER as f64 * (behind.end - behind.start) as f64;
+    (gone as f64 >= most && on <= ON * gone as f64).then_some(gone)
 }
 
 /// What the requests that waited make of the figures.

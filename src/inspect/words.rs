@@ -30,6 +30,7 @@ pub(super) fn title(
         (Kind::Silence(k), Severity::Outage | Severity::Degradation) if k != SilenceKind::Down => {
             "Requests were dropped unanswered".to_owned()
         }
+        (Kind::Silence(_), Severity::Slowdown) => "Requests waited".to_owned(),
         (Kind::Silence(SilenceKind::Dip), _) => "Traffic fell away".to_owned(),
         (Kind::Silence(SilenceKind::LoggingStopped), _) => "The access log stopped".to_owned(),
         (Kind::Silence(_), _) => "No request was logged".to_owned(),
@@ -131,7 +132,7 @@ pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
 fn waited(a: &Anomaly) -> String {
     a.waited.map_or(String::new(), |seconds| {
         let waited = clock::duration(seconds * 1000);
-        format!("; dated by when good answers ceased, {waited} before the first of them timed out")
+        format!("; dated by when good answers ceased, {waited} before the first of them was logged")
     })
 }
 
@@ -167,7 +168,7 @@ fn late(a: &Anomaly) -> String {
             clock::count_of(a.requests, "request"),
             clock::share(a.usual_share),
             odds(a.evidence_nats)
-        );
+        ) + &waited(a);
     };
     let seconds = |ms: f64| format!("{:.2} s", ms / 1000.0);
     format!(

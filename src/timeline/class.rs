@@ -11,7 +11,7 @@ pub enum Class {
     /// 4xx but for the two classes below.
     ClientError = 2,
     /// What is asked for is not there, or the request is refused whoever it is from: 404 and 410, 401 and 403, and 400,
-    /// 405, 421, 431, 444 (nginx closes the connection without an answer) and 451, which a change of configuration gives to everybody as well.
+    /// 405, 421, 429, 431, 444 (nginx closes the connection without an answer) and 451, which a change of configuration gives to everybody as well.
     Missing = 3,
     /// 499: the client went away first.
     Aborted = 4,
@@ -33,7 +33,7 @@ impl Class {
         match status {
             200..=299 => Self::Ok,
             300..=399 => Self::Redirect,
-            400 | 401 | 403..=405 | 410 | 421 | 431 | 444 | 451 => Self::Missing,
+            400 | 401 | 403..=405 | 410 | 421 | 429 | 431 | 444 | 451 => Self::Missing,
             499 => Self::Aborted,
             400..=498 => Self::ClientError,
             9 | 500..=599 => Self::ServerError,

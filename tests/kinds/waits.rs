@@ -120,3 +120,87 @@ fn connections_closed_without_an_answer_are_refusals() {
     }));
     quiet("robots", &site.report(&sorted(hits), &[]));
 }
+
+#[test]
+fn a_limit_that_everybody_meets_is_an_incident_and_one_that_robots_meet_is_none() {
+    let site = Site { seed: 89, rate: 10.0, ..Site::default() };
+    let mut hits = site.hits();
+    let mut n = 0;
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 80.0).contains(&h.at)) {
+        n += 1;
+        h.status = if n % 5 == 0 { h.status } else { 429 };
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("429", &site, &report, (HALF, HALF + 80.0), 4.0);
+    assert_eq!(i.cause.as_ref().unwrap().category, "limit.rate");
+    let mut hits = site.hits();
+    hits.extend((0..1600).map(|i| Hit {
+        at: HALF + f64::from(i) / 20.0,
+        client: format!("203.0.113.{}", i % 6 + 1),
+        path: format!("/item/{}", i % 90),
+        status: if i % 4 == 0 { 200 } else { 429 },
+        took: 0.01,
+    }));
+    quiet("robots", &site.report(&sorted(hits), &[]));
+}
+
+#[test]
+fn clients_that_all_give_up_after_the_same_time_are_dated_by_when_they_came() {
+    let site = Site { seed: 90, rate: 8.0, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 65.0).contains(&h.at)) {
+        (h.status, h.took) = (499, 8.0);
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("given up", &site, &report, (HALF, HALF + 65.0), 3.0);
+    assert_eq!(
+        (i.severity, i.cause.as_ref().unwrap().category.as_str()),
+        (Severity::Slowdown, "upstream.slow")
+    );
+    assert!(i.impact.requests >= i.impact.failed, "{:?}", i.impact);
+}
+
+#[test]
+fn requests_that_are_all_answered_when_it_is_over_had_waited() {
+    let site = Site { seed: 91, rate: 8.0, ..Site::default() };
+    let mut hits = site.hits();
+    for (i, h) in hits.iter_mut().filter(|h| (HALF..HALF + 30.0).contains(&h.at)).enumerate() {
+        h.took = HALF + 30.0 - h.at + i as f64 % 9.0 / 9.0;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("waited", &site, &report, (HALF, HALF + 30.0), 3.0);
+    assert_eq!((i.severity, i.client_visible), (Severity::Slowdown, true));
+    assert_eq!(
+        (i.cause.as_ref().unwrap().category.as_str(), i.impact.lost_estimate),
+        ("upstream.slow", None)
+    );
+}
+
+#[test]
+fn a_certificate_that_clients_refuse_is_told_by_their_handshakes() {
+    let site = Site { seed: 92, rate: 8.0, ..Site::default() };
+    let mut errors = vec![
+        (HALF - 0.5, "[notice] 7#7: signal 1 (SIGHUP) received from 9, reconfiguring".to_owned()),
+        (HALF - 0.4, "[notice] 7#7: start worker processes".to_owned()),
+        (HALF + 90.0, "[notice] 7#7: signal 1 (SIGHUP) received from 9, reconfiguring".to_owned()),
+        (HALF + 90.1, "[notice] 7#7: start worker processes".to_owned()),
+    ];
+    let mut hits = site.hits();
+    let mut n = 0;
+    hits.retain(|h| {
+        n += 1;
+        let refuses = (HALF..HALF + 90.0).contains(&h.at) && n % 16 != 0;
+        if refuses {
+            let what = "peer closed connection in SSL handshake while SSL handshaking";
+            errors
+                .push((h.at, format!("[info] 8#8: *{n} {what}, client: {}, server: 0.0.0.0:443", h.client)));
+        }
+        !refuses
+    });
+    errors.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let report = site.report(&hits, &errors);
+    let i = only("certificate", &site, &report, (HALF, HALF + 90.0), 4.0);
+    assert_eq!((i.severity, i.client_visible), (Severity::Outage, true), "{}", i.why);
+    assert_eq!(i.cause.as_ref().unwrap().category, "client.tls");
+    assert!(i.other_causes.iter().all(|c| !c.category.starts_with("process.")), "{:?}", i.other_causes);
+}

@@ -3,6 +3,7 @@
 //! A first reading. Records inside the incident are grouped by category; the category that explains most of the
 //! failures leads, and what is only a consequence of others (no live upstreams) yields to what came before it.
 
+mod handshakes;
 mod joined;
 mod pairs;
 mod rose;
@@ -21,7 +22,8 @@ use super::incident::window;
 use super::marks::Word;
 use crate::catalogue::pattern::{Fault, Pattern, Visible};
 use crate::clock;
-use crate::detect::{Anomaly, Kind};
+use crate::detect::{Anomaly, Kind, Mark, MarkKind};
+use crate::format::Field;
 use crate::report::Cause;
 use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
@@ -67,8 +69,8 @@ pub(super) struct Causes {
 
 /// Categories whose requests leave no access line: the connection is closed before a request is read, or its worker
 /// dies with it (`ngx_event_accept.c`, `ngx_connection.c`).
-const UNLOGGED: [&str; 4] =
-    ["resource.connections", "resource.files", "process.crash", "process.spawn_failed"];
+const UNLOGGED: [&str; 5] =
+    ["client.tls", "resource.connections", "resource.files", "process.crash", "process.spawn_failed"];
 
 /// Finds the causes of an anomaly.
 pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally, joins: &Joins<'_, '_>) -> Causes {
@@ -79,6 +81,11 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally, joins: 
         // Proof that nginx was not running outweighs all; a mere absence of requests yields to whatever was said.
         let weight = |c: &Cause| if c.category == "traffic.lost" { 0.0 } else { f64::MAX };
         ranked.extend(stopped::cause(host, a, window).map(|c| (weight(&c), c)));
+        if let Some(cause) = handshakes::cause(host, a, window) {
+            // Clients that come as far as that are no log that stopped.
+            ranked.retain(|(_, c)| c.category != "logging.stopped");
+            ranked.push((f64::MAX, cause));
+        }
     }
     let unsaid = if a.kind == Kind::Failing { unsaid(host, a, window, tally) } else { None };
     // Where the error log is silent there is nothing to join.
@@ -273,10 +280,13 @@ fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) ->
         500..=599 if 2 * upstreams > n && status != 502 => {
             ("upstream.app_error", "the upstream answered so itself")
         }
-        // nginx answers 503 to everybody where it is told to; an application in trouble to some.
-        503 if a.failed_share().is_some_and(|share| share >= CLOSED) => {
-            ("operator.maintenance", "503 was answered to all")
-        }
+        // nginx answers 503 to everybody where it is told to; an application that is in trouble, to some or to all.
+        503 if a.failed_share().is_some_and(|share| share >= CLOSED) => match closed(host, a) {
+            Some(why) => ("operator.maintenance", why),
+            None => {
+                ("upstream.app_error", "503 was answered to all; whether on purpose the log does not tell")
+            }
+        },
         503 => ("upstream.app_error", "503 was answered to some"),
         500..=599 if listens || status == 500 => ("upstream.app_error", "the application itself answered so"),
         _ => return None,
@@ -293,6 +303,33 @@ fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) ->
     }
     let confidence = if listens && status != 503 { "likely" } else { "possible" };
     Some((unexplained as f64, Cause { category: category.into(), confidence, summary, evidence }))
+}
+
+/// Sizes of nginx's own page for 503, by the length of its name and version, and with the padding for old browsers
+/// (`ngx_http_special_response.c`).
+const OWN_PAGE: [std::ops::RangeInclusive<u64>; 2] = [185..=230, 580..=640];
+/// Seconds between a reload and what it brings.
+const RELOADED: i64 = 5;
+
+/// What says that nginx itself answered 503 to all, as it was told.
+fn closed(host: &Host<'_>, a: &Anomaly) -> Option<&'static str> {
+    let changed = |m: &Mark| {
+        matches!(m.kind, MarkKind::Reload | MarkKind::Start) && (m.second - a.start).abs() <= RELOADED
+    };
+    if host.marks.iter().any(changed) {
+        return Some("503 was answered to all from a change of the configuration on");
+    }
+    let mut without_upstream = false;
+    let own_page = host.first_failed_answer(a.failures_logged(), |format, r| {
+        without_upstream =
+            format.has(&Field::UpstreamAddr) && r.upstream_addr.is_none_or(|u| matches!(u, b"" | b"-"));
+        r.bytes_sent.is_some_and(|n| OWN_PAGE.iter().any(|p| p.contains(&n)))
+    })?;
+    match (without_upstream, own_page) {
+        (true, _) => Some("503 was answered to all, and no upstream was asked"),
+        (false, true) => Some("503 was answered to all, with nginx's own page"),
+        _ => None,
+    }
 }
 
 /// Failures among others that have no record in the error log, although it has those of the others: the application's

@@ -6,7 +6,7 @@ use super::super::marks::Word;
 use super::super::{stalled, unwritten};
 use super::{LOOKED_AT, QUOTED};
 use crate::clock;
-use crate::detect::{Anomaly, Kind, SilenceKind};
+use crate::detect::{Anomaly, Kind, Mark, MarkKind, SilenceKind};
 use crate::report::Cause;
 use crate::time::Window;
 
@@ -54,7 +54,10 @@ pub(super) fn cause(host: &Host<'_>, a: &Anomaly, window: Window) -> Option<Caus
     };
     let stop = word(&[Word::Terminate, Word::Quit], 5, 0).filter(|s| s.second <= window.start + 5);
     let start = host.said.iter().find(|s| {
+        // Workers are started anew by a reload as well, which stops nothing.
+        let reload = Mark { second: s.second, kind: MarkKind::Reload };
         matches!(s.word, Some(Word::Version | Word::Workers | Word::AddressInUse))
+            && !host.marks.contains(&reload)
             && s.second >= window.start
             && s.second <= window.end + 5
     });

@@ -54,7 +54,7 @@ pub(in crate::inspect) fn story(
         tell(0, t.time.div_euclid(1000), t.summary.clone(), t.evidence.first().cloned());
     }
     words(host, window, &mut tell);
-    for p in a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_))) {
+    for p in apart(a).into_iter().filter(|p| matches!(p.kind, Kind::Silence(_))) {
         // A request that hangs came, and has no line yet.
         let what = match p.kind {
             Kind::Silence(SilenceKind::Down) => "requests stop coming",
