@@ -10,6 +10,9 @@ use crate::format::access::{Mismatch, Plan};
 use crate::format::directive::{self, Escape, Field, Piece, by_key};
 use crate::format::find::{find, find_either};
 use crate::format::record::AccessRecord;
+use expected::{EXPECTED, Order};
+
+mod expected;
 
 /// What a key's value is read as.
 #[derive(Debug, Clone)]
@@ -129,33 +132,7 @@ pub struct JsonKeys {
     /// Last segments that more than one key of the lines has: no bytes can be searched for to find them.
     ambiguous: Vec<Vec<u8>>,
     /// All keys of a line in their order, where each stands in it once.
-    order: Vec<Expected>,
-}
-
-/// A key as a line has it.
-#[derive(Debug, Clone)]
-struct Expected {
-    /// With its quotes and colon.
-    text: Vec<u8>,
-    /// Its index in [`Keys`], where it is of use.
-    key: Option<usize>,
-}
-
-/// Lines of more keys than these are read key by key.
-const EXPECTED: usize = 48;
-
-/// All keys in the order of the format, if that can be expected of a line.
-fn order(keys: &[Key], all_paths: &[Vec<u8>]) -> Vec<Expected> {
-    let mut seen = std::collections::HashSet::new();
-    let told_apart = all_paths.iter().all(|p| p.len() < PATH && !p.contains(&b'"') && seen.insert(p));
-    if !told_apart || all_paths.len() > EXPECTED {
-        return Vec::new();
-    }
-    let expected = |path: &Vec<u8>| Expected {
-        text: [b"\"", path.as_slice(), b"\":"].concat(),
-        key: keys.iter().position(|key| key.path == *path),
-    };
-    all_paths.iter().map(expected).collect()
+    order: Order,
 }
 
 impl JsonKeys {
@@ -163,7 +140,7 @@ impl JsonKeys {
         let last = |p: &Vec<u8>| p.rsplit(|b| *b == b'.').next().unwrap_or(p).to_vec();
         let mut seen = std::collections::HashSet::new();
         let ambiguous = all_paths.iter().map(last).filter(|s| !seen.insert(s.clone())).collect();
-        let order = order(&keys, all_paths);
+        let order = Order::of(&keys, all_paths);
         Self { keys: Keys(keys), ambiguous, order }
     }
 
@@ -196,72 +173,37 @@ impl JsonKeys {
     /// Reads one line.
     pub(crate) fn read<'a>(&self, line: &'a [u8], record: &mut AccessRecord<'a>) -> Result<(), Mismatch> {
         let mut room = [(0, 0); EXPECTED];
-        if let Some(values) = self.expected(line, &mut room) {
-            for (expected, &(from, to)) in self.order.iter().zip(values) {
-                if let Some(key) = expected.key.and_then(|i| self.keys.0.get(i)) {
-                    key.put(record, line[from..to].trim_ascii(), from)?;
-                }
-            }
-        } else {
-            let mut next = 0;
-            walk(line, |path, value, at| self.keys.put(&mut next, path, value, at, record))?;
+        if let Some(values) = self.order.values(line, &mut room) {
+            return self.put(line, self.order.keys(values, false), record);
         }
-        match record {
-            AccessRecord { time: None, .. } => {
-                Err(Mismatch { byte: line.len(), wanted: "a key with the time" })
-            }
-            AccessRecord { status: None, request: None, uri: None, method: None, .. } => {
-                Err(Mismatch { byte: line.len(), wanted: "a key with the status or the request" })
-            }
-            _ => Ok(()),
-        }
+        let mut next = 0;
+        walk(line, |path, value, at| self.keys.put(&mut next, path, value, at, record))?;
+        whole(line, record)
     }
 
-    /// Where the values stand in a line that has just the keys of the format, one after the other, and nothing that
-    /// needs a second look: a third of the work of [`walk`], which reads all others.
-    #[inline]
-    fn expected<'r>(
+    /// What a second look needs of a request, as reading the line as a whole gives it. `None` where the line is no
+    /// ordinary one.
+    pub(crate) fn brief<'a>(&self, line: &'a [u8]) -> Option<AccessRecord<'a>> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut room = [(0, 0); EXPECTED];
+        let values = self.order.values(line, &mut room)?;
+        let mut record = AccessRecord::default();
+        self.put(line, self.order.keys(values, true), &mut record).ok()?;
+        Some(record)
+    }
+
+    fn put<'a>(
         &self,
-        line: &[u8],
-        room: &'r mut [(usize, usize); EXPECTED],
-    ) -> Option<&'r [(usize, usize)]> {
-        let (last, _) = self.order.split_last()?;
-        if line.first() != Some(&b'{') {
-            return None;
+        line: &'a [u8],
+        values: impl Iterator<Item = (usize, (usize, usize))>,
+        record: &mut AccessRecord<'a>,
+    ) -> Result<(), Mismatch> {
+        for (key, (from, to)) in values {
+            if let (Some(key), Some(value)) = (self.keys.0.get(key), line.get(from..to)) {
+                key.put(record, value.trim_ascii(), from)?;
+            }
         }
-        let mut at = 1;
-        for (expected, value) in self.order.iter().zip(room.iter_mut()) {
-            if !line.get(at..)?.starts_with(&expected.text) {
-                return None;
-            }
-            at += expected.text.len();
-            at += usize::from(line.get(at) == Some(&b' '));
-            match line.get(at)? {
-                b'"' => {
-                    at += 1;
-                    let len = find_either(&line[at..], b'"', b'\\')?;
-                    if line[at + len] == b'\\' {
-                        return None;
-                    }
-                    *value = (at, at + len);
-                    at += len + 1;
-                }
-                b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c => return None,
-                _ => {
-                    let len = find_either(&line[at..], b',', b'}')?;
-                    *value = (at, at + len);
-                    at += len;
-                }
-            }
-            if std::ptr::eq(expected, last) {
-                return (line.get(at..)? == b"}").then_some(&room[..self.order.len()]);
-            }
-            if line.get(at) != Some(&b',') {
-                return None;
-            }
-            at += 1 + usize::from(line.get(at + 1) == Some(&b' '));
-        }
-        None
+        whole(line, record)
     }
 
     /// The bytes `"key":` before the value of the first key with a field `wanted` accepts, and that field. `None`
@@ -295,6 +237,17 @@ impl JsonKeys {
     /// The needle of the host.
     pub fn host(&self) -> Option<Vec<u8>> {
         self.needle(|f| *f == Field::Host).or_else(|| self.needle(|f| *f == Field::ServerName)).map(|n| n.0)
+    }
+}
+
+/// Whether a line has what it must.
+fn whole(line: &[u8], record: &AccessRecord<'_>) -> Result<(), Mismatch> {
+    match record {
+        AccessRecord { time: None, .. } => Err(Mismatch { byte: line.len(), wanted: "a key with the time" }),
+        AccessRecord { status: None, request: None, uri: None, method: None, .. } => {
+            Err(Mismatch { byte: line.len(), wanted: "a key with the status or the request" })
+        }
+        _ => Ok(()),
     }
 }
 

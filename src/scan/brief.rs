@@ -4,53 +4,39 @@
 //! of no use here: who asked with which program, from which page, how many bytes went out.
 
 use super::access::Waited;
-use super::plan::{Between, Quoted};
+use super::known::{Between, Known, Named, Quotes, given};
+use super::plan::Quoted;
 use crate::format::access::store::split_request;
-use crate::format::find::find_all;
 use crate::format::{AccessRecord, Field, Piece};
 use crate::time::{TIME_LOCAL_LEN, parse_iso8601, parse_time_local};
-
-/// Quotes of a line at most; a format of more is read as a whole.
-const QUOTES: usize = 32;
 
 /// Where the values stand that the stamp, the request and the status do not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Brief {
-    /// Quotes of a line.
-    quotes: usize,
-    peer: Option<Between>,
+    named: Named,
+    forwarded: Option<Between>,
     upstream_time: Option<Between>,
 }
 
 impl Brief {
     /// `None` where a line says something of use at a place that is not known.
-    pub(super) fn of(pieces: &[Piece], known: super::plan::Known) -> Option<Self> {
-        let has = |field: &Field| pieces.iter().any(|p| matches!(p, Piece::Var(v) if v == field));
-        let once = |field: &Field| {
-            let of = |p: &&Piece| matches!(p, Piece::Var(v) if v == field);
-            pieces.iter().filter(of).count() <= 1
-        };
-        let upstream_time = Between::of(pieces, &Field::UpstreamResponseTime);
-        let found = upstream_time.is_some() || !has(&Field::UpstreamResponseTime);
-        let quotes = Between::quotes(pieces);
-        (known.all
-            && found
-            && once(&Field::UpstreamResponseTime)
-            && !has(&Field::ForwardedFor)
-            && quotes <= QUOTES)
-            .then_some(Self { quotes, peer: known.peer, upstream_time })
+    pub(super) fn of(pieces: &[Piece], known: Known) -> Option<Self> {
+        Some(Self {
+            named: known.named?,
+            forwarded: Between::if_any(pieces, &Field::ForwardedFor)?,
+            upstream_time: Between::if_any(pieces, &Field::UpstreamResponseTime)?,
+        })
     }
 }
 
 impl Quoted {
-    /// Time, status, client, request, path, time taken, peers and their time of a line, as reading it as a whole gives
+    /// Time, status, client, host, request, path, time taken, peers and their time of a line, as reading it as a whole gives
     /// them; nothing else of it is told. `None` where only the exact way can tell.
     pub(super) fn brief<'l>(&self, line: &'l [u8]) -> Option<AccessRecord<'l>> {
         let brief = self.brief.as_ref()?;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let mut quotes = [0; QUOTES];
-        let n = find_all(line, b'"', &mut quotes)?;
-        let quotes = quotes.get(..n).filter(|_| n == brief.quotes)?;
+        let quotes = Quotes::of(line)?;
+        let quotes = quotes.all(brief.named.quotes)?;
         let [open, close, ..] = *quotes else { return None };
         let before = open.checked_sub(self.back).filter(|_| open >= self.lead)?;
         let front = line.get(before..open)?.strip_prefix(b"[")?;
@@ -67,9 +53,11 @@ impl Quoted {
         }
         let waited = match self.tail {
             None => Waited::Nothing,
-            Some(tail) => tail.read(line, *quotes.get((n - 1).checked_sub(tail.quotes_behind as usize)?)?),
+            Some(tail) => {
+                tail.read(line, *quotes.get((quotes.len() - 1).checked_sub(tail.quotes_behind as usize)?)?)
+            }
         };
-        let given = |value: &'l [u8]| Some(value).filter(|v| !v.is_empty() && *v != b"-");
+        let names = brief.named.at(line, quotes);
         let between = |place: Option<Between>| place.and_then(|place| given(place.at(line, quotes)?));
         let request = given(&line[open + 1..close]);
         let (method, uri) = request.map_or((None, None), split_request);
@@ -85,7 +73,9 @@ impl Quoted {
                 Waited::Nothing => None,
                 Waited::Odd => return None,
             },
-            upstream_addr: between(brief.peer),
+            forwarded: between(brief.forwarded),
+            vhost: names.vhost,
+            upstream_addr: names.peers,
             upstream_response_time: between(brief.upstream_time),
             ..AccessRecord::default()
         })
@@ -102,7 +92,11 @@ mod tests {
 
     #[test]
     fn in_brief_a_line_says_what_it_says() {
-        let tails = ["", r#" $request_time "$upstream_addr" "$upstream_status" "$upstream_response_time""#];
+        let tails = [
+            "",
+            r#" $request_time "$upstream_addr" "$upstream_status" "$upstream_response_time""#,
+            r#" "$http_x_forwarded_for" "$host" sn="$server_name" rt=$request_time ua="$upstream_addr" ut="$upstream_response_time" cs=$upstream_cache_status"#,
+        ];
         let lines = [
             r#"192.0.2.1 - - [12/May/2026:00:00:00 +0200] "GET /a?b HTTP/1.1" 200 162 "-" "curl/8""#,
             r#"192.0.2.1 - a [b] [12/May/2026:00:00:00 +0200] "" 400 0 "-" "-""#,
@@ -114,6 +108,9 @@ mod tests {
             r#" 0.260 "10.20.0.12:8080" "301" "0.260""#,
             r#" 61.003 "10.0.0.1:80, unix:/a : 10.0.0.2:80" "502, 504 : 200" "0.001, 60.000 : 1.002""#,
             r#" 0.000 "-" "-" "-""#,
+            r#" "198.51.100.1, 10.0.0.1" "a.example" sn="_" rt=0.260 ua="10.20.0.12:8080" ut="0.260" cs=-"#,
+            r#" "-" "-" sn="b.example" rt=1.000 ua="a:80, unix:/b" ut="0.001, 0.9" cs=HIT"#,
+            r#" "" "" sn="" rt=- ua="-" ut="-" cs=MISS"#,
         ];
         let mut read = 0;
         for tail in tails {
@@ -138,11 +135,13 @@ mod tests {
                     (whole.request_time, whole.upstream_addr, whole.upstream_response_time),
                     "{line}"
                 );
+                assert_eq!((brief.vhost, brief.forwarded), (whole.vhost, whole.forwarded), "{line}");
             }
         }
+        // Each end is of one of the forms.
         assert_eq!(read, lines.len() * ends.len());
         // Something of use stands where it is not looked for.
-        for tail in [r#" "$http_x_forwarded_for""#, " $host", " $upstream_response_time"] {
+        for tail in [" $http_x_forwarded_for", " $host", r#" "$host" "$host""#, " $upstream_response_time"] {
             let format = AccessFormat::from_directive("x", &format!("{FRONT}{tail}"), None).unwrap();
             let plan = Plan::new(vec![format], false, Framing::None);
             if let Fast::Quoted(quoted) = &plan.fast {

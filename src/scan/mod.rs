@@ -21,6 +21,7 @@ mod excluding;
 mod front;
 mod json;
 mod keep;
+mod known;
 mod lanes;
 mod partial;
 mod plan;

@@ -3,6 +3,7 @@
 
 use super::access::{Waited, pass_numbers};
 use super::brief::Brief;
+use super::known::Known;
 use crate::format::framing::Framing;
 use crate::format::{AccessFormat, AccessRecord, Escape, Exclude, Field, Piece};
 use crate::time::{Second, Stamp, TIME_LOCAL_LEN, parse_iso8601, parse_time_local};
@@ -60,6 +61,7 @@ impl Plan {
         match &self.fast {
             // Which program asked may be what is left out.
             Fast::Quoted(plan) if self.exclude.is_none() => plan.brief(line),
+            Fast::Json(_) if self.exclude.is_none() => self.formats.first()?.json_keys()?.brief(line),
             _ => None,
         }
     }
@@ -79,7 +81,10 @@ impl Plan {
                 (*line.get(before)? == b'[').then_some((before + 1, plan.stamp))?
             }
             Fast::Json(plan) => {
-                let behind = plan.time.finder.find(line)? + plan.time.bytes.len();
+                // Most formats begin with it.
+                let first = line.get(1..).is_some_and(|rest| rest.starts_with(&plan.time.bytes));
+                let at = if first { 1 } else { plan.time.finder.find(line)? };
+                let behind = at + plan.time.bytes.len();
                 let blank = usize::from(line.get(behind) == Some(&b' '));
                 let at = behind + blank + 1;
                 let quoted = *line.get(at - 1)? == b'"' && *line.get(at + plan.stamp)? == b'"';
@@ -102,7 +107,7 @@ pub(crate) const STAMPS_APART: i64 = 3;
 #[derive(Debug)]
 pub(crate) enum Fast {
     /// `... [TIME] "REQUEST" STATUS ...`
-    Quoted(Quoted),
+    Quoted(Box<Quoted>),
     /// A JSON object with time and status under known keys.
     Json(Box<Json>),
     /// nginx's error log.
@@ -132,89 +137,6 @@ pub(crate) struct Quoted {
     pub(crate) known: Known,
     /// How a second look reads a line, where it need not be read as a whole.
     pub(super) brief: Option<Brief>,
-}
-
-/// What of a line is known without reading it as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Known {
-    /// `$request_time`, or that the format has none.
-    pub(crate) waited: bool,
-    /// The client, which opens the line, and the request.
-    pub(crate) request: bool,
-    /// Everything that is told of a failed request: the format has no virtual host and no second time, and no peer or
-    /// one whose place is known.
-    pub(crate) all: bool,
-    /// Where `$upstream_addr` stands.
-    pub(crate) peer: Option<Between>,
-}
-
-impl Known {
-    /// What a loop finds in every format that it reads.
-    const LITTLE: Self = Self { waited: true, request: false, all: false, peer: None };
-
-    fn of(pieces: &[Piece], tail: Option<Tail>) -> Self {
-        let has = |f: &[Field]| pieces.iter().any(|p| matches!(p, Piece::Var(v) if f.contains(v)));
-        let times = [Field::TimeLocal, Field::TimeIso8601, Field::Msec, Field::Time];
-        let once = |f: &Field| pieces.iter().filter(|p| matches!(p, Piece::Var(v) if v == f)).count() == 1;
-        let request = matches!(pieces, [Piece::Var(Field::RemoteAddr), Piece::Literal(l), ..] if l.starts_with(b" "))
-            && once(&Field::Request)
-            && once(&Field::RemoteAddr)
-            && once(&Field::Status)
-            && !has(&[Field::RequestMethod, Field::RequestUri]);
-        let waited = if tail.is_some() {
-            once(&Field::RequestTime) && !has(&[Field::RequestTimeMs, Field::SessionTime])
-        } else {
-            !has(&[Field::RequestTime, Field::RequestTimeMs, Field::SessionTime])
-        };
-        let stamps = pieces.iter().filter(|p| matches!(p, Piece::Var(v) if times.contains(v))).count();
-        let peer = Between::of(pieces, &Field::UpstreamAddr).filter(|_| once(&Field::UpstreamAddr));
-        let named = has(&[Field::Host, Field::ServerName]) || peer.is_none() && has(&[Field::UpstreamAddr]);
-        Self { waited, request, all: request && waited && stamps == 1 && !named, peer }
-    }
-}
-
-/// A value between two quotes, counted from the line's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Between {
-    /// Quotes behind the one that ends it.
-    behind: usize,
-    /// Quotes of a line.
-    all: usize,
-}
-
-impl Between {
-    pub(super) fn of(pieces: &[Piece], field: &Field) -> Option<Self> {
-        let at = pieces.iter().position(|p| matches!(p, Piece::Var(v) if v == field))?;
-        let [.., Piece::Literal(before)] = &pieces[..at] else { return None };
-        let [_, Piece::Literal(after), ..] = &pieces[at..] else { return None };
-        (before.ends_with(b"\"") && after.starts_with(b"\""))
-            .then(|| Self { behind: Self::quotes(&pieces[at..]) - 1, all: Self::quotes(pieces) })
-    }
-
-    /// Quotes in the literals of some pieces.
-    pub(super) fn quotes(pieces: &[Piece]) -> usize {
-        let of = |p: &Piece| match p {
-            Piece::Literal(l) => memchr::memchr_iter(b'"', l).count(),
-            Piece::Var(_) => 0,
-        };
-        pieces.iter().map(of).sum()
-    }
-
-    /// The value in a line whose quotes stand there.
-    pub(super) fn at<'l>(&self, line: &'l [u8], quotes: &[usize]) -> Option<&'l [u8]> {
-        let end = quotes.len().checked_sub(1 + self.behind)?;
-        line.get(quotes.get(end.checked_sub(1)?)? + 1..*quotes.get(end)?)
-    }
-
-    /// The value; `None` where the line holds more quotes than its format or fewer.
-    pub(super) fn find<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
-        if memchr::memchr_iter(b'"', line).count() != self.all {
-            return None;
-        }
-        let mut from_end = memchr::memrchr_iter(b'"', line).skip(self.behind);
-        let (end, start) = (from_end.next()?, from_end.next()?);
-        line.get(start + 1..end)
-    }
 }
 
 /// Where `$request_time` stands: some bytes after a quote that is counted from the line's end.
@@ -264,7 +186,7 @@ fn stamp_shape(field: &Field) -> Option<(usize, usize)> {
 impl Fast {
     fn of(format: &AccessFormat) -> Self {
         if let Some(quoted) = Quoted::of(format) {
-            return Self::Quoted(quoted);
+            return Self::Quoted(Box::new(quoted));
         }
         Json::of(format).map_or(Self::None, |json| Self::Json(Box::new(json)))
     }

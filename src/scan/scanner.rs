@@ -4,6 +4,7 @@
 
 use super::bounded::hash;
 use super::endpoint;
+use super::known::{Names, given};
 use super::partial::{Block, Dimension, FileScan, KEPT, Sample};
 use super::plan::Plan;
 use crate::format::access::store::split_request;
@@ -472,23 +473,21 @@ impl<'p> Scanner<'p> {
         }
         let second = self.run.second;
         let known = self.plan.fast.known();
-        let given = |b: &&[u8]| !b.is_empty() && **b != *b"-";
-        // What is only sighted needs no peer.
-        let peers = match known.peer {
-            _ if seen.class == Class::Missing => known.request.then_some(None),
-            None => known.all.then_some(None),
-            Some(place) => place.find(line).filter(|_| known.all).map(|peers| Some(peers).filter(given)),
+        // What is only sighted needs no names.
+        let names = match known.named {
+            _ if seen.class == Class::Missing => known.request.then(Names::default),
+            named => named.and_then(|named| named.find(line)),
         };
-        if let Some(peers) = peers {
+        if let Some(Names { vhost, peers }) = names {
             let client = &line[..memchr::memchr(b' ', line).unwrap_or(0)];
-            let request = seen.request.filter(given);
+            let request = seen.request.and_then(given);
             self.look(
                 &Request {
                     status: seen.status,
-                    client: Some(client).filter(given).unwrap_or_default(),
+                    client: given(client).unwrap_or_default(),
                     line: request,
                     uri: request.and_then(|r| split_request(r).1),
-                    vhost: None,
+                    vhost,
                     peers,
                     waited: seen.waited,
                     end: second * 1000,
@@ -497,11 +496,17 @@ impl<'p> Scanner<'p> {
                 byte,
                 line_no,
             );
-        } else if let Some(record) = self.plan.formats.first().and_then(|f| f.parse(line).ok())
+        } else if let Some(record) = self.request_of(line)
             && let Some(request) = Request::of(&record, second)
         {
             self.look(&request, line, byte, line_no);
         }
+    }
+
+    /// The request of a line of the main format.
+    fn request_of<'l>(&self, line: &'l [u8]) -> Option<AccessRecord<'l>> {
+        let whole = || self.plan.formats.first().and_then(|f| f.parse(line).ok());
+        self.plan.brief(line).or_else(whole)
     }
 
     /// Whether an empty line says nothing: it is in no format, and no record waits for its end. A log of nothing but

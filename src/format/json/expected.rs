@@ -1,0 +1,157 @@
+//! Lines that have just the keys of their format, one after the other: nearly all of them.
+
+use super::{Key, PATH, Slot};
+use crate::format::directive::Field;
+use crate::format::find::find_either;
+
+/// All keys of a line in their order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Order(Vec<Expected>);
+
+/// A key as a line has it.
+#[derive(Debug, Clone)]
+struct Expected {
+    /// With its quotes and colon.
+    text: Vec<u8>,
+    /// The same as words, and the bits of them that count; none where it is longer.
+    words: Option<[(u64, u64); WORDS]>,
+    /// Its index in [`Keys`](super::Keys), where it is of use.
+    key: Option<usize>,
+    /// Whether a second look at a request needs it.
+    told: bool,
+}
+
+/// Words of a key that are compared: most keys of nginx's variables are no longer.
+const WORDS: usize = 4;
+
+/// Lines of more keys than these are read key by key.
+pub(super) const EXPECTED: usize = 48;
+
+/// Whether a second look at a request has a use for a field: which program asked, from which page, and how many bytes
+/// went out it does not ask.
+fn is_told(field: &Field) -> bool {
+    field.is_time()
+        || matches!(
+            field,
+            Field::Status
+                | Field::RemoteAddr
+                | Field::ForwardedFor
+                | Field::Request
+                | Field::RequestMethod
+                | Field::RequestUri
+                | Field::Host
+                | Field::ServerName
+                | Field::RequestTime
+                | Field::RequestTimeMs
+                | Field::SessionTime
+                | Field::UpstreamAddr
+                | Field::UpstreamResponseTime
+        )
+}
+
+impl Expected {
+    fn new(path: &[u8], keys: &[Key]) -> Self {
+        let text = [b"\"", path, b"\":"].concat();
+        let key = keys.iter().position(|key| key.path == path);
+        let told = key.and_then(|i| keys.get(i)).is_some_and(|key| match &key.slot {
+            Slot::One(field) => is_told(field),
+            Slot::Many(fields, _) => fields.iter().any(is_told),
+        });
+        Self { words: words(&text), text, key, told }
+    }
+
+    /// Whether it stands at the start of `rest`.
+    #[inline]
+    fn starts(&self, rest: &[u8]) -> bool {
+        match (&self.words, rest.first_chunk::<{ 8 * WORDS }>()) {
+            (Some(words), Some(here)) => {
+                let here = here.as_chunks::<8>().0;
+                words.iter().zip(here).all(|((word, mask), here)| u64::from_le_bytes(*here) & mask == *word)
+            }
+            _ => rest.starts_with(&self.text),
+        }
+    }
+}
+
+/// A text as words, and the bits of each that it covers.
+fn words(text: &[u8]) -> Option<[(u64, u64); WORDS]> {
+    let (mut bytes, mut mask) = ([0; 8 * WORDS], [0; 8 * WORDS]);
+    bytes.get_mut(..text.len())?.copy_from_slice(text);
+    mask.get_mut(..text.len())?.fill(u8::MAX);
+    let (bytes, mask) = (bytes.as_chunks::<8>().0, mask.as_chunks::<8>().0);
+    let word = |of: &[[u8; 8]], i: usize| of.get(i).map_or(0, |word| u64::from_le_bytes(*word));
+    Some(std::array::from_fn(|i| (word(bytes, i), word(mask, i))))
+}
+
+impl Order {
+    /// The keys in the order of the format, if that can be expected of a line: none where two are alike.
+    pub(super) fn of(keys: &[Key], all_paths: &[Vec<u8>]) -> Self {
+        let mut seen = std::collections::HashSet::new();
+        let told_apart = all_paths.iter().all(|p| p.len() < PATH && !p.contains(&b'"') && seen.insert(p));
+        if !told_apart || all_paths.len() > EXPECTED {
+            return Self::default();
+        }
+        Self(all_paths.iter().map(|path| Expected::new(path, keys)).collect())
+    }
+
+    /// The keys of use among those whose values [`Self::values`] found, with these; in brief only those that a second look
+    /// at a request needs.
+    pub(super) fn keys<'o>(
+        &'o self,
+        values: &'o [(usize, usize)],
+        brief: bool,
+    ) -> impl Iterator<Item = (usize, (usize, usize))> + 'o {
+        self.0
+            .iter()
+            .zip(values)
+            .filter(move |(expected, _)| expected.told || !brief)
+            .filter_map(|(expected, value)| Some((expected.key?, *value)))
+    }
+
+    /// Where the values stand in a line that has just the keys of the format, one after the other, and nothing that
+    /// needs a second look: a third of the work of [`walk`](super::walk), which reads all others.
+    #[inline]
+    pub(super) fn values<'r>(
+        &self,
+        line: &[u8],
+        room: &'r mut [(usize, usize); EXPECTED],
+    ) -> Option<&'r [(usize, usize)]> {
+        let (last, _) = self.0.split_last()?;
+        if line.first() != Some(&b'{') {
+            return None;
+        }
+        let mut at = 1;
+        for (expected, value) in self.0.iter().zip(room.iter_mut()) {
+            if !expected.starts(line.get(at..)?) {
+                return None;
+            }
+            at += expected.text.len();
+            at += usize::from(line.get(at) == Some(&b' '));
+            match line.get(at)? {
+                b'"' => {
+                    at += 1;
+                    let len = find_either(&line[at..], b'"', b'\\')?;
+                    if line[at + len] == b'\\' {
+                        return None;
+                    }
+                    *value = (at, at + len);
+                    at += len + 1;
+                }
+                b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c => return None,
+                _ => {
+                    let len = find_either(&line[at..], b',', b'}')?;
+                    *value = (at, at + len);
+                    at += len;
+                }
+            }
+            if std::ptr::eq(expected, last) {
+                return (line.get(at..)? == b"}").then_some(&room[..self.0.len()]);
+            }
+            if line.get(at) != Some(&b',') {
+                return None;
+            }
+            at += 1 + usize::from(line.get(at + 1) == Some(&b' '));
+        }
+        None
+    }
+}

@@ -1,0 +1,238 @@
+//! The requests around a candidate, read line by line: all of them, or some at places spread evenly.
+
+use super::answer::{Answer, Answering, Try};
+use super::texts::Texts;
+use super::{EACH, PLACES, UNPACKED, Usual, requests};
+use crate::detect::{Tick, Ticks};
+use crate::format::record::AccessRecord;
+use crate::inspect::host::Host;
+use crate::reading::{self, Requests, Role};
+use crate::time::{Second, Window};
+use std::rc::Rc;
+
+/// The requests around a candidate.
+#[derive(Debug)]
+pub(in crate::inspect) struct Look {
+    /// In order of time.
+    pub(in crate::inspect) answers: Vec<Answer>,
+    /// Tries at upstream peers, several a request where it was retried.
+    pub(in crate::inspect) tries: Vec<Try>,
+    /// The texts behind hashes and keys.
+    texts: Texts,
+    /// The candidate.
+    pub(in crate::inspect) inside: Window,
+    /// What was looked at.
+    pub(in crate::inspect) span: Window,
+    /// Every request of the span is there; else some of them.
+    pub(in crate::inspect) complete: bool,
+    /// Every request of the candidate is there.
+    pub(in crate::inspect) complete_inside: bool,
+    /// Who asks all the time.
+    pub(in crate::inspect) usual: Rc<Usual>,
+    /// File, byte and index of each answer, sorted.
+    places: Vec<(u32, u64, u32)>,
+}
+
+impl Look {
+    /// Reads the requests inside a stretch and `reach` seconds around it. `None` where they cannot be read again.
+    /// What `made` has read is not read again: looks at one stretch overlap.
+    pub(super) fn around<'l>(
+        host: &Host<'_>,
+        (inside, reach): (Window, i64),
+        most: u64,
+        usual: &Rc<Usual>,
+        made: impl Iterator<Item = &'l Self>,
+    ) -> Option<Self> {
+        let readable = |i: &&usize| {
+            let read = &host.reads[**i];
+            read.reading.role == Role::Access && reading::can_be_read_again(read)
+        };
+        let files: Vec<usize> = host.files.iter().filter(readable).copied().collect();
+        let all = host.files.iter().filter(|&&i| host.reads[i].reading.role == Role::Access).count();
+        let known = host.timeline.span().filter(|_| !files.is_empty() && files.len() == all)?;
+        let span = Window {
+            start: inside.start.saturating_sub(reach).max(known.start),
+            end: inside.end.saturating_add(reach).min(known.end),
+        };
+        let parts = [
+            Window { start: span.start, end: inside.start },
+            inside,
+            Window { start: inside.end, end: span.end },
+        ];
+        let parts: Vec<(Window, bool)> = parts
+            .into_iter()
+            .filter(|p| p.start < p.end)
+            .map(|p| (p, requests(host, p) <= most / 3))
+            .collect();
+        let complete = parts.iter().all(|p| p.1);
+        let complete_inside = parts.iter().all(|p| p.1 || p.0 != inside);
+        // In a packed file no place can be looked up: all of it has to be unpacked and read again.
+        let packed = |i: &&usize| !host.reads[**i].reading.source.is_seekable();
+        let again: u64 = files
+            .iter()
+            .filter(packed)
+            .map(|&i| &host.reads[i].scan)
+            .filter(|scan| scan.blocks.iter().any(|b| b.first < span.end && b.last >= span.start))
+            .map(|scan| scan.bytes)
+            .sum();
+        let all: u64 = host.files.iter().map(|&i| host.reads[i].scan.bytes).sum();
+        if again > 0 && (!complete || again > UNPACKED.max(all / 4)) {
+            return None;
+        }
+        let mut look = Self {
+            answers: Vec::new(),
+            tries: Vec::new(),
+            texts: Texts::default(),
+            inside,
+            span,
+            complete,
+            complete_inside,
+            usual: Rc::clone(usual),
+            places: Vec::new(),
+        };
+        // A page that is written again and again while the list grows is a page that has to be cleared.
+        look.answers.reserve(if complete { requests(host, span) as usize } else { 0 });
+        let made: Vec<&Self> = made.filter(|l| l.span.overlaps(span)).collect();
+        for file in files {
+            look.read(host, file, &parts, &made);
+        }
+        look.sort();
+        Some(look)
+    }
+
+    fn read(&mut self, host: &Host<'_>, file: usize, parts: &[(Window, bool)], made: &[&Self]) {
+        let read = &host.reads[file];
+        let site = read.reading.plan.site.as_deref();
+        let whole = [(self.span, true)];
+        let parts = if self.complete { &whole[..] } else { parts };
+        let made = made.iter().map(|look| (*look, 0)).collect();
+        let mut reader =
+            Reader { look: self, made, answering: Answering::new(file, site), part: Window::ALL };
+        for &(part, all) in parts {
+            let range = part.start..part.end;
+            reader.part = part;
+            if all {
+                reading::each_request_between(read, range, &mut reader);
+            } else {
+                reading::some_requests_between(read, range, (PLACES, EACH), &mut reader);
+            }
+        }
+    }
+
+    /// Puts the answers, which come in the order of their lines, in the order of time.
+    fn sort(&mut self) {
+        let place = |a: &Answer| (a.file, a.byte);
+        if !self.answers.is_sorted_by_key(place) {
+            self.answers.sort_by_key(place);
+        }
+        // Not the answers themselves are sorted: they are long, and nearly all are where they belong.
+        let mut order: Vec<(Second, u32)> = self.answers.iter().map(|a| a.second).zip(0..).collect();
+        order.sort_unstable();
+        self.places = self.answers.iter().map(|a| (a.file, a.byte, 0)).collect();
+        for (at, &(_, i)) in (0..).zip(&order) {
+            self.places[i as usize].2 = at;
+        }
+        self.answers = order.iter().map(|&(_, i)| self.answers[i as usize]).collect();
+    }
+
+    /// The answer whose line stands at a byte of a file. `next` is where the search begins: lines come in their order.
+    fn at(&self, next: &mut usize, file: u32, byte: u64) -> Option<&Answer> {
+        let place = |i: usize| self.places.get(i).map(|p| (p.0, p.1));
+        if next.checked_sub(1).and_then(place).is_some_and(|before| before >= (file, byte)) {
+            *next = self.places.partition_point(|p| (p.0, p.1) < (file, byte));
+        }
+        while place(*next).is_some_and(|at| at < (file, byte)) {
+            *next += 1;
+        }
+        let found = self.places.get(*next).filter(|p| (p.0, p.1) == (file, byte))?;
+        self.answers.get(found.2 as usize)
+    }
+
+    /// Takes an answer over from another look.
+    fn take(&mut self, from: &Self, answer: &Answer) {
+        let first = self.tries.len() as u32;
+        let (start, n) = answer.tries;
+        let tries = from.tries.iter().skip(start as usize).take(n as usize);
+        self.tries.extend(tries);
+        let peers = self.tries[first as usize..].iter().map(|t| t.peer);
+        for key in answer.names.into_iter().chain([answer.client]).chain(peers) {
+            self.texts.keep_of(&from.texts, key);
+        }
+        self.answers.push(Answer { tries: (first, n), ..*answer });
+    }
+
+    /// The text behind a hash or key.
+    pub(in crate::inspect) fn text(&self, key: u64) -> Option<&str> {
+        self.texts.get(key).filter(|t| !t.is_empty())
+    }
+
+    /// The requests that are dated inside the candidate.
+    pub(in crate::inspect) fn inside(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().filter(|a| self.inside.contains(a.second))
+    }
+
+    /// The others.
+    pub(in crate::inspect) fn outside(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().filter(|a| !self.inside.contains(a.second))
+    }
+
+    /// Counts per second: whether a request is bad, good, or (`None`) to be left out.
+    pub(in crate::inspect) fn ticks(&self, judge: impl Fn(&Answer) -> Option<bool>) -> Counted {
+        let mut ticks: Vec<Tick> = Vec::new();
+        for (a, bad) in self.answers.iter().filter_map(|a| Some((a, judge(a)?))) {
+            if ticks.last().is_none_or(|t| t.second != a.second) {
+                ticks.push(Tick { second: a.second, ..Tick::default() });
+            }
+            if let Some(t) = ticks.last_mut() {
+                t.failed += u32::from(bad);
+                t.good += u32::from(!bad);
+            }
+        }
+        Counted { ticks, span: self.span }
+    }
+}
+
+/// Reads a part of a look.
+struct Reader<'a> {
+    look: &'a mut Look,
+    /// Looks that may have read the same lines, and how far their answers lie behind.
+    made: Vec<(&'a Look, usize)>,
+    answering: Answering<'a>,
+    part: Window,
+}
+
+impl Requests for Reader<'_> {
+    fn visit(&mut self, byte: u64, record: &AccessRecord<'_>, second: Second) {
+        let Look { texts, tries, answers, .. } = &mut *self.look;
+        answers.extend(self.answering.answer(record, (byte, second), texts, tries));
+    }
+
+    fn has(&mut self, byte: u64) -> bool {
+        let file = self.answering.file as u32;
+        let known = self.made.iter_mut().find_map(|(look, next)| Some((*look, look.at(next, file, byte)?)));
+        if let Some((look, answer)) = known
+            && self.part.contains(answer.ended)
+        {
+            self.look.take(look, answer);
+        }
+        known.is_some()
+    }
+}
+
+/// Counts of a look, over its whole span.
+#[derive(Debug)]
+pub(in crate::inspect) struct Counted {
+    ticks: Vec<Tick>,
+    span: Window,
+}
+
+impl Ticks for Counted {
+    fn each(&self, window: Window, visit: impl FnMut(Tick)) {
+        self.ticks[..].each(window, visit);
+    }
+
+    fn span(&self) -> Option<Window> {
+        let own = self.ticks[..].span()?;
+        Some(Window { start: own.start.min(self.span.start), end: own.end.max(self.span.end) })
+    }
+}
