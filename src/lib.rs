@@ -38,7 +38,7 @@
 //! | verdict | [`check`] | a report and a window in, what monitoring wants to hear out |
 //!
 //! Arrows point down: a module uses those below it in this order: `check`, `state`, `parts`, `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
-//! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `machine`, `time`,
+//! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `lanes`, `machine`, `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
 //! # What holds everywhere
@@ -79,6 +79,7 @@ pub mod error;
 pub mod format;
 pub mod input;
 pub mod inspect;
+mod lanes;
 pub mod lines;
 mod machine;
 pub mod parallel;

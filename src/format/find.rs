@@ -1,11 +1,16 @@
 //! Searches for what ends a value. Most values are short: the first bytes are looked at eight at a time, which costs
 //! less than a call of `memchr` does.
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into code compiled for better lanes becomes calls: three times the work"
+)]
+
+use crate::lanes::{Job, Lanes, WIDE, dispatch};
 
 /// Words looked at before `memchr` is called.
 const WORDS: usize = 4;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
-const LOW: u64 = !HIGH;
 
 /// Where the first `needle` stands.
 #[inline]
@@ -34,29 +39,38 @@ pub(crate) fn find_either(bytes: &[u8], a: u8, b: u8) -> Option<usize> {
 }
 
 /// Writes where each `needle` stands to the front of `places`, and gives their number; `None` where there are more. For
-/// many in few bytes: a searcher begins anew behind each.
-#[inline]
+/// many in a line: a searcher begins anew behind each.
 pub(crate) fn find_all(bytes: &[u8], needle: u8, places: &mut [usize]) -> Option<usize> {
-    let mut n = 0;
-    let mut found = |at: usize| {
-        let place = places.get_mut(n)?;
-        (*place, n) = (at, n + 1);
-        Some(())
-    };
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        let other = u64::from_le_bytes(*word) ^ (ONES * u64::from(needle));
-        // The highest bit of each zero byte and of no other (Warren, the same section).
-        let mut hits = !(((other & LOW) + LOW) | other | LOW);
-        while hits != 0 {
-            found(8 * i + hits.trailing_zeros() as usize / 8)?;
-            hits &= hits - 1;
+    dispatch(All { bytes, needle, places })
+}
+
+struct All<'b, 'p> {
+    bytes: &'b [u8],
+    needle: u8,
+    places: &'p mut [usize],
+}
+
+impl Job for All<'_, '_> {
+    type Out = Option<usize>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> Option<usize> {
+        let Self { bytes, needle, places } = self;
+        let (windows, rest) = bytes.as_chunks::<WIDE>();
+        let mut last = [!needle; WIDE];
+        last[..rest.len()].copy_from_slice(rest);
+        let (mut n, mut base) = (0, 0);
+        for window in windows.iter().chain([&last]) {
+            let mut hits = lanes.mask(window, needle);
+            while hits != 0 {
+                *places.get_mut(n)? = base + hits.trailing_zeros() as usize;
+                n += 1;
+                hits &= hits - 1;
+            }
+            base += WIDE;
         }
+        Some(n)
     }
-    for (i, _) in rest.iter().enumerate().filter(|(_, b)| **b == needle) {
-        found(8 * words.len() + i)?;
-    }
-    Some(n)
 }
 
 /// Where the first white space stands.
@@ -91,9 +105,9 @@ mod tests {
         }
 
         #[test]
-        fn all_are_found(bytes in prop::collection::vec(prop::sample::select(b"\0\x01!\"#\xa2\xff".to_vec()), 0..80)) {
+        fn all_are_found(bytes in prop::collection::vec(prop::sample::select(b"\0\x01!\"#\xa2\xff".to_vec()), 0..200)) {
             let want: Vec<usize> = memchr::memchr_iter(b'"', &bytes).collect();
-            let mut places = [0; 80];
+            let mut places = [0; 200];
             prop_assert_eq!(find_all(&bytes, b'"', &mut places), Some(want.len()));
             prop_assert_eq!(&places[..want.len()], &want[..]);
             let less = want.len().checked_sub(1).map(|n| find_all(&bytes, b'"', &mut places[..n]));

@@ -1,4 +1,4 @@
-//! The hot loops over access logs: what they share, and the one over `... [TIME] "REQUEST" STATUS ...`.
+//! The hot loops over access logs: what they share.
 //!
 //! For each block of 4 KiB the newlines are found first, almost without a branch; then each line costs one window
 //! for its quotes, one comparison with the stamp of the line before, and one table look-up for its status. Whatever
@@ -6,8 +6,8 @@
 //! the time), a regex (25 times), a window that follows the fields one by one (1.4 times).
 
 use super::lanes::{BLOCK, Job, Lanes, WIDE, newlines};
-use super::plan::{Quoted, Tail};
 use super::scanner::{Origin, Scanner, Seen, wants_detail};
+use super::waited::Waited;
 use crate::time::{Second, parse_iso8601, parse_time_local};
 use crate::timeline::Class;
 
@@ -133,60 +133,6 @@ pub(super) fn two_digits(a: u8, b: u8) -> Option<i64> {
     (a < 10 && b < 10 && second <= 60).then(|| i64::from(second))
 }
 
-/// A value of `$request_time`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waited {
-    /// Milliseconds.
-    Millis(u32),
-    /// `-`, an empty value or none at all.
-    Nothing,
-    /// Something else, which the exact way has to look at.
-    Odd,
-}
-
-impl Waited {
-    /// Reads a decimal number with three decimals, as nginx writes times, at `at`. What follows must not go on with
-    /// the number.
-    #[inline(always)]
-    pub(super) fn read(bytes: &[u8], at: usize) -> Self {
-        /// One byte of 0x30 for each digit of `0.123`.
-        const DIGITS: u64 = 0x30_3030_0030;
-        if let Some(word) = array::<8>(bytes, at) {
-            let word = u64::from_le_bytes(*word);
-            let nibbles = word & 0x0f_0f0f_000f;
-            let small = (nibbles + 0x06_0606_0006) & 0xf0_f0f0_00f0 == 0;
-            let ends = matches!((word >> 40) as u8, b' ' | b'"' | b',' | b'}' | b'\n');
-            if word & 0xf0_f0f0_fff0 == DIGITS | 0x2e00 && small && ends {
-                let decimals = (nibbles >> 16) as u32;
-                let hundreds = decimals & 15;
-                let last = (decimals >> 8 & 15) * 10 + (decimals >> 16);
-                return Self::Millis((nibbles as u32 & 15) * 1000 + hundreds * 100 + last);
-            }
-        }
-        Self::read_slowly(bytes.get(at..).unwrap_or_default())
-    }
-
-    #[inline(never)]
-    fn read_slowly(bytes: &[u8]) -> Self {
-        let ends = |at: usize| bytes.get(at).is_none_or(|b| matches!(b, b' ' | b'"' | b',' | b'}' | b'\n'));
-        match bytes.first() {
-            None | Some(b' ' | b'"' | b',' | b'}' | b'\n') => return Self::Nothing,
-            Some(b'-') if ends(1) => return Self::Nothing,
-            _ => {}
-        }
-        let whole = bytes.iter().take(7).take_while(|b| b.is_ascii_digit()).count();
-        if !(1..7).contains(&whole) || bytes.get(whole) != Some(&b'.') || !ends(whole + 4) {
-            return Self::Odd;
-        }
-        let digits = bytes[..whole].iter().chain(bytes[whole + 1..].iter().take(3));
-        digits
-            .map(|b| b.is_ascii_digit().then(|| u32::from(b - b'0')))
-            .try_fold((0, 0), |(n, ms), digit| Some((n + 1, ms * 10 + digit?)))
-            .filter(|(n, _)| *n == whole + 3)
-            .map_or(Self::Odd, |(_, ms)| Self::Millis(ms))
-    }
-}
-
 /// A way to read one line fast.
 ///
 /// A trait and not a closure: closures are not inlined into code compiled for better lanes than the rest, and the
@@ -254,162 +200,6 @@ fn closer(
         waited,
     };
     scanner.detail(&bytes[start..end], seen, byte, line);
-}
-
-/// Scans the lines of a slice in the format `plan` describes and returns how many there are.
-pub(super) struct QuotedLoop<'a, 's, 'p> {
-    pub(super) scanner: &'a mut Scanner<'s>,
-    pub(super) plan: &'p Quoted,
-    pub(super) bytes: &'a [u8],
-    pub(super) origin: Origin,
-}
-
-impl Job for QuotedLoop<'_, '_, '_> {
-    type Out = u64;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> u64 {
-        let Self { scanner, plan, bytes, origin } = self;
-        // Compiled apart for the two: most formats have no time taken, and registers are scarce.
-        match plan.tail {
-            None => each_line(lanes, scanner, bytes, origin, QuotedReader::<false>::new(plan)),
-            Some(_) => each_line(lanes, scanner, bytes, origin, QuotedReader::<true>::new(plan)),
-        }
-    }
-}
-
-/// Bytes of which a stamp is a part when it is compared.
-const STAMP: usize = 32;
-
-struct QuotedReader<'p, const TIMED: bool> {
-    plan: &'p Quoted,
-    clock: Clock<'p>,
-    /// The bytes before the first quote that are compared.
-    mask: u32,
-    lead: usize,
-    back: usize,
-    /// What the last byte of a line must be, and the bits of it that are looked at.
-    close: (u8, u8),
-    tail: Tail,
-}
-
-impl<'p, const TIMED: bool> QuotedReader<'p, TIMED> {
-    fn new(plan: &'p Quoted) -> Self {
-        Self {
-            plan,
-            clock: Clock::new((b"[", &plan.behind)),
-            mask: u32::MAX >> (32 - plan.back),
-            lead: plan.lead,
-            back: plan.back,
-            close: plan.close.map_or((0, 0), |close| (close, u8::MAX)),
-            tail: plan.tail.unwrap_or(Tail { quotes_behind: 0, gap: 0, skip: 0 }),
-        }
-    }
-}
-
-impl<const TIMED: bool> Reader for QuotedReader<'_, TIMED> {
-    #[inline(always)]
-    fn interrupted(&mut self) {
-        self.clock = Clock::new(self.clock.around);
-    }
-
-    #[inline(always)]
-    fn read<L: Lanes>(&mut self, lanes: L, scanner: &mut Scanner<'_>, bytes: &[u8], place: Place) -> bool {
-        let Place { start, end, .. } = place;
-        // One look at the bounds for all that is read here: the stamp's 32 bytes, which may begin before the first
-        // place of a quote, 128 bytes with the quotes, and the word behind the second. Masked indices cannot fail.
-        let from = start + self.lead;
-        let Some(head) = array::<{ STAMP + 2 * WIDE + 8 }>(bytes, from.wrapping_sub(STAMP)) else {
-            return false;
-        };
-        let (Some(low), Some(high)) = (array::<WIDE>(head, STAMP), array::<WIDE>(head, STAMP + WIDE)) else {
-            return false;
-        };
-        let low = lanes.mask(low, b'"');
-        let high = lanes.mask(high, b'"');
-        let rest = low & low.wrapping_sub(1);
-        let opening = low.trailing_zeros() as usize;
-        let (near, wide) = (rest.trailing_zeros(), WIDE as u32 + high.trailing_zeros());
-        let far = std::hint::select_unpredictable(rest == 0, wide, near) as usize;
-        let stamp = array::<32>(head, (STAMP + opening).wrapping_sub(self.back) & (2 * WIDE - 1));
-        let word = array::<8>(head, STAMP + (far & (2 * WIDE - 1)));
-        let (Some(word), Some(stamp)) = (word, stamp) else { return false };
-        let (mut second, mut word) = (from + far, u64::from_le_bytes(*word));
-        if far == 2 * WIDE {
-            let Some(found) = long_request(bytes, second, end) else { return false };
-            (second, word) = found;
-        }
-        // `" 502 `: the closing quote, three digits, blanks around them.
-        let digits = lanes.digits(word >> 16);
-        let entry = STATUSES[digits];
-        if word & 0xfff0_f0f0_ffff != 0x2030_3030_2022 || second + 6 > end || low == 0 {
-            return false;
-        }
-        let (close, bits) = self.close;
-        if entry == INVALID || bytes[end - 1] & bits != close && !closed_before_return(bytes, end, close) {
-            return false;
-        }
-        let waited = if TIMED { tail_waited(lanes, bytes, second, end, self.tail) } else { Waited::Nothing };
-        if waited == Waited::Odd {
-            return false;
-        }
-        if !self.clock.turn(lanes, scanner, stamp, (1, self.plan.stamp, self.plan.seconds), self.mask) {
-            return false;
-        }
-        count(scanner, bytes, place, (digits, entry), (from + opening + 1, second), waited);
-        true
-    }
-}
-
-/// The quote that closes a long request, from `from` on, and the word there.
-#[cold]
-#[inline(never)]
-fn long_request(bytes: &[u8], from: usize, end: usize) -> Option<(usize, u64)> {
-    let second = from + memchr::memchr(b'"', bytes.get(from..end)?)?;
-    Some((second, u64::from_le_bytes(*array(bytes, second)?)))
-}
-
-/// Whether a line that ends in a carriage return ends in `close` before it.
-#[cold]
-#[inline(never)]
-fn closed_before_return(bytes: &[u8], end: usize, close: u8) -> bool {
-    bytes[end - 1] == b'\r' && bytes[end - 2] == close
-}
-
-/// Finds `$request_time` from the end of a line.
-#[inline(always)]
-fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail: Tail) -> Waited {
-    let from = end.wrapping_sub(WIDE);
-    let Some(window) = array::<WIDE>(bytes, from) else { return Waited::Odd };
-    let mask = lanes.mask(window, b'"');
-    let quote = match mask.count_ones().checked_sub(1 + tail.quotes_behind) {
-        Some(rank) => from.wrapping_add(lanes.select(mask, rank) as usize),
-        None => far_quote(bytes, after, end, tail.quotes_behind),
-    };
-    let mut at = quote + 1 + tail.gap;
-    if quote <= after || tail.skip > 0 && !pass_numbers(bytes, &mut at, end, tail.skip) || at > end {
-        return Waited::Odd;
-    }
-    Waited::read(bytes, at)
-}
-
-/// The quote with `behind` others between it and the line's end; `after` when there is none behind that.
-#[cold]
-#[inline(never)]
-fn far_quote(bytes: &[u8], after: usize, end: usize, behind: u32) -> usize {
-    let line = bytes.get(after + 1..end).unwrap_or_default();
-    memchr::memrchr_iter(b'"', line).nth(behind as usize).map_or(after, |at| after + 1 + at)
-}
-
-/// Goes past blank-separated numbers; false where no blank is near.
-#[inline(never)]
-pub(super) fn pass_numbers(bytes: &[u8], at: &mut usize, end: usize, numbers: usize) -> bool {
-    for _ in 0..numbers {
-        let number = bytes.get(*at..end).unwrap_or_default();
-        let Some(len) = number.iter().take(21).position(|b| *b == b' ') else { return false };
-        *at += 1 + len;
-    }
-    true
 }
 
 /// Lines that no fast way fits: each goes the exact way.

@@ -3,9 +3,9 @@
 //! To read a line of a format as a whole costs several times as much as finding its quotes, and half of its values are
 //! of no use here: who asked with which program, from which page, how many bytes went out.
 
-use super::access::Waited;
 use super::known::{Between, Known, Named, Quotes, given};
 use super::plan::Quoted;
+use super::waited::Waited;
 use crate::format::access::store::split_request;
 use crate::format::{AccessRecord, Field, Piece};
 use crate::time::{TIME_LOCAL_LEN, parse_iso8601, parse_time_local};

@@ -6,10 +6,11 @@
 //! before, and searched for only where it is not there. Rejected on measurement: searching every line, by pairs of a
 //! quote and the key's first letter (1.4 times the instructions of this file's loop) or by `memmem` (twice those).
 
-use super::access::{Clock, INVALID, Place, Reader, STATUSES, Waited, array, count, each_line};
+use super::access::{Clock, INVALID, Place, Reader, STATUSES, array, count, each_line};
 use super::lanes::{Job, Lanes, WIDE};
 use super::plan::{Json, Needle};
 use super::scanner::{Origin, Scanner};
+use super::waited::Waited;
 
 /// Scans the JSON lines of a slice and returns how many there are.
 pub(super) struct JsonLoop<'a, 's, 'p> {

@@ -2,7 +2,7 @@
 //! error records, which are rare, in more detail.
 //!
 //! What a part of a file yields ([`FileScan`]) is a value with an exact merge. [`plan`] works out how a file is
-//! read; [`access`], [`json`] and [`errors`] are the hot loops on [`lanes`]; [`scanner`] is what they call when a line is
+//! read; [`access`] has what the hot loops [`quoted`] and [`json`] share, [`errors`] is the one over records, all on [`lanes`]; [`scanner`] is what they call when a line is
 //! more than a count; [`bounded`] keeps what they find small.
 
 #![expect(
@@ -25,12 +25,14 @@ mod known;
 mod lanes;
 mod partial;
 mod plan;
+mod quoted;
 mod rows;
 mod scanner;
 mod seek;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod waited;
 
 pub(crate) use bounded::hash;
 pub use drive::{Job, ScanOptions, scan};
@@ -58,7 +60,7 @@ fn lines(scanner: &mut Scanner<'_>, bytes: &[u8], origin: Origin) -> u64 {
 /// The same where every line counts.
 fn fast_lines(scanner: &mut Scanner<'_>, bytes: &[u8], origin: Origin) -> u64 {
     match &scanner.plan.fast {
-        Fast::Quoted(plan) => lanes::dispatch(access::QuotedLoop { scanner, plan, bytes, origin }),
+        Fast::Quoted(plan) => lanes::dispatch(quoted::QuotedLoop { scanner, plan, bytes, origin }),
         Fast::Json(plan) => lanes::dispatch(json::JsonLoop { scanner, plan, bytes, origin }),
         Fast::ErrorLog => lanes::dispatch(errors::ErrorLoop { scanner, bytes, origin }),
         Fast::None => lanes::dispatch(access::PlainLoop { scanner, bytes, origin }),

@@ -1,9 +1,10 @@
 //! How the lines of one file are read: the fast way worked out once from its main format, and the exact ways behind
 //! it for every line that does not fit.
 
-use super::access::{Waited, pass_numbers};
 use super::brief::Brief;
 use super::known::Known;
+use super::quoted::pass_numbers;
+use super::waited::Waited;
 use crate::format::framing::Framing;
 use crate::format::{AccessFormat, AccessRecord, Escape, Exclude, Field, Piece};
 use crate::time::{Second, Stamp, TIME_LOCAL_LEN, parse_iso8601, parse_time_local};

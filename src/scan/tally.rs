@@ -134,24 +134,29 @@ impl FileScan {
         // Names are looked up once each, and not for every second they failed in. Where each failure has its own, a list
         // that is sorted costs a fourth of a tree.
         let mut sums: [Vec<(u64, u64)>; 3] = Default::default();
+        let mut unnamed = [0; 3];
         for (_, cell) in self.failures.range(window.start, window.end) {
             tally.failed += u64::from(cell.failed);
             for (&status, &n) in &cell.statuses {
                 *tally.statuses.entry(status).or_default() += u64::from(n);
             }
             for (i, counter) in cell.names.iter().enumerate() {
-                sums[i].extend(counter.iter().map(|(key, n)| (key, u64::from(n))));
-                if counter.rest > 0 {
-                    *tally.names[i].entry(None).or_default() += u64::from(counter.rest);
+                unnamed[i] += u64::from(counter.rest);
+                for (key, n) in counter.iter() {
+                    // Of names beyond those that are kept only the sum can be told.
+                    if self.names.wants(&key) {
+                        sums[i].push((key, u64::from(n)));
+                    } else {
+                        unnamed[i] += u64::from(n);
+                    }
                 }
             }
             tally.clients.merge(&cell.clients);
             keep_first(&mut tally.first, cell.first.clone());
             keep_last(&mut tally.last, cell.last.clone());
         }
-        for (names, mut sums) in tally.names.iter_mut().zip(sums) {
+        for ((names, mut sums), mut unnamed) in tally.names.iter_mut().zip(sums).zip(unnamed) {
             sums.sort_unstable();
-            let mut unnamed = 0;
             for same in sums.chunk_by(|a, b| a.0 == b.0) {
                 let n: u64 = same.iter().map(|s| s.1).sum();
                 match self.names.get(&same[0].0) {

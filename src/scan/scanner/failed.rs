@@ -1,0 +1,204 @@
+//! The closer look at a line that is more than a count: a request that failed, or one by which both logs are joined.
+
+use super::Scanner;
+use super::run::Sighting;
+use crate::format::AccessRecord;
+use crate::format::access::store::split_request;
+use crate::scan::bounded::hash;
+use crate::scan::endpoint;
+use crate::scan::known::{Names, given};
+use crate::scan::partial::{Dimension, KEPT, Sample};
+use crate::time::{Millis, Second};
+use crate::timeline::Class;
+
+/// A 499 counts as failed only when the client had waited this long (detection.md 4.1): less is a user who
+/// clicked on.
+const PATIENCE_MS: u32 = 1000;
+
+/// Whether a request failed, by its status and the milliseconds its client waited, where the log tells them.
+pub fn has_failed(status: u16, waited: Option<u32>) -> bool {
+    match Class::of(status) {
+        Class::ServerError => true,
+        Class::Aborted => waited.is_some_and(|ms| ms >= PATIENCE_MS),
+        _ => false,
+    }
+}
+
+/// What a hot loop found out about a line that deserves a closer look.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::scan) struct Seen<'a> {
+    pub(in crate::scan) status: u16,
+    pub(in crate::scan) class: Class,
+    /// The request, where its place is known.
+    pub(in crate::scan) request: Option<&'a [u8]>,
+    /// How long the client waited, where the log tells it and the loop has read it.
+    pub(in crate::scan) waited: Option<u32>,
+}
+
+/// A request as far as failures need it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    status: u16,
+    client: &'a [u8],
+    line: Option<&'a [u8]>,
+    uri: Option<&'a [u8]>,
+    vhost: Option<&'a [u8]>,
+    peers: Option<&'a [u8]>,
+    waited: Option<u32>,
+    end: Millis,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn of(record: &AccessRecord<'a>, second: Second) -> Option<Self> {
+        Some(Self {
+            status: record.status?,
+            client: record.client.unwrap_or_default(),
+            line: record.request,
+            uri: record.uri,
+            vhost: record.vhost,
+            peers: record.upstream_addr,
+            waited: record.request_time,
+            end: record.time.map_or(second * 1000, |t| t.millis),
+        })
+    }
+}
+
+impl Scanner<'_> {
+    /// The group of the current second, when sightings of it are still wanted.
+    fn sighting(&mut self) -> Option<u32> {
+        if let Sighting::Unasked = self.run.sighting {
+            let group = sighting_group(self.run.second);
+            let wanted = self.out.seen_access.wants(&(group, 0, 0));
+            self.run.sighting = if wanted { Sighting::Wanted(group) } else { Sighting::Unwanted };
+        }
+        if let Sighting::Wanted(group) = self.run.sighting { Some(group) } else { None }
+    }
+
+    /// A line that the fast way has counted already, and that deserves a closer look: a failure, or content that
+    /// was not there.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::scan) fn detail(&mut self, line: &[u8], seen: Seen<'_>, byte: u64, line_no: u64) {
+        if !self.run.inside {
+            return;
+        }
+        let wanted = match seen.class {
+            Class::ServerError => true,
+            Class::Aborted => seen.waited.is_some_and(|ms| ms >= PATIENCE_MS),
+            _ => self.sightable && self.sighting().is_some(),
+        };
+        if !wanted {
+            return;
+        }
+        let second = self.run.second;
+        let known = self.plan.fast.known();
+        // What is only sighted needs no names.
+        let names = match known.named {
+            _ if seen.class == Class::Missing => known.request.then(Names::default),
+            named => named.and_then(|named| named.find(line)),
+        };
+        if let Some(Names { vhost, peers }) = names {
+            let client = &line[..memchr::memchr(b' ', line).unwrap_or(0)];
+            let request = seen.request.and_then(given);
+            self.look(
+                &Request {
+                    status: seen.status,
+                    client: given(client).unwrap_or_default(),
+                    line: request,
+                    uri: request.and_then(|r| split_request(r).1),
+                    vhost,
+                    peers,
+                    waited: seen.waited,
+                    end: second * 1000,
+                },
+                line,
+                byte,
+                line_no,
+            );
+        } else if let Some(record) = self.request_of(line)
+            && let Some(request) = Request::of(&record, second)
+        {
+            self.look(&request, line, byte, line_no);
+        }
+    }
+
+    /// The request of a line of the main format.
+    fn request_of<'l>(&self, line: &'l [u8]) -> Option<AccessRecord<'l>> {
+        let whole = || self.plan.formats.first().and_then(|f| f.parse(line).ok());
+        self.plan.brief(line).or_else(whole)
+    }
+
+    /// The closer look at a failed request (or one that is only sighted).
+    pub(super) fn look(&mut self, request: &Request<'_>, raw: &[u8], byte: u64, line_no: u64) {
+        let second = self.run.second;
+        if request.status != 499
+            && let Some(line) = request.line
+            && let Some(group) = self.sighting()
+        {
+            let key = (group, sighting_key(request.client, line), second);
+            if self.out.seen_access.wants(&key) {
+                self.out.seen_access.show(key, (), |(), ()| ());
+            }
+        }
+        if !has_failed(request.status, request.waited) {
+            return;
+        }
+        let arrival = (request.end - i64::from(request.waited.unwrap_or(0))).div_euclid(1000);
+        self.collected.failed.push((arrival, 1));
+        let text = self.keep_text;
+        let sample = || sample(text, second, raw, byte, line_no);
+        let cell = self.out.failures.at(arrival);
+        cell.failed += 1;
+        *cell.statuses.entry(request.status).or_default() += 1;
+        cell.clients.add(hash(request.client) as u32);
+        let place = (second, byte);
+        if cell.first.as_ref().is_none_or(|s| place < (s.second, s.byte)) {
+            cell.first = Some(sample());
+        }
+        if cell.last.as_ref().is_none_or(|s| place > (s.second, s.byte)) {
+            cell.last = Some(sample());
+        }
+        let mut named = |dimension: Dimension, name: &[u8]| {
+            let key = dimension.key(name);
+            cell.names[dimension as usize].add(key, 1);
+            if self.out.names.wants(&key) && self.out.names.get(&key).is_none() {
+                self.out.names.show(key, name.into(), |_, _| ());
+            }
+        };
+        if let Some(uri) = request.uri {
+            endpoint::template(uri, &mut self.name);
+            named(Dimension::Endpoint, &self.name);
+        }
+        if let Some(vhost) = request.vhost.or(self.plan.site.as_deref()) {
+            named(Dimension::Vhost, vhost);
+        }
+        if let Some(peer) = request.peers.and_then(endpoint::last_peer) {
+            named(Dimension::Peer, peer);
+        }
+    }
+}
+
+/// The place of a line, with its text where it cannot be read again.
+pub(super) fn sample(keep_text: bool, second: Second, raw: &[u8], byte: u64, line_no: u64) -> Sample {
+    let text = keep_text.then(|| raw[..raw.len().min(KEPT)].into());
+    Sample { second, byte, line: line_no, text }
+}
+
+/// Whether a class of line is looked at more closely.
+pub(in crate::scan) fn wants_detail(class: Class) -> bool {
+    matches!(class, Class::ServerError | Class::Aborted | Class::Missing)
+}
+
+/// The group of a second: four seconds of the quarter of an hour, hashed. Zones differ by quarters of an hour, so
+/// both logs put one request into the same group, whatever the zone of the error log.
+pub(in crate::scan) fn sighting_group(second: Second) -> u32 {
+    hash(&((second >> 2).rem_euclid(225)).to_le_bytes()) as u32
+}
+
+/// The key of a request in both logs: client and request line. The access log escapes what the error log leaves
+/// raw, so only the part before the first byte that would be escaped counts.
+pub(in crate::scan) fn sighting_key(client: &[u8], request: &[u8]) -> u64 {
+    let plain =
+        request.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f | 0x7f..)).unwrap_or(request.len());
+    hash(client) ^ hash(&request[..plain]).rotate_left(17)
+}
