@@ -145,11 +145,21 @@ impl AccessFormat {
     /// Reads one line, without its newline. A trailing carriage return is allowed.
     #[inline]
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<AccessRecord<'a>, Mismatch> {
+        self.read(line, false)
+    }
+
+    /// The same, but only what is told of a request must be read: not which program asked, from which page, and how many
+    /// bytes went out.
+    pub(crate) fn parse_in_brief<'a>(&self, line: &'a [u8]) -> Result<AccessRecord<'a>, Mismatch> {
+        self.read(line, true)
+    }
+
+    fn read<'a>(&self, line: &'a [u8], brief: bool) -> Result<AccessRecord<'a>, Mismatch> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut record = AccessRecord::default();
         match &self.0.layout {
-            Layout::Text { plan, .. } => plan.run(line, 0, &mut record)?,
-            Layout::Json(keys) => keys.read(line, &mut record)?,
+            Layout::Text { plan, .. } => plan.run(line, (0, brief), &mut record)?,
+            Layout::Json(keys) => keys.read(line, brief, &mut record)?,
             Layout::Labelled(labels) => labels.read(line, &mut record)?,
         }
         Ok(record)

@@ -52,7 +52,7 @@ impl Key {
                 Err(Mismatch { byte: at, wanted: field.wanted() })
             }
             Slot::One(_) => Ok(()),
-            Slot::Many(fields, plan) => match plan.run(value, at, record) {
+            Slot::Many(fields, plan) => match plan.run(value, (at, false), record) {
                 Err(e) if fields.iter().any(Field::is_time) => Err(e),
                 _ => Ok(()),
             },
@@ -170,39 +170,24 @@ impl JsonKeys {
         self.keys.fields()
     }
 
-    /// Reads one line.
-    pub(crate) fn read<'a>(&self, line: &'a [u8], record: &mut AccessRecord<'a>) -> Result<(), Mismatch> {
+    /// Reads one line, in brief at least what is told of a request.
+    pub(crate) fn read<'a>(
+        &self,
+        line: &'a [u8],
+        brief: bool,
+        record: &mut AccessRecord<'a>,
+    ) -> Result<(), Mismatch> {
         let mut room = [(0, 0); EXPECTED];
         if let Some(values) = self.order.values(line, &mut room) {
-            return self.put(line, self.order.keys(values, false), record);
+            for (place, &(from, to)) in values.iter().enumerate() {
+                if let Some(key) = self.order.key(place, brief).and_then(|i| self.keys.0.get(i)) {
+                    key.put(record, line[from..to].trim_ascii(), from)?;
+                }
+            }
+            return whole(line, record);
         }
         let mut next = 0;
         walk(line, |path, value, at| self.keys.put(&mut next, path, value, at, record))?;
-        whole(line, record)
-    }
-
-    /// What a second look needs of a request, as reading the line as a whole gives it. `None` where the line is no
-    /// ordinary one.
-    pub(crate) fn brief<'a>(&self, line: &'a [u8]) -> Option<AccessRecord<'a>> {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let mut room = [(0, 0); EXPECTED];
-        let values = self.order.values(line, &mut room)?;
-        let mut record = AccessRecord::default();
-        self.put(line, self.order.keys(values, true), &mut record).ok()?;
-        Some(record)
-    }
-
-    fn put<'a>(
-        &self,
-        line: &'a [u8],
-        values: impl Iterator<Item = (usize, (usize, usize))>,
-        record: &mut AccessRecord<'a>,
-    ) -> Result<(), Mismatch> {
-        for (key, (from, to)) in values {
-            if let (Some(key), Some(value)) = (self.keys.0.get(key), line.get(from..to)) {
-                key.put(record, value.trim_ascii(), from)?;
-            }
-        }
         whole(line, record)
     }
 

@@ -62,9 +62,16 @@ impl Plan {
         match &self.fast {
             // Which program asked may be what is left out.
             Fast::Quoted(plan) if self.exclude.is_none() => plan.brief(line),
-            Fast::Json(_) if self.exclude.is_none() => self.formats.first()?.json_keys()?.brief(line),
+            Fast::Json(_) if self.exclude.is_none() => self.formats.first()?.parse_in_brief(line).ok(),
             _ => None,
         }
+    }
+
+    /// A line in one of the formats, as far as it is needed.
+    pub(super) fn read<'l>(&self, format: &AccessFormat, line: &'l [u8]) -> Option<AccessRecord<'l>> {
+        // Which program asked may be what is left out.
+        let read = if self.exclude.is_none() { format.parse_in_brief(line) } else { format.parse(line) };
+        read.ok()
     }
 
     /// What a request is left out as.

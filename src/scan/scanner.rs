@@ -228,7 +228,7 @@ impl<'p> Scanner<'p> {
             return;
         }
         for format in &self.plan.formats {
-            if let Ok(record) = format.parse(payload)
+            if let Some(record) = self.plan.read(format, payload)
                 && let Some(stamp) = record.time
             {
                 self.turn(stamp.second());

@@ -64,6 +64,28 @@ pub(crate) fn store<'a>(record: &mut AccessRecord<'a>, field: &Field, value: &'a
     true
 }
 
+/// Whether a second look at a request has a use for a field: which program asked, from which page, and how many bytes
+/// went out it does not ask.
+pub(crate) fn is_told(field: &Field) -> bool {
+    field.is_time()
+        || matches!(
+            field,
+            Field::Status
+                | Field::RemoteAddr
+                | Field::ForwardedFor
+                | Field::Request
+                | Field::RequestMethod
+                | Field::RequestUri
+                | Field::Host
+                | Field::ServerName
+                | Field::RequestTime
+                | Field::RequestTimeMs
+                | Field::SessionTime
+                | Field::UpstreamAddr
+                | Field::UpstreamResponseTime
+        )
+}
+
 /// Any time nginx, or a map in its configuration, writes; it must fill `b`.
 pub(crate) fn any_time(b: &[u8]) -> Option<Stamp> {
     match b.len() {

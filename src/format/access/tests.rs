@@ -80,6 +80,33 @@ fn unknown_variables_are_read_over() {
     assert!(f.is_usable());
 }
 
+#[test]
+fn in_brief_every_format_tells_the_same_of_a_request() {
+    let without = |r: AccessRecord<'static>| AccessRecord {
+        bytes_sent: None,
+        user_agent: None,
+        referer: None,
+        connection: None,
+        request_id: None,
+        upstream_status: None,
+        upstream_connect_time: None,
+        upstream_header_time: None,
+        upstream_name: None,
+        ..r
+    };
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/formats");
+    let mut read = 0;
+    for format in builtin::all() {
+        let text = std::fs::read(format!("{samples}/{}.log", format.name())).unwrap_or_default().leak();
+        for line in text.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+            let (brief, whole) = (format.parse_in_brief(line), format.parse(line));
+            assert_eq!(brief.map(without), whole.map(without), "{}", String::from_utf8_lossy(line));
+            read += usize::from(whole.is_ok());
+        }
+    }
+    assert!(read > 100, "{read}");
+}
+
 /// The square of half a megabyte would take this test hours.
 #[test]
 fn long_hostile_lines_end() {

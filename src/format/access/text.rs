@@ -7,7 +7,7 @@
 
 use super::Mismatch;
 use super::shape::Shape;
-use super::store::store;
+use super::store::{is_told, store};
 use crate::error::{Error, Result};
 use crate::format::directive::{Escape, Field, Piece};
 use crate::format::find::{find, find_blank};
@@ -30,8 +30,7 @@ struct Step {
     shape: Shape,
     /// Of the shape: whether its length can be told by itself.
     typed: bool,
-    /// Nobody needs the value.
-    unread: bool,
+    needed: Needed,
     /// Looked up once: the search among the names costs more than reading a line.
     wanted: &'static str,
     /// The literal behind the value; empty at the end and between values that tell their own end.
@@ -39,6 +38,26 @@ struct Step {
     /// The literal as a word, and the bits of it that count; none where it is longer.
     word: Option<(u64, u64)>,
     last: bool,
+}
+
+/// Who needs a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// A second look at a request as well ([`is_told`]).
+    InBrief,
+    /// Who reads the line as a whole.
+    AsAWhole,
+    Never,
+}
+
+impl Needed {
+    fn of(field: &Field) -> Self {
+        match field {
+            field if field.is_other() => Self::Never,
+            field if is_told(field) => Self::InBrief,
+            _ => Self::AsAWhole,
+        }
+    }
 }
 
 impl Step {
@@ -97,7 +116,7 @@ impl Plan {
                         fields: vec![field.clone()],
                         shape: Shape::of(field),
                         typed: Shape::of(field).is_typed(),
-                        unread: field.is_other(),
+                        needed: Needed::of(field),
                         wanted: field.wanted(),
                         literal: Vec::new(),
                         word: None,
@@ -116,11 +135,12 @@ impl Plan {
         Ok(Self { head, steps, quotes_escaped: escape == Escape::Default })
     }
 
-    /// Reads a line into `record`. `base` is where `line` starts in the line a mismatch speaks of.
+    /// Reads a line into `record`, in brief only what [`is_told`] of a request. `base` is where `line` starts in the line a
+    /// mismatch speaks of.
     pub(crate) fn run<'a>(
         &self,
         line: &'a [u8],
-        base: usize,
+        (base, brief): (usize, bool),
         record: &mut AccessRecord<'a>,
     ) -> Result<(), Mismatch> {
         let mismatch = |at: usize, wanted| Err(Mismatch { byte: base + at, wanted });
@@ -129,13 +149,14 @@ impl Plan {
             return mismatch(same, "the text at the start of the format");
         }
         let mut at = self.head.len();
-        let mut budget = 4 * line.len() + 1024;
+        let mut trial = Trial { budget: 4 * line.len() + 1024, ..Trial::default() };
         for (i, step) in self.steps.iter().enumerate() {
-            let Some(len) = self.value_len(i, &line[at..], &mut budget) else {
+            let Some(len) = trial.known(i).or_else(|| self.value_len(i, &line[at..], &mut trial)) else {
                 return mismatch(at, step.wanted);
             };
             let value = &line[at..at + len];
-            if !step.unread && !store(record, &step.fields[0], value) {
+            let needed = step.needed == Needed::InBrief || step.needed == Needed::AsAWhole && !brief;
+            if needed && !store(record, &step.fields[0], value) {
                 return mismatch(at, step.wanted);
             }
             at += len + step.literal.len();
@@ -145,7 +166,7 @@ impl Plan {
 
     /// The length of value `i` at the start of `rest`; the literal behind it is then known to follow.
     #[inline]
-    fn value_len(&self, i: usize, rest: &[u8], budget: &mut usize) -> Option<usize> {
+    fn value_len(&self, i: usize, rest: &[u8], trial: &mut Trial) -> Option<usize> {
         let step = &self.steps[i];
         if step.typed {
             if let Some(len) = step.shape.len(rest) {
@@ -158,15 +179,15 @@ impl Plan {
             return match step.shape {
                 _ if step.literal.is_empty() => None,
                 Shape::List(_) if step.literal[0] == b'"' || step.literal[0] == b']' => {
-                    self.free_len(i, rest, budget)
+                    self.free_len(i, rest, trial)
                 }
                 _ => (step.follows(rest) && (!step.last || rest.len() == step.literal.len())).then_some(0),
             };
         }
-        self.free_len(i, rest, budget)
+        self.free_len(i, rest, trial)
     }
 
-    fn free_len(&self, i: usize, rest: &[u8], budget: &mut usize) -> Option<usize> {
+    fn free_len(&self, i: usize, rest: &[u8], trial: &mut Trial) -> Option<usize> {
         let step = &self.steps[i];
         if step.literal.is_empty() {
             if step.last {
@@ -182,10 +203,10 @@ impl Plan {
             if step.literal[0] == b' ' && !step.last {
                 // It begins there or nowhere. What is tried below is tried here, once.
                 let fits = step.follows(&rest[end..])
-                    && match self.followers_fit(i + 1, &rest[end + step.literal.len()..]) {
+                    && match self.followers_fit(i + 1, &rest[end + step.literal.len()..], trial) {
                         Ok(()) => true,
                         Err(bytes) => {
-                            *budget = budget.saturating_sub(8 + bytes);
+                            trial.budget = trial.budget.saturating_sub(8 + bytes);
                             false
                         }
                     };
@@ -197,24 +218,26 @@ impl Plan {
             return (step.follows(&rest[quote..])
                 && (!step.last || rest.len() - quote == step.literal.len()))
             .then_some(quote);
-        } else if self.quotes_escaped {
-            // No value holds a quote here, so two lines glued together are not read as one.
-            memchr::memchr(b'"', rest).unwrap_or(rest.len())
         } else {
             rest.len()
         };
+        // No value holds a quote then, so two lines glued together are not read as one.
+        let quoteless = self.quotes_escaped && step.shape != Shape::Word;
         if step.last {
             let len = rest.len().checked_sub(step.literal.len())?;
-            return (rest.ends_with(&step.literal) && len <= whole).then_some(len);
+            let fits = rest.ends_with(&step.literal) && len <= whole;
+            return (fits && !(quoteless && find(&rest[..len], b'"').is_some())).then_some(len);
         }
         let window = &rest[..rest.len().min(whole + step.literal.len())];
         let mut from = 0;
         while from <= whole {
             let found = from + find_short(&window[from..], &step.literal)?;
-            let spent = self.followers_fit(i + 1, &rest[found + step.literal.len()..]);
-            match spent {
+            if quoteless && find(&window[from..found], b'"').is_some() {
+                return None;
+            }
+            match self.followers_fit(i + 1, &rest[found + step.literal.len()..], trial) {
                 Ok(()) => return Some(found),
-                Err(bytes) => *budget = budget.checked_sub(8 + bytes)?,
+                Err(bytes) => trial.budget = trial.budget.checked_sub(8 + bytes)?,
             }
             from = found + 1;
         }
@@ -222,8 +245,9 @@ impl Plan {
     }
 
     /// Whether the typed values from step `i` on fit at the start of `b`; the bytes looked at if not.
-    fn followers_fit(&self, i: usize, b: &[u8]) -> Result<(), usize> {
+    fn followers_fit(&self, i: usize, b: &[u8], trial: &mut Trial) -> Result<(), usize> {
         let mut at = 0;
+        (trial.first, trial.n) = (i, 0);
         for step in &self.steps[i..] {
             if !step.typed {
                 // Free text cannot be tried, but text under default escapes holds no quote and a word no blank.
@@ -239,14 +263,51 @@ impl Plan {
             if step.last && at != b.len() {
                 return Err(at);
             }
+            trial.fits(len);
         }
         Ok(())
     }
 }
 
+/// What was found out while the end of a value was looked for.
+#[derive(Default)]
+struct Trial {
+    /// Bytes that may still be looked at in vain.
+    budget: usize,
+    /// The values behind it that are known to fit: the first of them, how many, and how long they are.
+    first: usize,
+    n: usize,
+    lengths: [usize; FITTING],
+}
+
+/// Values in a row of which that is remembered; others are measured again.
+const FITTING: usize = 8;
+
+impl Trial {
+    fn fits(&mut self, len: usize) {
+        if let Some(slot) = self.lengths.get_mut(self.n) {
+            (*slot, self.n) = (len, self.n + 1);
+        }
+    }
+
+    /// The length of value `i`, where it is known and the literal behind it is known to follow.
+    #[inline]
+    fn known(&self, i: usize) -> Option<usize> {
+        self.lengths.get(..self.n)?.get(i.checked_sub(self.first)?).copied()
+    }
+}
+
 /// The literals of formats have one to four bytes: looking for the first byte was measured faster than a searcher.
 fn find_short(b: &[u8], literal: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(*literal.first()?, b).find(|n| b[*n..].starts_with(literal))
+    let first = *literal.first()?;
+    let mut from = 0;
+    loop {
+        let at = from + find(b.get(from..)?, first)?;
+        if b[at..].starts_with(literal) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 /// Whether `field` can be read as part of the value before it: text nobody needs, or a URI with its arguments.

@@ -1,7 +1,7 @@
 //! Lines that have just the keys of their format, one after the other: nearly all of them.
 
 use super::{Key, PATH, Slot};
-use crate::format::directive::Field;
+use crate::format::access::store::is_told;
 use crate::format::find::{find_all, find_either};
 
 /// All keys of a line in their order.
@@ -28,28 +28,6 @@ const WORDS: usize = 4;
 pub(super) const EXPECTED: usize = 40;
 /// Two for each key, and two for each value.
 const QUOTES: usize = 4 * EXPECTED;
-
-/// Whether a second look at a request has a use for a field: which program asked, from which page, and how many bytes
-/// went out it does not ask.
-fn is_told(field: &Field) -> bool {
-    field.is_time()
-        || matches!(
-            field,
-            Field::Status
-                | Field::RemoteAddr
-                | Field::ForwardedFor
-                | Field::Request
-                | Field::RequestMethod
-                | Field::RequestUri
-                | Field::Host
-                | Field::ServerName
-                | Field::RequestTime
-                | Field::RequestTimeMs
-                | Field::SessionTime
-                | Field::UpstreamAddr
-                | Field::UpstreamResponseTime
-        )
-}
 
 impl Expected {
     fn new(path: &[u8], keys: &[Key]) -> Self {
@@ -97,18 +75,12 @@ impl Order {
         Self(all_paths.iter().map(|path| Expected::new(path, keys)).collect())
     }
 
-    /// The keys of use among those whose values [`Self::values`] found, with these; in brief only those that a second look
-    /// at a request needs.
-    pub(super) fn keys<'o>(
-        &'o self,
-        values: &'o [(usize, usize)],
-        brief: bool,
-    ) -> impl Iterator<Item = (usize, (usize, usize))> + 'o {
-        self.0
-            .iter()
-            .zip(values)
-            .filter(move |(expected, _)| expected.told || !brief)
-            .filter_map(|(expected, value)| Some((expected.key?, *value)))
+    /// The index in [`Keys`](super::Keys) of the key at a place in the line, where it is of use; in brief only of those that
+    /// a second look at a request needs.
+    #[inline]
+    pub(super) fn key(&self, place: usize, brief: bool) -> Option<usize> {
+        let expected = self.0.get(place)?;
+        expected.key.filter(|_| expected.told || !brief)
     }
 
     /// Where the values stand in a line that has just the keys of the format, one after the other, and nothing that

@@ -124,7 +124,7 @@ impl Scanner<'_> {
 
     /// The request of a line of the main format.
     fn request_of<'l>(&self, line: &'l [u8]) -> Option<AccessRecord<'l>> {
-        let whole = || self.plan.formats.first().and_then(|f| f.parse(line).ok());
+        let whole = || self.plan.read(self.plan.formats.first()?, line);
         self.plan.brief(line).or_else(whole)
     }
 
