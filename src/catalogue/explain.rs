@@ -11,8 +11,8 @@ pub struct Explanation {
     pub line: String,
     /// 1-based line of the input on which it begins.
     pub at: u64,
-    /// How grave nginx took it to be.
-    pub level: Level,
+    /// How grave nginx took it to be; `None` where the line does not say.
+    pub level: Option<Level>,
     /// What it means; `None` where no pattern knows it.
     pub meaning: Option<Meaning>,
     /// The message with its variable parts masked.
@@ -85,7 +85,7 @@ impl Catalogue {
         Explanation {
             line: text(line),
             at,
-            level: record.level,
+            level: Some(record.level),
             meaning: self.classify(record).map(Meaning::of),
             shape: shape(record.message),
             action: record.action.map(text),

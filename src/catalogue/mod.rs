@@ -9,6 +9,7 @@ pub mod category;
 mod errno;
 pub mod explain;
 mod load;
+mod pasted;
 pub mod pattern;
 mod places;
 mod prefilter;

@@ -4,8 +4,8 @@ use crate::cli::messages::{self, Exit};
 use crate::cli::output::write;
 use crate::cli::{ExplainArgs, RecordFormat, resolve};
 use anyhow::Result;
+use downtime::catalogue::Catalogue;
 use downtime::catalogue::explain::Explanation;
-use downtime::catalogue::{Catalogue, read_line};
 use downtime::error::Error;
 use downtime::input::inflate::Stream;
 use downtime::input::source::{Source, open_stream};
@@ -76,19 +76,21 @@ type Sink<'s> = dyn FnMut(&str, Explanation) -> io::Result<()> + 's;
 impl Explainer<'_> {
     fn all(&mut self, inputs: Vec<Input>, sink: &mut Sink<'_>) -> io::Result<()> {
         inputs.into_iter().try_for_each(|input| match input {
-            Input::Line(line) => self.read("", line.as_slice(), sink),
-            Input::Stream(name, stream) => self.read(&name, stream, sink),
+            Input::Line(line) => self.read("", line.as_slice(), true, sink),
+            Input::Stream(name, stream) => self.read(&name, stream, false, sink),
         })
     }
 
-    fn read(&mut self, name: &str, from: impl io::Read, sink: &mut Sink<'_>) -> io::Result<()> {
+    /// What is `typed` can be a message alone: whoever types it says that it is nginx's.
+    fn read(&mut self, name: &str, from: impl io::Read, typed: bool, sink: &mut Sink<'_>) -> io::Result<()> {
         each_record(from, &mut |whole| {
-            let Some(record) = read_line(whole.bytes) else {
+            let message = || self.catalogue.read_message(whole.bytes).filter(|_| typed).map(|r| (r, None));
+            let Some((record, level)) = self.catalogue.read_pasted(whole.bytes).or_else(message) else {
                 self.other += 1;
                 return Ok(());
             };
             self.records += 1;
-            sink(name, self.catalogue.explain(whole.bytes, &record, whole.line))
+            sink(name, Explanation { level, ..self.catalogue.explain(whole.bytes, &record, whole.line) })
         })
     }
 }

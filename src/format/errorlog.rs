@@ -47,12 +47,9 @@ fn frame(line: &[u8]) -> Option<Frame<'_>> {
     let close = rest.iter().take(8).position(|&b| b == b']')?;
     let level = Level::from_name(&rest[..close])?;
     let rest = rest[close..].strip_prefix(b"] ")?;
-    let (pid, rest) = number(rest)?;
-    let (tid, rest) = number(rest.strip_prefix(b"#")?)?;
-    let rest = rest.strip_prefix(b":")?;
-    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let (pid, tid, rest) = process(rest)?;
     let (connection, body) = connection(rest);
-    Some(Frame { time, level, pid: u32::try_from(pid).ok()?, tid, connection, body })
+    Some(Frame { time, level, pid, tid, connection, body })
 }
 
 /// When a record was written, by which process, and its connection serial; `None` without one.
@@ -124,6 +121,22 @@ pub fn parse_stderr_form(line: &[u8]) -> Option<ErrorRecord<'_>> {
     let mut out = read_body(body, level, serial);
     out.cut = false;
     Some(out)
+}
+
+/// Reads a record from behind its level on: `PID#TID: *1 MESSAGE, client: ...`, the process optional. Its time is 0.
+pub(crate) fn parse_behind_level(rest: &[u8], level: Level) -> ErrorRecord<'_> {
+    let rest = trim_newline(rest);
+    let (pid, tid, behind) = process(rest).unwrap_or((0, 0, rest));
+    let (serial, body) = connection(behind);
+    ErrorRecord { pid, tid, cut: false, ..read_body(body, level, serial) }
+}
+
+/// `PID#TID: ` at the start of `rest`, and what follows.
+pub(crate) fn process(rest: &[u8]) -> Option<(u32, u64, &[u8])> {
+    let (pid, rest) = number(rest)?;
+    let (tid, rest) = number(rest.strip_prefix(b"#")?)?;
+    let rest = rest.strip_prefix(b":")?;
+    Some((u32::try_from(pid).ok()?, tid, rest.strip_prefix(b" ").unwrap_or(rest)))
 }
 
 fn blank(level: Level) -> ErrorRecord<'static> {

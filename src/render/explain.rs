@@ -3,6 +3,7 @@
 use crate::catalogue::explain::{Explanation, Meaning};
 use crate::catalogue::pattern::Visible;
 use crate::clock;
+use crate::format::record::Level;
 use crate::render::Style;
 use crate::render::text::page::{Page, Paint};
 use crate::report::Evidence;
@@ -38,7 +39,7 @@ impl Groups {
         let key = match &e.meaning {
             Some(m) => m.pattern.clone(),
             // An id has no blank, so a shape is never taken for one.
-            None => format!("unknown {} {}", e.level.name(), e.shape),
+            None => format!("unknown {} {}", e.level.map_or("", Level::name), e.shape),
         };
         if let Some(&at) = self.by_meaning.get(&key) {
             let group = &mut self.kept[at];
@@ -98,7 +99,9 @@ fn block(page: &mut Page, group: &Group) {
         page.painted(&format!("unknown: no pattern knows this message{times}"), Paint::Strong);
         page.label("Shape", &e.shape);
     }
-    page.label("Level", e.level.name());
+    if let Some(level) = e.level {
+        page.label("Level", level.name());
+    }
     if let Some(action) = &e.action {
         page.label("While", action);
     }

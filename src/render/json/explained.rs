@@ -2,6 +2,7 @@
 
 use crate::catalogue::explain::Explanation;
 use crate::catalogue::pattern::{Fault, Pattern, Visible};
+use crate::format::record::Level;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -10,7 +11,7 @@ use serde::{Serialize, Serializer};
 pub(super) struct Explained<'a> {
     line: &'a str,
     category: &'a str,
-    level: &'static str,
+    level: Option<&'static str>,
     fault: Option<Fault>,
     client_visible: Option<Visible>,
     hint: Option<&'a str>,
@@ -41,7 +42,7 @@ impl<'a> Explained<'a> {
         Self {
             line: &e.line,
             category: m.map_or("unknown", |m| &m.category),
-            level: e.level.name(),
+            level: e.level.map(Level::name),
             fault: m.map(|m| m.fault),
             client_visible: m.map(|m| m.client_visible),
             hint: m.map(|m| m.hint.as_str()),
