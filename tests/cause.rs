@@ -6,6 +6,7 @@
 mod support;
 
 use downtime::report::{Incident, Report};
+use std::path::Path;
 use support::{Lines, Random, TEN, Traffic, options, report, time_error, time_local, write_lines};
 
 /// The report on traffic whose requests of some seconds are missing, with this error log.
@@ -508,4 +509,27 @@ fn what_asks_whether_a_request_is_allowed_is_an_echo_of_why_it_could_not() {
     assert!(cause.summary.contains("enough for every failed request"), "{}", cause.summary);
     let first = incident.timeline.iter().find(|e| e.what.starts_with("first failed request")).unwrap();
     assert_eq!(first.what, "first failed request: Upstream refused the connection");
+}
+
+/// The only incident of recorded logs.
+fn recorded(name: &str) -> Incident {
+    let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded").join(name).join("logs");
+    only(&report(&options(&[logs]))).clone()
+}
+
+#[test]
+fn what_is_refused_while_the_rest_fails_has_failed_too() {
+    let incident = recorded("closed-by-flag");
+    assert_eq!(incident.impact.statuses, [(405, 105), (503, 981)].into());
+    assert_eq!(incident.impact.failed, 1086);
+    let notes: Vec<&str> = incident.phases.iter().map(|p| p.note.as_str()).collect();
+    assert!(notes.iter().any(|n| n.ends_with("were refused (405)")), "{notes:?}");
+}
+
+#[test]
+fn answers_in_http_0_9_have_their_records() {
+    let incident = recorded("no-http-from-one-host");
+    assert_eq!(incident.impact.statuses[&9], 374);
+    let cause = incident.cause.unwrap();
+    assert!(cause.summary.contains("the last word on 374 of the 376 failed requests"), "{}", cause.summary);
 }

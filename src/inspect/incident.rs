@@ -118,7 +118,7 @@ fn incident(
         client_visible,
         scope,
         impact,
-        phases: phases(host, a),
+        phases: phases(host, look, a),
         cause: ranked.next(),
         other_causes: ranked.take(4).collect(),
         trigger,
@@ -215,6 +215,12 @@ fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tal
         clients = clients.max(Some(theirs));
     } else if uncounted_failures(a) {
         failed += a.failed;
+    } else if let Some(look) = look.filter(|l| l.complete) {
+        let (missing, theirs) = shown::missing_beside(look, a);
+        failed += missing.values().sum::<u64>();
+        statuses.extend(missing);
+        // Who met both is not known.
+        clients = clients.max(Some(theirs).filter(|n| *n > 0));
     }
     let uncounted = failed - counted;
     let requests = requests.max(failed);
@@ -350,7 +356,7 @@ pub(super) fn apart(a: &Anomaly) -> Vec<AnomalyPhase> {
     out
 }
 
-fn phases(host: &Host<'_>, a: &Anomaly) -> Vec<Phase> {
+fn phases(host: &Host<'_>, look: Option<&Look>, a: &Anomaly) -> Vec<Phase> {
     let phases = apart(a);
     let share_of = |p: &AnomalyPhase| (p.requests > 0).then(|| p.failed as f64 / p.requests as f64);
     let worse = |b: &AnomalyPhase, share: Option<f64>| match b.kind {
@@ -394,9 +400,10 @@ fn phases(host: &Host<'_>, a: &Anomaly) -> Vec<Phase> {
                     clock::count_of(p.requests, "request")
                 ),
                 (Kind::Missing, _) => format!(
-                    "{} of {} for what used to be answered well were refused or not found",
+                    "{} of {} for what used to be answered well were {}",
                     clock::count(p.failed),
-                    clock::count_of(p.requests, "request")
+                    clock::count_of(p.requests, "request"),
+                    shown::gone_as(look, Window { start: p.start, end: p.end })
                 ),
                 (Kind::Failing, _) if host.trials.is_some() => {
                     format!("{} failed", clock::count_of(p.failed, "request"))

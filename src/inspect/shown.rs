@@ -9,6 +9,7 @@ use crate::clock;
 use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::{Cause, Evidence, MadeOf};
 use crate::scan::Dimension;
+use crate::time::Window;
 use crate::timeline::Class;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -44,6 +45,7 @@ pub(super) fn made_of(look: &Look, a: &Anomaly) -> MadeOf {
                 }
             }
         }
+        _ if look.complete => made.gone_paths.extend(beside(look, a).map(|x| x.path)),
         _ => {}
     }
     made
@@ -63,12 +65,46 @@ pub(super) fn evidence(host: &Host<'_>, look: &Look, a: &Anomaly) -> Vec<Evidenc
     out
 }
 
+/// What was refused or not found while other requests failed.
+fn beside<'a>(look: &'a Look, a: &'a Anomaly) -> impl Iterator<Item = &'a Answer> {
+    let at =
+        |x: &Answer| a.phases.iter().any(|p| p.kind == Kind::Missing && (p.start..p.end).contains(&x.second));
+    let ours = a.kind == Kind::Failing && a.phases.iter().any(|p| p.kind == Kind::Missing);
+    let gone = ours.then(|| missing::counts(look));
+    look.inside().filter(move |x| gone.as_ref().is_some_and(|gone| gone(x)) && at(x))
+}
+
 /// By status, the requests of a missing-content anomaly, and how many clients met one.
 pub(super) fn statuses(look: &Look, a: &Anomaly) -> (BTreeMap<u16, u64>, u64) {
     let bad = bad(look, a);
+    counted(look.inside().filter(|x| bad(x)))
+}
+
+/// The same of what was missing while other requests failed.
+pub(super) fn missing_beside(look: &Look, a: &Anomaly) -> (BTreeMap<u16, u64>, u64) {
+    counted(beside(look, a))
+}
+
+/// How what used to be answered well was answered in those seconds.
+pub(super) fn gone_as(look: Option<&Look>, seconds: Window) -> String {
+    let statuses = look.map_or_else(BTreeMap::new, |look| {
+        let gone = missing::counts(look);
+        counted(look.inside().filter(|x| gone(x) && seconds.contains(x.second))).0
+    });
+    let absent = statuses.keys().filter(|s| matches!(s, 404 | 410)).count();
+    let numbers: Vec<String> = statuses.keys().map(u16::to_string).collect();
+    match absent {
+        _ if statuses.is_empty() => "refused or not found".into(),
+        0 => format!("refused ({})", numbers.join(", ")),
+        n if n == statuses.len() => format!("not found ({})", numbers.join(", ")),
+        _ => format!("refused or not found ({})", numbers.join(", ")),
+    }
+}
+
+fn counted<'a>(answers: impl Iterator<Item = &'a Answer>) -> (BTreeMap<u16, u64>, u64) {
     let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
     let mut clients = std::collections::BTreeSet::new();
-    for x in look.inside().filter(|x| bad(x)) {
+    for x in answers {
         *statuses.entry(x.status).or_default() += 1;
         clients.insert(x.client);
     }

@@ -43,7 +43,7 @@ pub(super) fn title(
         (Kind::Failing, _) if host.trials.is_some() => {
             format!("{} failed", clock::count_of(impact.failed, "request"))
         }
-        (Kind::Failing, Severity::Outage) if a.failed_share().is_some_and(|s| s >= 0.99) => {
+        (Kind::Failing, Severity::Outage) if impact.failed >= impact.requests => {
             "Every request failed".to_owned()
         }
         (Kind::Failing, Severity::Outage) => "Nearly every request failed".to_owned(),
@@ -110,9 +110,11 @@ pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
                 0 => "no request".to_owned(),
                 n => format!("only {}", clock::count_of(n, "request")),
             };
-            let gap = a.longest_ordinary_gap.map_or(String::new(), |g| {
-                format!(", the longest ordinary pause is {}", clock::duration(g * 1000))
-            });
+            let gap = match a.longest_ordinary_gap {
+                None => String::new(),
+                Some(0) => ", ordinarily every second has one".into(),
+                Some(g) => format!(", the longest ordinary pause is {}", clock::duration(g * 1000)),
+            };
             format!("{came} in {}{expected}{gap}; {}", clock::duration(seconds * 1000), odds(a.evidence_nats))
         }
         Kind::ErrorsOnly => {

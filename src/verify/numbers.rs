@@ -179,7 +179,7 @@ fn status_of(incident: &Incident, status: u16, class: bool) -> Judgement {
     let found: u64 = incident.impact.statuses.iter().filter(|(s, _)| same(**s)).map(|(_, n)| n).sum();
     let name = if class { format!("{}xx", status / 100) } else { status.to_string() };
     let all: Vec<String> =
-        incident.impact.statuses.iter().map(|(s, n)| format!("{} × {s}", clock::count(*n))).collect();
+        incident.impact.statuses.iter().map(|(s, n)| format!("{} × {s:03}", clock::count(*n))).collect();
     let evidence = line_with(incident, status, class).or(incident.evidence.first());
     let (verdict, reason) = if found > 0 {
         (Verdict::Confirmed, format!("{} were answered with {name}", clock::count_of(found, "request")))

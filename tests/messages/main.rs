@@ -109,6 +109,7 @@ fn categories(catalogue: &Catalogue, text: &str) -> Vec<String> {
 }
 
 /// Holds every line of `table` against the category before it; of 100, `most` may be wrong.
+#[allow(clippy::print_stdout, reason = "tells how many are known")]
 fn lines_are_known(table: &str, rows: usize, most: usize) {
     let catalogue = Catalogue::builtin().unwrap();
     let lines = table.lines().filter(|l| !l.starts_with('#')).map(|row| row.split_once('\t').unwrap());

@@ -14,6 +14,7 @@ use crate::reading::{Read, Role, can_be_read_again, each_line_between_if, each_r
 use crate::report::Evidence;
 use crate::scan::hash;
 use crate::time::{Second, Window};
+use crate::timeline::Class;
 use crate::zone::ZonePlan;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
@@ -136,7 +137,8 @@ impl<'h, 'a> Joins<'h, 'a> {
         each_inside(read, &self.windows, same, each_possible_failure, &mut |at, byte, raw, second| {
             let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
             let parsed = read.reading.plan.formats.iter().find_map(|f| f.parse(payload).ok());
-            let Some((status, r)) = parsed.and_then(|r| Some((r.status.filter(|s| *s >= 500)?, r))) else {
+            let failed = |s: &u16| Class::of(*s) == Class::ServerError;
+            let Some((status, r)) = parsed.and_then(|r| Some((r.status.filter(failed)?, r))) else {
                 return;
             };
             if !told.has_picked(&r) {
@@ -163,11 +165,12 @@ impl<'h, 'a> Joins<'h, 'a> {
     }
 }
 
-/// Whether a line can have a status of 500 or more: three digits by themselves, the first of them 5 or more. To ask costs
-/// a fifth of what reading the line costs, and most lines need not be read.
+/// Whether a line can have a status of 500 or more, or the 009 of an answer in HTTP/0.9: three digits by themselves, the
+/// first of them 5 or more, or 0. To ask costs a fifth of what reading the line costs, and most lines need not be read.
 fn can_have_failed(line: &[u8]) -> bool {
     let mut digits = 0;
     let mut first = 0;
+    let failed = |digits: u32, first: u8| digits == 3 && (first >= b'5' || first == b'0');
     for &b in line {
         if b.is_ascii_digit() {
             if digits == 0 {
@@ -175,13 +178,13 @@ fn can_have_failed(line: &[u8]) -> bool {
             }
             digits += 1;
         } else {
-            if digits == 3 && first >= b'5' {
+            if failed(digits, first) {
                 return true;
             }
             digits = 0;
         }
     }
-    digits == 3 && first >= b'5'
+    failed(digits, first)
 }
 
 /// Visits the lines of a stretch of time that can be failures.

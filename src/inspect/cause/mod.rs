@@ -27,6 +27,7 @@ use crate::format::Field;
 use crate::report::Cause;
 use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
+use crate::timeline::Class;
 use joined::{Joined, is_echo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -232,7 +233,7 @@ fn group_cause(
         _ = write!(summary, "; {n} of \"no live upstreams\" are their echo");
     }
     if tally.failed > 0 && a.kind != Kind::ErrorsOnly {
-        _ = write!(summary, "; {}", explained(host, g.class, echoes > 0, share, joined));
+        _ = write!(summary, "; {}", explained(host, g.class, echoes > 0, tally, share, joined));
     }
     if a.end.is_some_and(|end| (g.last - end).abs() <= 3) {
         let ends = if host.trials.is_none() { "when answers are good again" } else { "when failures do" };
@@ -243,7 +244,14 @@ fn group_cause(
 }
 
 /// For how many failed requests the records of a class, and their echoes, were the last word.
-fn explained(host: &Host<'_>, class: u16, echoed: bool, share: f64, joined: Option<&Joined>) -> String {
+fn explained(
+    host: &Host<'_>,
+    class: u16,
+    echoed: bool,
+    tally: &FailureTally,
+    share: f64,
+    joined: Option<&Joined>,
+) -> String {
     if let Some(joined) = joined.filter(|j| j.complete) {
         let of_this = |c: u16| c == class || echoed && is_echo(host.category(c));
         let n: u64 = joined.reasons.iter().filter(|(c, _)| of_this(**c)).map(|r| r.1).sum();
@@ -252,7 +260,8 @@ fn explained(host: &Host<'_>, class: u16, echoed: bool, share: f64, joined: Opti
         }
         let n = if n == 0 { "none".to_owned() } else { clock::count(n) };
         let all = clock::count(joined.requests);
-        return format!("the last word on {n} of the {all} failed requests");
+        let those = if joined.requests < server_errors(tally) { " with a line in that time" } else { "" };
+        return format!("the last word on {n} of the {all} failed requests{those}");
     }
     if share >= 0.95 {
         "enough for every failed request".into()
@@ -288,7 +297,8 @@ fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) ->
             }
         },
         503 => ("upstream.app_error", "503 was answered to some"),
-        500..=599 if listens || status == 500 => ("upstream.app_error", "the application itself answered so"),
+        500..=599 if listens => ("upstream.app_error", "the application itself answered so"),
+        500 => ("upstream.app_error", "it is most often the application's own answer"),
         _ => return None,
     };
     let evidence = host.failure_evidence(window);
@@ -345,8 +355,7 @@ fn alone(joined: &Joined, tally: &FailureTally) -> Option<(f64, Cause)> {
     let of = if joined.complete {
         format!("of the {} failed requests", clock::count(joined.requests))
     } else {
-        let all: u64 = tally.statuses.range(500..).map(|(_, n)| n).sum();
-        let (looked_at, all) = (clock::count(joined.requests), clock::count(all));
+        let (looked_at, all) = (clock::count(joined.requests), clock::count(server_errors(tally)));
         format!("of {looked_at} failed requests looked at, spread over all {all},")
     };
     let summary = format!(
@@ -364,6 +373,11 @@ fn alone(joined: &Joined, tally: &FailureTally) -> Option<(f64, Cause)> {
             evidence: vec![joined.first.clone()?],
         },
     ))
+}
+
+/// How many of the failed requests have a status of the server's side.
+fn server_errors(tally: &FailureTally) -> u64 {
+    tally.statuses.iter().filter(|(s, _)| Class::of(**s) == Class::ServerError).map(|(_, n)| n).sum()
 }
 
 /// Whether the records of a pattern are about the server's side failing.
