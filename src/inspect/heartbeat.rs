@@ -113,7 +113,7 @@ fn heartbeats(look: &Look, silent: Window) -> Vec<Heartbeat<'_>> {
         .collect()
 }
 
-fn heartbeat<'l>(answers: Vec<&'l Answer>, silent: Window) -> Option<Heartbeat<'l>> {
+fn heartbeat(answers: Vec<&Answer>, silent: Window) -> Option<Heartbeat<'_>> {
     let (inside, around): (Vec<&Answer>, Vec<&Answer>) =
         answers.into_iter().partition(|a| silent.contains(a.second));
     let before = seconds(&around, |s| s < silent.start);

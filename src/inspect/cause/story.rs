@@ -79,7 +79,7 @@ pub(in crate::inspect) fn story(
     if let Some((second, what, line)) = rose.and_then(|r| r.event.as_ref()) {
         tell(2, *second, what.clone(), Some(line.clone()));
     }
-    let [first, last] = if !failures { [None, None] } else { host.failure_edges(a.failures_logged()) };
+    let [first, last] = if failures { host.failure_edges(a.failures_logged()) } else { [None, None] };
     let only = first.as_ref().map(|f| f.0) == last.as_ref().map(|l| l.0);
     if let Some((second, evidence)) = first {
         let what = if a.open_start {
