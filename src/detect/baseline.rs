@@ -5,6 +5,7 @@
 //! value is smoothed over neighbours and never below the global one.
 
 use super::steps::{Step, Steps};
+use super::sums::Sums;
 use crate::stats::{CHI_SQUARE_1_MEDIAN, logit, median};
 use std::ops::Range;
 
@@ -68,19 +69,19 @@ impl Baseline {
     }
 
     /// Before anything is found: the better half of the blocks decides. `None` without requests.
-    pub(crate) fn first(steps: &Steps) -> Option<Self> {
-        let (length, sums) = blocks(steps, &[]);
+    pub(crate) fn first(steps: &Steps, all: &Sums<'_>) -> Option<Self> {
+        let (length, sums) = blocks(steps, all, &[]);
         let half = best_share(&sums, 0.5)?;
         let global = half.clamp(FLOOR, 0.95);
         let mut global =
-            if global > 0.1 { deepest(steps).map_or(global, |low| low.min(global)) } else { global };
+            if global > 0.1 { deepest(steps, all).map_or(global, |low| low.min(global)) } else { global };
         global = global.min(CEILING);
         Some(Self { shares: vec![global; sums.len()], origin: steps.origin, length, global })
     }
 
     /// Given the findings: everything outside them, block by block. Never above the ceiling.
-    pub(crate) fn outside(steps: &Steps, masked: &[Range<usize>], before: &Self) -> Self {
-        let (length, sums) = blocks(steps, masked);
+    pub(crate) fn outside(steps: &Steps, all: &Sums<'_>, masked: &[Range<usize>], before: &Self) -> Self {
+        let (length, sums) = blocks(steps, all, masked);
         let (n, k) = sums.iter().fold((0.0, 0.0), |(n, k), b| (n + b.0, k + b.1));
         // When the findings leave next to nothing, what is left says less than the first look did.
         let global = if n + k < 20.0 { before.global } else { ((k + 0.5) / (n + 1.0)).clamp(FLOOR, CEILING) };
@@ -102,41 +103,33 @@ impl Baseline {
 }
 
 /// Sums of (requests, failures) per block, outside the masked steps.
-fn blocks(steps: &Steps, masked: &[Range<usize>]) -> (f64, Vec<(f64, f64)>) {
-    let masked_failures: f64 =
-        masked.iter().flat_map(|r| &steps.list[r.clone()]).map(|s| f64::from(s.failed)).sum();
+fn blocks(steps: &Steps, all: &Sums<'_>, masked: &[Range<usize>]) -> (f64, Vec<(f64, f64)>) {
+    let masked_failures = masked.iter().map(|r| all.of(r).1).sum::<u64>() as f64;
     let (time, failures) = (steps.seconds(), (steps.failed as f64 - masked_failures).max(1.0));
     let want = (PER_BLOCK * time / failures).max(300.0).max(time / MAX_BLOCKS).min(time / 8.0);
     let count = (time / want).round().clamp(1.0, MAX_BLOCKS);
-    (time / count, sums(steps, masked, count))
+    (time / count, sums(steps, all, masked, count))
 }
 
-fn sums(steps: &Steps, masked: &[Range<usize>], count: f64) -> Vec<(f64, f64)> {
+fn sums(steps: &Steps, all: &Sums<'_>, masked: &[Range<usize>], count: f64) -> Vec<(f64, f64)> {
     let length = steps.seconds() / count;
-    // Counts are whole numbers: summed as such they cost half.
     let mut sums = vec![(0u64, 0u64); count as usize];
-    // Steps come in order. A division is what they cost most, so one is made only where the block may be another; the
-    // margin is far above what the division rounds by. Places are doubled, for the middle of a step may be a half.
-    let (mut at, mut from, mut until) = (0, i64::MAX, 0);
-    let mut add = |part: &[Step]| {
-        for s in part {
-            let into = s.first.saturating_sub(steps.origin).clamp(0, i64::MAX / 4);
-            let doubled = 2 * into + i64::from(s.span);
-            if doubled < from || doubled >= until {
-                let middle = into as f64 + f64::from(s.span) / 2.0;
-                at = ((middle / length) as usize).min(sums.len() - 1);
-                (from, until) = (doubled, (2.0 * (at + 1) as f64 * length * (1.0 - 1e-9)) as i64);
-            }
-            sums[at].0 += u64::from(s.good) + u64::from(s.failed);
-            sums[at].1 += u64::from(s.failed);
-        }
+    let last = sums.len() - 1;
+    // A step lies where its middle does; steps come in order, and so do their middles.
+    let block = |s: &Step| {
+        let into = s.first.saturating_sub(steps.origin).clamp(0, i64::MAX / 4);
+        (((into as f64 + f64::from(s.span) / 2.0) / length) as usize).min(last)
+    };
+    let mut add = |at: usize, (n, k): (u64, u64)| {
+        sums[at].0 += n;
+        sums[at].1 += k;
     };
     let mut from = 0;
     for run in masked {
-        add(&steps.list[from..run.start]);
+        all.each_group(from..run.start, block, &mut add);
         from = run.end;
     }
-    add(&steps.list[from..]);
+    all.each_group(from..steps.list.len(), block, &mut add);
     sums.into_iter().map(|(n, k)| (n as f64, k as f64)).collect()
 }
 
@@ -151,9 +144,9 @@ fn best_share(sums: &[(f64, f64)], part: f64) -> Option<f64> {
 
 /// Where even the better half of the log is bad: the share in its best twentieth, if that is another world
 /// (a log of which nine tenths are an outage), and not merely the lower end of a wide scatter.
-fn deepest(steps: &Steps) -> Option<f64> {
+fn deepest(steps: &Steps, all: &Sums<'_>) -> Option<f64> {
     let cells = (steps.seconds() / 2.0).clamp(1.0, 64.0);
-    let mut sums = sums(steps, &[], cells);
+    let mut sums = sums(steps, all, &[], cells);
     let total = sums.iter().map(|b| b.0).sum::<f64>();
     let enough = (total / cells / 4.0).max(5.0);
     sums.retain(|b| b.0 >= enough);

@@ -24,6 +24,13 @@ pub(crate) struct Costs {
     pub cap: f64,
 }
 
+impl Costs {
+    /// Nats that a single step brings at most.
+    fn cap(self) -> f64 {
+        self.cap * self.threshold
+    }
+}
+
 /// A stretch of steps at one failing level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -36,11 +43,14 @@ pub(crate) struct Segment {
 struct Weights {
     failed: [f64; N],
     good: [f64; N],
+    /// So many failures of one step reach the cap at no level: a success counts against every one of them.
+    uncapped: f64,
     until: i64,
 }
 
 impl Weights {
-    fn at(baseline: &Baseline, second: i64, dispersion: f64) -> Self {
+    fn at(baseline: &Baseline, second: i64, costs: Costs) -> Self {
+        let dispersion = costs.dispersion;
         let block = baseline.block(second);
         let p = baseline.share(block);
         let (mut failed, mut good) = ([0.0; N], [0.0; N]);
@@ -53,7 +63,8 @@ impl Weights {
                 good[i] = ((1.0 - level) / (1.0 - p)).ln() / dispersion;
             }
         }
-        Self { failed, good, until: baseline.block_end(block) }
+        let uncapped = costs.cap() / highest(&failed).max(f64::MIN_POSITIVE);
+        Self { failed, good, uncapped, until: baseline.block_end(block) }
     }
 
     /// The evidence of one step. Above the cap all levels shrink alike, or total and partial failure could no longer be
@@ -63,11 +74,13 @@ impl Weights {
         let (g, f) = (f64::from(step.good), f64::from(step.failed));
         // Plain loops over arrays, here and below: this is all that detection does for most steps.
         let mut e = [0.0; N];
-        let mut most = f64::MIN;
         for (i, e) in e.iter_mut().enumerate() {
             *e = g * self.good[i] + f * self.failed[i];
-            most = if *e > most { *e } else { most };
         }
+        if f < self.uncapped {
+            return e;
+        }
+        let most = highest(&e);
         if most > cap {
             let scale = cap / most;
             for x in &mut e {
@@ -80,104 +93,123 @@ impl Weights {
     }
 }
 
+/// The highest of the values of all levels.
+#[inline]
+fn highest(values: &[f64; N]) -> f64 {
+    let higher = |a: f64, b: f64| if a > b { a } else { b };
+    let [a, b, c, d, e, f] = *values;
+    higher(higher(higher(a, b), higher(c, d)), higher(e, f))
+}
+
 /// The failing segments of the best path, in order.
 ///
-/// The full automaton runs only where it can leave its healthy state. For each level the sum of the evidence is kept,
-/// restarted where it would fall below zero. A path that changes its level k times is k + 1 stretches, each of which
-/// gains at most the highest of those sums; k changes cost k halves of the threshold, the entry a whole one. So where no
-/// sum exceeds half the threshold between two steps at which all of them are zero, no path pays and none is open
-/// behind. On ordinary logs that leaves one pass, in which clean steps between single failures cost nothing.
+/// The paths are kept only where one pays. What tells is one number a level: how much better off the best path is that
+/// is there than one that would enter there now. A path pays once that number exceeds the price of entering. Where none
+/// is above zero nothing that came before matters, and clean steps cost nothing until the next failure.
 pub(crate) fn segments(steps: &Steps, baseline: &Baseline, costs: Costs) -> Vec<Segment> {
     let mut found = Vec::new();
     let Some(first) = steps.list.first() else { return found };
-    let cap = costs.cap * costs.threshold;
-    let most = costs.threshold / 2.0 - ROUNDING;
-    let mut weights = Weights::at(baseline, first.first, costs.dispersion);
-    let mut sums = [0.0; N];
-    let (mut at, mut from, mut idle) = (0, 0, true);
+    let cap = costs.cap();
+    let (enter, change) = (costs.threshold - ROUNDING, costs.threshold / 2.0);
+    let mut weights = Weights::at(baseline, first.first, costs);
+    let (mut ahead, mut best) = ([0.0; N], 0.0);
+    let (mut at, mut from) = (0, 0);
     while let Some(step) = steps.list.get(at) {
         at += 1;
-        if idle {
-            // Successes lower every sum.
+        if best <= 0.0 {
+            // Successes are evidence against every level.
             if step.failed == 0 {
                 continue;
             }
             from = at - 1;
         }
         if step.first >= weights.until {
-            weights = Weights::at(baseline, step.first, costs.dispersion);
+            weights = Weights::at(baseline, step.first, costs);
         }
         let evidence = weights.evidence(*step, cap);
-        let mut highest = 0.0;
-        for (i, sum) in sums.iter_mut().enumerate() {
-            let next = *sum + evidence[i];
-            *sum = if next > 0.0 { next } else { 0.0 };
-            highest = if *sum > highest { *sum } else { highest };
+        // Entering brings nothing ahead; changing the level costs half of it.
+        let least = if best - change > 0.0 { best - change } else { 0.0 };
+        for (i, ahead) in ahead.iter_mut().enumerate() {
+            *ahead = if *ahead > least { *ahead } else { least } + evidence[i];
         }
-        idle = highest <= 0.0;
-        if highest > most {
+        best = highest(&ahead);
+        if best > enter {
             at = viterbi(steps, from, baseline, costs, &mut found);
-            (sums, idle) = ([0.0; N], true);
+            (ahead, best) = ([0.0; N], 0.0);
         }
     }
     found
 }
 
-/// Nats by which the sums of the bound may differ from those of the automaton, which adds in another order.
+/// Nats by which what is ahead may differ from what the paths add up to, in another order.
 const ROUNDING: f64 = 1e-6;
+
+/// Where the best paths into the states of one step came from, in few bits, for a failing log has many steps: bit i says
+/// that into level i + 1 it came from another state, which the next three bits name; then the level that it left to be
+/// healthy, or 0.
+#[derive(Debug, Clone, Copy)]
+struct Back(u16);
+
+impl Back {
+    fn new(came: u16, from: u16, left: u16) -> Self {
+        Self(came | from << N | left << (N + 3))
+    }
+
+    fn before(self, state: usize) -> usize {
+        let named = |at: usize| usize::from(self.0 >> at & 7);
+        match state.checked_sub(1) {
+            None => named(N + 3),
+            Some(i) if self.0 >> i & 1 == 1 => named(N),
+            Some(_) => state,
+        }
+    }
+}
 
 /// The best path from step `from` on, healthy before it, until it is healthy again whatever came before; gives the step
 /// behind.
 fn viterbi(steps: &Steps, from: usize, baseline: &Baseline, costs: Costs, found: &mut Vec<Segment>) -> usize {
     let part = &steps.list[from..];
     let Some(first) = part.first() else { return from };
-    let (enter, change, cap) = (costs.threshold, costs.threshold / 2.0, costs.cap * costs.threshold);
-    let mut weights = Weights::at(baseline, first.first, costs.dispersion);
-    // Three bits a state: where the best path into it came from.
-    let mut back: Vec<u32> = Vec::new();
-    let mut value = [f64::NEG_INFINITY; N + 1];
-    value[0] = 0.0;
+    let (enter, change, cap) = (costs.threshold, costs.threshold / 2.0, costs.cap());
+    let mut weights = Weights::at(baseline, first.first, costs);
+    let mut back: Vec<Back> = Vec::new();
+    let (mut healthy, mut value) = (0.0, [f64::NEG_INFINITY; N]);
     for step in part {
         if step.first >= weights.until {
-            weights = Weights::at(baseline, step.first, costs.dispersion);
+            weights = Weights::at(baseline, step.first, costs);
         }
         let e = weights.evidence(*step, cap);
-        let (mut best, mut best_value) = (1, value[1]);
-        for (l, v) in value.iter().enumerate().skip(2) {
-            if *v > best_value {
-                (best, best_value) = (l, *v);
-            }
-        }
-        let entered = value[0] - enter;
+        let best_value = highest(&value);
+        let entered = healthy - enter;
         if best_value < entered && !back.is_empty() {
             // Every path that is failing now would do better to enter here: what came before is settled.
             break;
         }
-        let mut next = value;
-        let mut came_from = 0;
-        if best_value > value[0] {
-            next[0] = best_value;
-            came_from |= best as u32;
+        // A level is come to from the healthy state or from the best level, whichever leaves more, or kept.
+        let (changed, leaves) = (best_value - change > entered, best_value > healthy);
+        let come = if changed { best_value - change } else { entered };
+        let best = if changed || leaves {
+            value.iter().position(|v| *v == best_value).unwrap_or(0) as u16 + 1
+        } else {
+            0
+        };
+        let mut came = 0;
+        for (i, value) in value.iter_mut().enumerate() {
+            came |= u16::from(come > *value) << i;
+            *value = if come > *value { come } else { *value } + e[i];
         }
-        for l in 1..=N {
-            let (mut v, mut came) = (value[l], l);
-            if entered > v {
-                (v, came) = (entered, 0);
-            }
-            if best != l && best_value - change > v {
-                (v, came) = (best_value - change, best);
-            }
-            next[l] = v + e[l - 1];
-            came_from |= (came as u32) << (3 * l);
+        if leaves {
+            healthy = best_value;
         }
-        value = next;
-        back.push(came_from);
+        back.push(Back::new(came, if changed { best } else { 0 }, if leaves { best } else { 0 }));
     }
-    let mut state = (0..=N).max_by(|a, b| value[*a].total_cmp(&value[*b]).then(b.cmp(a))).unwrap_or(0);
+    let last = highest(&value);
+    let mut state =
+        if last > healthy { value.iter().position(|v| *v == last).map_or(0, |i| i + 1) } else { 0 };
     let (mut at, before) = (back.len(), found.len());
     let mut until = at;
     while at > 0 {
-        let came = (back[at - 1] >> (3 * state)) as usize & 7;
+        let came = back[at - 1].before(state);
         if came != state || at == 1 {
             if state != 0 {
                 found.push(Segment { steps: from + at - 1..from + until, level: state as u8 });
@@ -206,6 +238,7 @@ pub(crate) fn runs(segments: &[Segment]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::sums::Sums;
     use crate::time::Window;
 
     fn steps(counts: &[(u32, u32)]) -> Steps {
@@ -219,7 +252,7 @@ mod tests {
 
     fn found(counts: &[(u32, u32)]) -> Vec<(i64, i64, u8)> {
         let steps = steps(counts);
-        let baseline = Baseline::first(&steps).unwrap();
+        let baseline = Baseline::first(&steps, &Sums::new(&steps)).unwrap();
         let costs = Costs { threshold: 13.0, dispersion: 1.25, cap: 0.6 };
         let span =
             |s: &Segment| (steps.list[s.steps.start].first, steps.list[s.steps.end - 1].last(), s.level);
@@ -257,8 +290,7 @@ mod tests {
         value[0] = 0.0;
         let mut back: Vec<[usize; N + 1]> = Vec::new();
         for step in &steps.list {
-            let e = Weights::at(baseline, step.first, costs.dispersion)
-                .evidence(*step, costs.cap * costs.threshold);
+            let e = Weights::at(baseline, step.first, costs).evidence(*step, costs.cap());
             let (before, mut came) = (value, [0; N + 1]);
             for to in 0..=N {
                 let cost = |from: usize| match from {
@@ -305,7 +337,7 @@ mod tests {
                 }
             }
             let steps = steps(&counts);
-            if let Some(baseline) = Baseline::first(&steps) {
+            if let Some(baseline) = Baseline::first(&steps, &Sums::new(&steps)) {
                 let costs = Costs { threshold, dispersion, cap: 0.6 };
                 let mut path = vec![0; steps.list.len()];
                 for s in segments(&steps, &baseline, costs) {

@@ -97,7 +97,9 @@ fn server_side<T: Ticks>(signals: &Signals<'_, T>, options: &Options, found: &mu
     };
     let known = signals.access.and_then(Ticks::span).into_iter().chain(signals.covered.iter().copied());
     let known = known.reduce(|a, b| Window { start: a.start.min(b.start), end: a.end.max(b.end) });
-    let heard = signals.errors.iter().map(|e| e.second).chain(signals.marks.iter().map(|m| m.second));
+    // The records are in the order of time.
+    let ends = [signals.errors.first(), signals.errors.last()].into_iter().flatten().map(|e| e.second);
+    let heard = ends.chain(signals.marks.iter().map(|m| m.second));
     let (low, high) = heard.fold((first, last), |(a, b), s| (a.min(s), b.max(s)));
     let span = known.map_or(
         Window { start: low.saturating_sub(ASSUMED_HEALTH), end: high.saturating_add(ASSUMED_HEALTH) },

@@ -7,6 +7,7 @@ use super::baseline::{self, Baseline};
 use super::burst::{self, Costs, Segment};
 use super::gates::{self, Effect, Lack, Wobble};
 use super::steps::{Excused, Steps};
+use super::sums::{Count, Sums};
 use super::{Options, Ticks};
 use crate::stats::{excess_nats, logit};
 use crate::time::Second;
@@ -70,7 +71,8 @@ pub(crate) fn anomalies<T: Ticks>(
     options: &Options,
     found: &mut Detection,
 ) -> Option<Settled> {
-    let settled = settle(steps, options)?;
+    let sums = Sums::new(steps);
+    let settled = settle(steps, &sums, options)?;
     let wobble = if settled.runs.is_empty() {
         Wobble::default()
     } else {
@@ -88,7 +90,7 @@ pub(crate) fn anomalies<T: Ticks>(
     }
     let mut doubtful = Vec::new();
     if !parts.is_empty() {
-        let outside = Outside::new(steps, &parts);
+        let outside = Outside::new(&sums, &parts);
         contrast(steps, &settled, &outside, &mut parts, &mut found.remarks);
         doubtful = bunched(steps, &settled, &outside, &mut parts);
     }
@@ -105,11 +107,11 @@ pub(crate) fn anomalies<T: Ticks>(
 }
 
 /// Usual share and automaton in turns, the runs of one masked in the other, until nothing changes.
-fn settle(steps: &Steps, options: &Options) -> Option<Settled> {
+fn settle(steps: &Steps, sums: &Sums<'_>, options: &Options) -> Option<Settled> {
     if steps.failed == 0 {
         return None;
     }
-    let mut baseline = Baseline::first(steps)?;
+    let mut baseline = Baseline::first(steps, sums)?;
     let chances =
         burst::LEVELS.len() as f64 * (steps.failing_seconds as f64 + 1.0) * options.scopes.max(1) as f64;
     let threshold = (chances / options.false_findings.max(1e-9)).ln().max(LEAST_NATS);
@@ -118,7 +120,7 @@ fn settle(steps: &Steps, options: &Options) -> Option<Settled> {
     let mut segments = Vec::new();
     for round in 0..ROUNDS {
         if round > 0 {
-            baseline = Baseline::outside(steps, &runs, &baseline);
+            baseline = Baseline::outside(steps, sums, &runs, &baseline);
         }
         if round == 1 {
             costs.dispersion = baseline::dispersion(steps, &runs, &baseline, costs.dispersion);
@@ -230,7 +232,7 @@ fn remark(steps: &Steps, phases: &[Phase], reason: Reason) -> Remark {
 fn contrast(
     steps: &Steps,
     settled: &Settled,
-    outside: &Outside,
+    outside: &Outside<'_>,
     parts: &mut Vec<Vec<Phase>>,
     remarks: &mut Vec<Remark>,
 ) {
@@ -256,7 +258,7 @@ fn contrast(
 fn bunched(
     steps: &Steps,
     settled: &Settled,
-    outside: &Outside,
+    outside: &Outside<'_>,
     parts: &mut Vec<Vec<Phase>>,
 ) -> Vec<Vec<Phase>> {
     if parts.is_empty() {
@@ -283,32 +285,34 @@ fn hull(part: &[Phase]) -> Range<usize> {
     part.first().map_or(0, |p| p.steps.start)..part.last().map_or(0, |p| p.steps.end)
 }
 
-/// Running sums over the steps outside all findings.
-struct Outside {
-    sums: Vec<(f64, f64)>,
-    /// Requests, findings included.
-    all: Vec<f64>,
+/// What lies outside all findings.
+struct Outside<'a> {
+    sums: &'a Sums<'a>,
+    /// The findings in order, each with the sums of all before it.
+    hulls: Vec<(Range<usize>, Count)>,
 }
 
-impl Outside {
-    fn new(steps: &Steps, parts: &[Vec<Phase>]) -> Self {
-        let mut hulls = parts.iter().map(|p| hull(p)).peekable();
-        let mut sums = Vec::with_capacity(steps.list.len() + 1);
-        let mut all = Vec::with_capacity(steps.list.len() + 1);
-        let (mut sum, mut requests) = ((0.0, 0.0), 0.0);
-        sums.push(sum);
-        all.push(requests);
-        for (i, s) in steps.list.iter().enumerate() {
-            while hulls.next_if(|h| h.end <= i).is_some() {}
-            if hulls.peek().is_none_or(|h| i < h.start) {
-                sum.0 += s.requests();
-                sum.1 += f64::from(s.failed);
-            }
-            sums.push(sum);
-            requests += s.requests();
-            all.push(requests);
+impl<'a> Outside<'a> {
+    fn new(sums: &'a Sums<'a>, parts: &[Vec<Phase>]) -> Self {
+        let mut before = (0, 0);
+        let mut hulls = Vec::with_capacity(parts.len());
+        for hull in parts.iter().map(|p| hull(p)) {
+            let own = sums.of(&hull);
+            hulls.push((hull, before));
+            before = (before.0 + own.0, before.1 + own.1);
         }
-        Self { sums, all }
+        Self { sums, hulls }
+    }
+
+    /// Requests and failures before a step, findings left out.
+    fn before(&self, index: usize) -> Count {
+        let (n, k) = self.sums.before(index);
+        let Some((hull, inside)) = self.hulls[..self.hulls.partition_point(|h| h.0.start < index)].last()
+        else {
+            return (n, k);
+        };
+        let own = self.sums.of(&(hull.start..hull.end.min(index)));
+        (n - inside.0 - own.0, k - inside.1 - own.1)
     }
 
     /// The steps of the ten minutes to an hour before and after, and the seconds they cover.
@@ -325,7 +329,8 @@ impl Outside {
     /// (requests, failures) in that time, other findings left out.
     fn around(&self, steps: &Steps, hull: &Range<usize>) -> (f64, f64) {
         let part = |r: &Range<usize>| {
-            (self.sums[r.end].0 - self.sums[r.start].0, self.sums[r.end].1 - self.sums[r.start].1)
+            let (to, from) = (self.before(r.end), self.before(r.start));
+            ((to.0 - from.0) as f64, (to.1 - from.1) as f64)
         };
         let (sides, _) = Self::beside(steps, hull);
         let (before, after) = (part(&sides[0]), part(&sides[1]));
@@ -335,7 +340,7 @@ impl Outside {
     /// (requests, seconds) in that time, other findings left in: they are traffic too.
     fn requests_around(&self, steps: &Steps, hull: &Range<usize>) -> (f64, f64) {
         let (sides, seconds) = Self::beside(steps, hull);
-        (sides.iter().map(|r| self.all[r.end] - self.all[r.start]).sum(), seconds)
+        (sides.iter().map(|r| self.sums.of(r).0 as f64).sum(), seconds)
     }
 }
 

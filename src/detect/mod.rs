@@ -26,6 +26,7 @@ mod merge;
 mod silence;
 mod slow;
 mod steps;
+mod sums;
 mod survey;
 #[cfg(test)]
 mod tests;
