@@ -3,7 +3,7 @@
 use super::category::is_category;
 use super::errno::{numbers, windows_numbers};
 use super::pattern::{Pattern, compile};
-use super::places;
+use super::{places, plain};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,13 +32,6 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
 /// How many patterns a catalogue can hold: the set of those already asked is a fixed array.
 pub(super) const MOST_PATTERNS: usize = 1024;
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    pattern: Vec<Pattern>,
-}
-
 /// Patterns by id; a later one of the same id replaces the one before.
 pub(super) type Patterns = BTreeMap<String, Pattern>;
 
@@ -51,13 +44,12 @@ pub(super) enum Source {
     Users,
 }
 
-/// Our own patterns, without their proof: it is two thirds of the text.
+/// Our own patterns, without their proof.
 pub(super) fn builtin() -> Result<Patterns> {
     let mut patterns = Patterns::new();
     for (name, text) in EMBEDDED {
         let error = |what: String| Error::Pattern { file: (*name).to_string(), what };
-        let file: File = toml::from_str(&without_proof(text)).map_err(|e| error(e.to_string()))?;
-        for mut pattern in file.pattern {
+        for mut pattern in plain::read(text).map_err(error)? {
             pattern.file = (*name).to_string();
             prepare(&mut pattern, Source::Ours).map_err(|what| error(format!("{}: {what}", pattern.id)))?;
             patterns.insert(pattern.id.clone(), pattern);
@@ -74,21 +66,6 @@ pub(super) fn builtin_with_proof() -> Result<Patterns> {
         add(&mut patterns, name, text, &mut faults);
     }
     faults.into_iter().next().map_or(Ok(patterns), Err)
-}
-
-/// The text without the tables `[[pattern.match]]` and `[[pattern.reject]]`, whose values are single lines in our files.
-fn without_proof(text: &str) -> String {
-    let mut proof = false;
-    let mut out = String::with_capacity(text.len() / 2);
-    for line in text.split_inclusive('\n') {
-        if line.starts_with("[[") {
-            proof = line.starts_with("[[pattern.");
-        }
-        if !proof {
-            out.push_str(line);
-        }
-    }
-    out
 }
 
 /// Adds the patterns of one file of a user; a pattern with a fault is left out, and every fault is named.

@@ -12,6 +12,7 @@ mod load;
 mod pasted;
 pub mod pattern;
 mod places;
+mod plain;
 mod prefilter;
 pub mod prove;
 mod shape;

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::sync::OnceLock;
 
 fn ours() -> Catalogue {
     Catalogue::builtin().unwrap()
@@ -15,9 +16,20 @@ fn category(line: &str) -> Option<String> {
 fn our_patterns_prove_themselves() {
     let proven = Catalogue::build(load::builtin_with_proof().unwrap()).unwrap();
     prove::prove(&proven).unwrap();
-    let started = ours();
-    assert_eq!(started.patterns().len(), proven.patterns().len());
-    assert!(started.patterns().iter().all(|p| p.matches.is_empty()));
+    // Those of a start are the same, read in another way: only the proof is left out.
+    let without_proof = |p: &Pattern| {
+        let p = Pattern {
+            matches: Vec::new(),
+            rejects: Vec::new(),
+            at: 0,
+            compiled: OnceLock::new(),
+            ..p.clone()
+        };
+        format!("{p:?}")
+    };
+    let all = |c: &Catalogue| c.patterns().iter().map(without_proof).collect::<Vec<_>>();
+    assert_eq!(all(&ours()), all(&proven));
+    assert!(ours().patterns().iter().all(|p| p.matches.is_empty()));
 }
 
 #[test]
