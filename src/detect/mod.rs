@@ -17,6 +17,7 @@ mod anomaly;
 mod baseline;
 mod beat;
 mod burst;
+mod classes;
 mod dip;
 mod edges;
 mod errors;
@@ -35,6 +36,7 @@ mod waited;
 pub use anomaly::{
     Anomaly, AnomalyPhase, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind, Slowness,
 };
+pub use classes::{Among, stretches_of_two};
 pub use edges::{Redated, vanished_successes};
 pub use silence::active_share;
 pub use waited::date_by_wait;

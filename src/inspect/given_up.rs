@@ -7,9 +7,9 @@ use super::again::Looks;
 use super::host::{Counted, Host};
 use super::incident::window;
 use super::one_client;
-use crate::detect::{self, Anomaly, Detection, Fold, Kind, Options, SilenceKind, Tick, Ticks, fold_timeline};
+use crate::detect::{self, Anomaly, Detection, Kind, SilenceKind};
 use crate::time::Window;
-use crate::timeline::{Class, Classes, Sums, Timeline};
+use crate::timeline::Class;
 use std::collections::HashSet;
 
 /// Stretches looked at, the most evident first.
@@ -23,37 +23,8 @@ const WAITED_THROUGH: f64 = 0.8;
 /// A start moves to where successes vanished when that is so evident, in nats.
 const VANISHED: f64 = 13.0;
 
-/// Requests that were given up, as the failures of a log.
-struct GivenUp<'a>(&'a Timeline);
-
-impl GivenUp<'_> {
-    const ASKED: [Classes; 2] = [Classes::GOOD, Classes::one(Class::Aborted)];
-
-    fn tick(s: Sums) -> Tick {
-        Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] }
-    }
-}
-
-impl Ticks for GivenUp<'_> {
-    fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each_sum(window, Self::ASKED, |s| visit(Self::tick(s)));
-    }
-
-    fn each_run(&self, window: Window, fold: &mut impl Fold) {
-        fold_timeline(self.0, window, Self::ASKED, Self::tick, fold);
-    }
-
-    fn span(&self) -> Option<Window> {
-        self.0.span()
-    }
-}
-
-/// Adds the waves to a detection. With request times they are failures already: those that had waited.
-pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
-    if host.arrival_known() {
-        return;
-    }
-    let mut waves = detect::stretches(&GivenUp(&host.timeline), &Options::default()).anomalies;
+/// Adds the waves to a detection, of the stretches in which more than usual was given up.
+pub(super) fn find(host: &Host<'_>, looks: &mut Looks, mut waves: Vec<Anomaly>, found: &mut Detection) {
     waves.retain(|w| w.failed_share().is_some_and(|s| s >= SHARE));
     waves.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
     waves.truncate(CANDIDATES);

@@ -10,11 +10,11 @@ use super::host::Host;
 use super::incident::window;
 use super::{limited, one_client};
 use crate::clock;
-use crate::detect::{self, Anomaly, Detection, Fold, Kind, Options, Tick, Ticks, fold_timeline};
+use crate::detect::{self, Anomaly, Detection, Kind, Options};
 use crate::report::Finding;
 use crate::scan::Dimension;
 use crate::time::Window;
-use crate::timeline::{Class, Classes, Sums, Timeline};
+use crate::timeline::Class;
 use std::collections::HashSet;
 
 /// Rises of missing answers that are looked at, the most evident first.
@@ -28,34 +28,14 @@ const LACKING: f64 = 0.3;
 /// Fewer distinct clients than these are no public.
 const CLIENTS: usize = 3;
 
-/// Missing answers as the failures of a log.
-struct Missing<'a>(&'a Timeline);
-
-impl Missing<'_> {
-    const ASKED: [Classes; 2] = [Classes::GOOD, Classes::one(Class::Missing)];
-
-    fn tick(s: Sums) -> Tick {
-        Tick { second: s.second, good: s.lines[0], neutral: 0, failed: s.lines[1] }
-    }
-}
-
-impl Ticks for Missing<'_> {
-    fn each(&self, window: Window, mut visit: impl FnMut(Tick)) {
-        self.0.each_sum(window, Self::ASKED, |s| visit(Self::tick(s)));
-    }
-
-    fn each_run(&self, window: Window, fold: &mut impl Fold) {
-        fold_timeline(self.0, window, Self::ASKED, Self::tick, fold);
-    }
-
-    fn span(&self) -> Option<Window> {
-        self.0.span()
-    }
-}
-
-/// Adds what went missing to a detection; gives the findings about what was missing and never there.
-pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
-    let mut candidates = detect::stretches(&Missing(&host.timeline), &Options::default()).anomalies;
+/// Adds what went missing to a detection, of the stretches in which more than usual did; gives the findings about what was
+/// missing and never there.
+pub(super) fn find(
+    host: &Host<'_>,
+    looks: &mut Looks,
+    mut candidates: Vec<Anomaly>,
+    found: &mut Detection,
+) -> Vec<Finding> {
     candidates.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
     candidates.truncate(CANDIDATES);
     let mut findings = Vec::new();

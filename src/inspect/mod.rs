@@ -58,8 +58,9 @@ pub use seen::{Seen, records, sightings};
 pub use several::{alike, hosts_of, joint, summaries};
 pub use taken_over::taken_over;
 
-use crate::detect::{self, Detection};
+use crate::detect::{self, Anomaly, Detection};
 use crate::report::Finding;
+use crate::timeline::{Class, Classes};
 
 /// Looks again at what detection found, where the verdict hangs on single requests: takes out what one client did
 /// alone, adds content that went missing, and gives the findings about what is neither.
@@ -67,8 +68,9 @@ pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<
     let mut findings = one_client::take_out(host, looks, found);
     if host.trials.is_none() {
         limited::find(host, looks, found);
-        findings.extend(missing::find(host, looks, found));
-        given_up::find(host, looks, found);
+        let [missing, given_up] = missing_and_given_up(host);
+        findings.extend(missing::find(host, looks, missing, found));
+        given_up::find(host, looks, given_up, found);
     }
     unwritten::find(host, found);
     stalled::find(host, found);
@@ -77,4 +79,17 @@ pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<
     failures_only::uncount(host, found);
     restarts::prove(host, found);
     findings
+}
+
+/// The stretches in which more than usual was missing, and in which more than usual was given up. With request times the
+/// latter are failures already: those that had waited.
+fn missing_and_given_up(host: &Host<'_>) -> [Vec<Anomaly>; 2] {
+    let (good, missing) = (Classes::GOOD, Classes::one(Class::Missing));
+    let options = detect::Options::default();
+    if host.arrival_known() {
+        let among = detect::Among { timeline: &host.timeline, good, bad: missing };
+        return [detect::stretches(&among, &options).anomalies, Vec::new()];
+    }
+    let bad = [missing, Classes::one(Class::Aborted)];
+    detect::stretches_of_two(&host.timeline, good, bad, &options).map(|found| found.anomalies)
 }

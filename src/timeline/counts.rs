@@ -53,20 +53,20 @@ impl Classes {
     }
 }
 
-/// What one second of the log holds, in two sums over classes.
+/// What one second of the log holds, in sums over classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sums {
+pub struct Sums<const K: usize = 2> {
     /// The second.
     pub second: Second,
     /// Lines of the classes that were asked for.
-    pub lines: [u32; 2],
+    pub lines: [u32; K],
     /// Requests that failed, dated as in [`Moment`].
     pub failed: u32,
 }
 
 /// Seconds one close behind the other that hold nothing but 2xx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct Run<const K: usize = 2> {
     /// The first of them.
     pub first: Second,
     /// The last of them.
@@ -74,7 +74,7 @@ pub struct Run {
     /// How many of the seconds from first to last hold a line.
     pub busy: u32,
     /// Lines of the classes that were asked for.
-    pub lines: [u32; 2],
+    pub lines: [u32; K],
     /// Seconds of the longest pause between two of them, for walkers that ask for it; else 0.
     pub pause: u32,
 }
@@ -85,15 +85,15 @@ impl Run {
 }
 
 /// What walks through a timeline and can take several seconds as one.
-pub trait Walker {
+pub trait Walker<const K: usize = 2> {
     /// Whether runs must not hold a pause of [`Run::PAUSE`] or more, and tell their longest.
     const CLOSE: bool;
     /// A run must end before this second. Asked anew for each.
     fn until(&self) -> Second;
     /// Several seconds that hold nothing but 2xx.
-    fn run(&mut self, run: Run);
+    fn run(&mut self, run: Run<K>);
     /// A single second.
-    fn second(&mut self, sums: Sums);
+    fn second(&mut self, sums: Sums<K>);
 }
 
 /// Takes each second by itself.
@@ -156,17 +156,22 @@ impl Timeline {
     /// each, and the classes are known where this is compiled.
     #[inline]
     pub fn each_sum(&self, window: Window, asked: [Classes; 2], visit: impl FnMut(Sums)) {
-        self.walk::<false, _>(window, asked, &mut Each(visit));
+        self.walk::<false, 2, _>(window, asked, &mut Each(visit));
     }
 
     /// The same for one that takes runs.
     #[inline]
-    pub fn each_run(&self, window: Window, asked: [Classes; 2], walker: &mut impl Walker) {
-        self.walk::<true, _>(window, asked, walker);
+    pub fn each_run<const K: usize>(&self, window: Window, asked: [Classes; K], walker: &mut impl Walker<K>) {
+        self.walk::<true, K, _>(window, asked, walker);
     }
 
     #[inline]
-    fn walk<const RUNS: bool, W: Walker>(&self, window: Window, asked: [Classes; 2], walker: &mut W) {
+    fn walk<const RUNS: bool, const K: usize, W: Walker<K>>(
+        &self,
+        window: Window,
+        asked: [Classes; K],
+        walker: &mut W,
+    ) {
         for (&key, page) in self.pages_in(window) {
             let base = key << PAGE_BITS;
             let whole = window.start <= base && base + (1 << PAGE_BITS) <= window.end;
@@ -177,7 +182,7 @@ impl Timeline {
             loop {
                 // Nothing but a few 2xx: a byte each, in long runs.
                 while RUNS
-                    && let Some((n, run)) = read_run::<W>(bytes, next, asked)
+                    && let Some((n, run)) = read_run::<K, W>(bytes, next, asked)
                     && run.last < failures.second.min(walker.until())
                     && (whole || window.contains(run.first) && window.contains(run.last))
                 {
@@ -205,7 +210,7 @@ impl Timeline {
                 let mut behind = bytes;
                 let mut sums = match read_sums(&mut behind, asked) {
                     Some((skip, lines)) => Sums { second: next + skip, lines, failed: 0 },
-                    None => Sums { second: Second::MAX, lines: [0; 2], failed: 0 },
+                    None => Sums { second: Second::MAX, lines: [0; K], failed: 0 },
                 };
                 // Failures are dated at their arrival, so they can lie in seconds without a line.
                 if sums.second <= failures.second {
@@ -215,7 +220,7 @@ impl Timeline {
                     bytes = behind;
                     next = sums.second + 1;
                 } else {
-                    (sums.second, sums.lines) = (failures.second, [0; 2]);
+                    (sums.second, sums.lines) = (failures.second, [0; K]);
                 }
                 if sums.second == failures.second {
                     sums.failed = failures.take();
@@ -234,7 +239,11 @@ const SINGLES: usize = 3;
 /// The seconds of one byte each at the front of `bytes`, two to eight of them, with the number of bytes. `next` is the
 /// second behind the one before.
 #[inline]
-fn read_run<W: Walker>(bytes: &[u8], next: Second, asked: [Classes; 2]) -> Option<(usize, Run)> {
+fn read_run<const K: usize, W: Walker<K>>(
+    bytes: &[u8],
+    next: Second,
+    asked: [Classes; K],
+) -> Option<(usize, Run<K>)> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
     // A second of one byte has its highest bit clear, and the next two where its pause is below four. That before the
@@ -294,27 +303,30 @@ impl<'a> Failures<'a> {
     }
 }
 
-/// The sums of a second of nothing but 2xx. Written out, as `array::map` is not inlined: that doubled the cost of a walk.
+/// The sums of a second of nothing but 2xx. Written out, as neither `array::map` nor `zip` is resolved: that doubled the cost of a walk.
 #[inline]
-fn of_ok(ok: u32, [a, b]: [Classes; 2]) -> [u32; 2] {
-    let of = |asked: Classes| if asked.has(Class::Ok as usize) { ok } else { 0 };
-    [of(a), of(b)]
+fn of_ok<const K: usize>(ok: u32, asked: [Classes; K]) -> [u32; K] {
+    let mut lines = [0; K];
+    for (i, n) in lines.iter_mut().enumerate() {
+        *n = if asked[i].has(Class::Ok as usize) { ok } else { 0 };
+    }
+    lines
 }
 
 /// Reads the seconds skipped before the next entry, and its sums; `None` behind the last one.
 #[inline]
-fn read_sums(bytes: &mut &[u8], asked: [Classes; 2]) -> Option<(Second, [u32; 2])> {
+fn read_sums<const K: usize>(bytes: &mut &[u8], asked: [Classes; K]) -> Option<(Second, [u32; K])> {
     let (&head, rest) = bytes.split_first()?;
     *bytes = rest;
     if let Some((skip, ok)) = CountStream::read_short(head) {
         return Some((i64::from(skip), of_ok(ok, asked)));
     }
     // Without a branch: which classes a second holds nobody can guess.
-    let [Classes(a), Classes(b)] = asked;
-    let mut sums = [0; 2];
+    let mut sums = [0; K];
     let skip = CountStream::read_long(bytes, |class, n| {
-        sums[0] += n & 0u32.wrapping_sub(u32::from(a >> class & 1));
-        sums[1] += n & 0u32.wrapping_sub(u32::from(b >> class & 1));
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += n & 0u32.wrapping_sub(u32::from(asked[i].0 >> class & 1));
+        }
     })?;
     Some((i64::from(skip), sums))
 }
