@@ -47,11 +47,12 @@ impl Rates {
         let lines = bins.iter().map(|b| f64::from(b.lines)).collect();
         let width = survey.width as f64 * by;
         let mut rates = Self { counts, lines, width, origin: survey.span.start, before: Vec::new() };
+        let nats = Memo::new(&rates.counts, |count| rates.nats(count));
         let mut memory = SlidingMedian::<SIDE>::default();
         let mut before = Vec::with_capacity(rates.counts.len());
         for count in &rates.counts {
             let known = memory.median().filter(|_| memory.kept() >= 3);
-            before.push(known.map_or(f64::INFINITY, |count| rates.nats(count)));
+            before.push(known.map_or(f64::INFINITY, |count| nats.of(count)));
             memory.push(*count);
         }
         rates.before = before;
@@ -95,7 +96,8 @@ impl Rates {
         if self.counts.len() < 30 {
             return 0.0;
         }
-        let logs: Vec<f64> = self.counts.iter().map(|c| (c + 0.5).ln()).collect();
+        let log = Memo::new(&self.counts, |c| (c + 0.5).ln());
+        let logs: Vec<f64> = self.counts.iter().map(|c| log.of(*c)).collect();
         let mut spread: Vec<f64> =
             (2..logs.len() - 2).map(|i| logs[i] - logs[i - 2..=i + 2].iter().sum::<f64>() / 5.0).collect();
         let mut counts = self.counts.clone();
@@ -105,6 +107,33 @@ impl Rates {
             return 0.0;
         };
         ((q50 - q16).powi(2) - 1.0 / mid.max(1.0)).max(0.0).sqrt()
+    }
+}
+
+/// Values of a function of counts and of the middle of two: many bins have few different counts.
+struct Memo<F> {
+    known: Vec<f64>,
+    of: F,
+}
+
+impl<F: Fn(f64) -> f64> Memo<F> {
+    /// For some counts that are whole numbers.
+    fn new(counts: &[f64], of: F) -> Self {
+        let halves = 2.0 * counts.iter().copied().fold(0.0, f64::max) + 1.0;
+        let known = if halves > counts.len() as f64 {
+            Vec::new()
+        } else {
+            (0..halves as u32).map(|n| of(f64::from(n) / 2.0)).collect()
+        };
+        Self { known, of }
+    }
+
+    fn of(&self, count: f64) -> f64 {
+        let at = (2.0 * count) as usize;
+        match self.known.get(at) {
+            Some(value) if at as f64 == 2.0 * count => *value,
+            _ => (self.of)(count),
+        }
     }
 }
 
@@ -271,8 +300,13 @@ fn candidates<T: Ticks>(ticks: &T, survey: &Survey, rates: &Rates, signals: &Sig
     let words: Vec<Second> =
         signals.marks.iter().filter(|m| errors::is_about_running(m.kind)).map(|m| m.second).collect();
     let mut word = 0;
+    let mut covered = signals.covered;
     let mut look = |before: Option<Second>, after: Option<Second>, bin: usize, from: Second, to: Second| {
-        let Some(window) = clip(Window { start: from, end: to }, signals.covered) else { return };
+        // Gaps come in order.
+        while covered.len() > 1 && covered[0].end <= from {
+            covered = &covered[1..];
+        }
+        let Some(window) = clip(Window { start: from, end: to }, covered) else { return };
         while words.get(word).is_some_and(|w| *w < from.saturating_sub(2)) {
             word += 1;
         }
@@ -360,17 +394,16 @@ impl<L: FnMut(Option<Second>, Option<Second>, usize, Second, Second)> Fold for G
     }
 }
 
-/// The longest part of a gap that the files can speak for.
+/// The longest part of a gap that the files can speak for: `covered` without what ends before the gap.
 fn clip(gap: Window, covered: &[Window]) -> Option<Window> {
     if covered.is_empty() {
         return Some(gap);
     }
-    let from = covered.partition_point(|w| w.end <= gap.start);
     // Nearly every gap lies inside one of them, and a quiet log has hundreds of thousands.
-    if covered.get(from).is_some_and(|w| w.start <= gap.start && gap.end <= w.end) {
+    if covered[0].start <= gap.start && gap.end <= covered[0].end {
         return (gap.end.saturating_sub(gap.start) >= 2).then_some(gap);
     }
-    covered[from..]
+    covered
         .iter()
         .take_while(|w| w.start < gap.end)
         .map(|w| Window { start: w.start.max(gap.start), end: w.end.min(gap.end) })
