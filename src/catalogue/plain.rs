@@ -3,6 +3,7 @@
 //! takes over ten megabytes. A test reads them with that parser and compares.
 
 use super::pattern::Pattern;
+use memchr::memmem;
 use serde::Deserialize;
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, IntoDeserializer, Unexpected, Visitor};
@@ -12,9 +13,12 @@ const HEADER: &str = "[[pattern]]\n";
 
 /// The patterns of a file without their proof, which is two thirds of it; or what is wrong with one.
 pub(super) fn read(text: &str) -> Result<Vec<Pattern>, String> {
+    let headers: Vec<usize> = memmem::find_iter(text.as_bytes(), HEADER).collect();
+    let ends = headers.iter().skip(1).copied().chain([text.len()]);
+    let parts = headers.iter().zip(ends).map(|(from, to)| &text[from + HEADER.len()..to]);
     // Proof follows the pattern's own keys, and no value of it begins a line.
-    let parts = text.split(HEADER).skip(1);
-    parts.map(|part| own_keys(part.split("\n[[").next().unwrap_or_default())).collect()
+    let own = |part: &'_ str| memmem::find(part.as_bytes(), b"\n[[").unwrap_or(part.len());
+    parts.map(|part| own_keys(&part[..own(part)])).collect()
 }
 
 fn own_keys(text: &str) -> Result<Pattern, String> {
@@ -25,9 +29,9 @@ fn own_keys(text: &str) -> Result<Pattern, String> {
             rest = rest.split_once('\n').map_or("", |(_, behind)| behind).trim_ascii_start();
             continue;
         }
-        let first = rest.lines().next().unwrap_or_default();
-        let odd = || format!("not written plainly: {first}");
-        let (key, behind) = rest.split_once(" = ").ok_or_else(odd)?;
+        let odd = || format!("not written plainly: {}", rest.lines().next().unwrap_or_default());
+        let (key, behind) = rest.split_once(' ').ok_or_else(odd)?;
+        let behind = behind.strip_prefix("= ").ok_or_else(odd)?;
         let (value, behind) = Value::read(behind).ok_or_else(odd)?;
         let behind = behind.trim_start_matches(' ');
         if !(behind.is_empty() || behind.starts_with('\n')) {
