@@ -115,7 +115,7 @@ mod tests {
     fn chance_has_none() {
         // The pauses of 8,640 visits by chance in a day: each second more a tenth less of them.
         let chance: Vec<(i64, u32)> =
-            (0..60).map(|s| (s, (8640.0 * 0.1 * 0.9f64.powi(s as i32)).round() as u32)).collect();
+            (0..120).map(|s| (s, (8640.0 * 0.1 * 0.9f64.powi(s as i32)).round() as u32)).collect();
         assert_eq!(pauses(&chance).beat(8640, 86_400.0), None);
     }
 
