@@ -151,8 +151,6 @@ pub struct Anomaly {
     pub stopped_at: Option<Second>,
     /// The second in which nginx started, where that dates the end.
     pub started_at: Option<Second>,
-    /// The start was re-dated by the vanishing of successes, because failures are logged when they time out.
-    pub dated_by_successes: bool,
     /// How long its first requests had waited when they were logged as timed out, in seconds, where that dates it.
     pub waited: Option<i64>,
     /// What the error log said meanwhile.

@@ -291,7 +291,6 @@ fn anomaly(
         first_good_after: None,
         stopped_at: None,
         started_at: None,
-        dated_by_successes: false,
         waited: None,
         errors: None,
         slow: None,

@@ -4,9 +4,8 @@
 //! the counts, averaged over the unknown failing share; that gives the likeliest second and an honest interval at once.
 
 use super::anomaly::{Anomaly, Kind};
-use super::silence::active_share;
 use super::waited::{self, waited};
-use super::{SilenceKind, Tick, Ticks};
+use super::{Tick, Ticks};
 use crate::stats::ln_add_exp;
 use crate::time::{Second, Window};
 
@@ -122,8 +121,6 @@ pub struct Redated {
 /// How long before its line a request that timed out can have arrived: nginx's default `proxy_read_timeout` is 60 s
 /// (`ngx_http_proxy_module.c`), and a `proxy_connect_timeout` may come before it.
 const TIMEOUT_REACH: i64 = 90;
-/// A silence is waiting when so much of it was.
-const WAITED_THROUGH: f64 = 0.8;
 /// Seconds in which a success before or after is looked for.
 pub(super) const LOOK_BACK: i64 = 600;
 /// Seconds counted one by one at most.
@@ -267,7 +264,6 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, timed_out: &dyn Fn(Window) -> bool, an
             if let Some(phase) = a.phases.first_mut() {
                 phase.start = by.start;
             }
-            a.dated_by_successes = true;
             a.waited = timed_out.then(|| a.first_bad.saturating_sub(by.start));
         }
         if timed_out
@@ -283,7 +279,6 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, timed_out: &dyn Fn(Window) -> bool, an
             if let Some(phase) = a.phases.last_mut() {
                 phase.end = phase.end.min(by_end).max(phase.start.saturating_add(1));
             }
-            a.dated_by_successes = true;
         }
     }
     let waiting: Vec<Window> = anomalies
@@ -291,12 +286,7 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, timed_out: &dyn Fn(Window) -> bool, an
         .filter(|a| a.waited.is_some())
         .map(|a| Window { start: a.start, end: a.end_or_last() })
         .collect();
-    anomalies.retain(|a| match a.kind {
-        Kind::Silence(SilenceKind::Unknown | SilenceKind::LoggingStopped | SilenceKind::Dip) => {
-            active_share(Window { start: a.start, end: a.end_or_last() }, &waiting) < WAITED_THROUGH
-        }
-        _ => true,
-    });
+    waited::leave_out(anomalies, &waiting);
 }
 
 #[cfg(test)]

@@ -205,7 +205,6 @@ fn down_by_words(from: Second, end: Option<Second>, last: Second, options: &Opti
         first_good_after: None,
         stopped_at: Some(from),
         started_at: end,
-        dated_by_successes: false,
         waited: None,
         errors: None,
         slow: None,

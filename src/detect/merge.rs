@@ -246,7 +246,6 @@ fn extend(a: &mut Anomaly, b: Anomaly) {
     a.stopped_at = a.stopped_at.or(b.stopped_at);
     a.started_at = b.started_at.or(a.started_at);
     a.last_bad = a.last_bad.max(b.last_bad);
-    a.dated_by_successes |= b.dated_by_successes;
     a.waited = a.waited.or(b.waited);
     a.errors = both(a.errors, b.errors);
     let sorted = a.phases.last().is_none_or(|p| b.phases.first().is_none_or(|q| p.start <= q.start));

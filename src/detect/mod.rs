@@ -38,8 +38,7 @@ pub use anomaly::{
 };
 pub use classes::{Among, stretches_of_two};
 pub use edges::{Redated, vanished_successes};
-pub use silence::active_share;
-pub use waited::date_by_wait;
+pub use waited::{date_by_wait, leave_out};
 
 use crate::time::{Second, Window};
 use crate::timeline::{Classes, Run, Sums, Timeline, Walker};

@@ -585,7 +585,6 @@ fn anomaly<T: Ticks>(
         first_good_after: gap.after,
         stopped_at: proof.stopped,
         started_at: proof.started,
-        dated_by_successes: false,
         waited: None,
         errors: None,
         slow: None,
@@ -593,7 +592,7 @@ fn anomaly<T: Ticks>(
 }
 
 /// The share of `window` that lies in `stretches`.
-pub fn active_share(window: Window, stretches: &[Window]) -> f64 {
+pub(crate) fn active_share(window: Window, stretches: &[Window]) -> f64 {
     let from = stretches.partition_point(|w| w.end <= window.start);
     let inside: i64 = stretches[from..]
         .iter()

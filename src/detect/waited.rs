@@ -4,8 +4,9 @@
 //! all; so the stretch of failures as logged is the stretch of missing successes, moved by that time. The wait is the
 //! shift at which the failures fill the hole best.
 
-use super::anomaly::{Anomaly, AnomalyPhase};
+use super::anomaly::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use super::edges::per_second;
+use super::silence::active_share;
 use super::{Ticks, edges};
 use crate::stats::median;
 use crate::time::{Second, Window};
@@ -22,6 +23,8 @@ const LONGEST: i64 = 6 * 3600;
 /// twenty.
 const NATS: f64 = 9.0;
 
+/// A silence is waiting when so much of it was.
+const WAITED_THROUGH: f64 = 0.8;
 /// Parts whose failed shares differ by less are one.
 const ALIKE: f64 = 0.2;
 
@@ -119,6 +122,16 @@ fn usual<T: Ticks + ?Sized>(ticks: &T, known: Window, (first, last): (Second, Se
     Some((mean / 10.0, (variance / mean.max(0.1)).clamp(1.0, 10.0)))
 }
 
+/// Leaves out the silences in which requests waited: nothing stayed away. `waiting` is in order of time.
+pub fn leave_out(anomalies: &mut Vec<Anomaly>, waiting: &[Window]) {
+    anomalies.retain(|a| match a.kind {
+        Kind::Silence(SilenceKind::Unknown | SilenceKind::LoggingStopped | SilenceKind::Dip) => {
+            active_share(Window { start: a.start, end: a.end_or_last() }, waiting) < WAITED_THROUGH
+        }
+        _ => true,
+    });
+}
+
 /// Dates a stretch of requests that all waited alike by when they came; whether the successes tell.
 pub fn date_by_wait<T: Ticks>(ticks: &T, a: &mut Anomaly) -> bool {
     let by = waited(ticks, (a.first_bad, a.last_bad), a.failed);
@@ -173,7 +186,6 @@ pub(super) fn apply<T: Ticks>(ticks: &T, a: &mut Anomaly, by: Waited) {
         alike
     });
     a.waited = Some(by.seconds);
-    a.dated_by_successes = true;
 }
 
 fn last_success<T: Ticks>(ticks: &T, before: Second) -> Option<Second> {

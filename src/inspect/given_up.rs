@@ -7,7 +7,7 @@ use super::again::Looks;
 use super::host::{Counted, Host};
 use super::incident::window;
 use super::one_client;
-use crate::detect::{self, Anomaly, Detection, Kind, SilenceKind};
+use crate::detect::{self, Anomaly, Detection, Kind};
 use crate::time::Window;
 use crate::timeline::Class;
 use std::collections::HashSet;
@@ -18,8 +18,6 @@ const CANDIDATES: usize = 8;
 const SHARE: f64 = 0.15;
 /// by so many clients.
 const CLIENTS: usize = 5;
-/// A silence is waiting when so much of it was.
-const WAITED_THROUGH: f64 = 0.8;
 /// A start moves to where successes vanished when that is so evident, in nats.
 const VANISHED: f64 = 13.0;
 
@@ -47,12 +45,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, mut waves: Vec<Anomaly>, 
         }
         // Those who waited were silent, and did not stay away.
         let waiting = [Window { start: wave.start, end: wave.end_or_last() }];
-        found.anomalies.retain(|a| match a.kind {
-            Kind::Silence(SilenceKind::Unknown | SilenceKind::LoggingStopped | SilenceKind::Dip) => {
-                detect::active_share(window(a), &waiting) < WAITED_THROUGH
-            }
-            _ => true,
-        });
+        detect::leave_out(&mut found.anomalies, &waiting);
         found.anomalies.push(wave);
     }
 }
@@ -70,7 +63,6 @@ fn date(host: &Host<'_>, wave: &mut Anomaly) {
     let good = by.last_good.filter(|g| *g < by.start).unwrap_or(by.start_interval.0 - 1);
     wave.start_bounds = (good.min(by.start_interval.0 - 1), by.start.max(by.start_interval.1));
     wave.last_good_before = by.last_good;
-    wave.dated_by_successes = true;
     if let Some(p) = wave.phases.first_mut() {
         p.start = by.start;
     }

@@ -199,7 +199,6 @@ pub(super) fn finish<T: Ticks>(
         first_good_after: if open_end { None } else { good_after },
         stopped_at: None,
         started_at: None,
-        dated_by_successes: false,
         waited: None,
         errors: None,
         slow: None,
