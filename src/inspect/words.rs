@@ -43,6 +43,9 @@ pub(super) fn title(
         (Kind::Failing, _) if host.trials.is_some() => {
             format!("{} failed", clock::count_of(impact.failed, "request"))
         }
+        (Kind::Failing, Severity::Outage) if a.slow.is_some() && 2 * impact.failed < impact.requests => {
+            "Requests failed, and answers came late".to_owned()
+        }
         (Kind::Failing, Severity::Outage) if impact.failed >= impact.requests => {
             "Every request failed".to_owned()
         }

@@ -166,8 +166,12 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
         Some(lost) if lost > 0 => format!("; about {} never came", clock::count_of(lost, "request")),
         _ => String::new(),
     };
+    let late = match i.impact.slow {
+        Some(late) if late > 0 => format!("; {} came late", clock::count_of(late, "answer")),
+        _ => String::new(),
+    };
     let comma = if i.end.is_none() { "," } else { "" };
-    format!("{which} {kind} {begun}{}{comma} {lasted}{failed}{lost}.", clock.full(i.start))
+    format!("{which} {kind} {begun}{}{comma} {lasted}{failed}{late}{lost}.", clock.full(i.start))
 }
 
 pub(crate) fn totals(report: &Report) -> String {

@@ -175,6 +175,9 @@ fn milliseconds(b: &[u8], unit: u64) -> Option<u32> {
     }
     let start = b.iter().rposition(|c| *c == b' ').map_or(0, |n| n + 1);
     let b = &b[start..];
+    // `"${request_time}s"`.
+    let named = if unit == 1000 { b.strip_suffix(b"sec").or_else(|| b.strip_suffix(b"s")) } else { None };
+    let b = named.unwrap_or(b);
     let dot = b.iter().position(|c| *c == b'.').unwrap_or(b.len());
     let whole = number(&b[..dot])?;
     let mut fraction = 0;
@@ -237,11 +240,15 @@ mod tests {
             ("1", 1000, 1000),
             ("0.0005", 1000, 0),
             ("12.7", 1, 12),
+            ("0.250s", 1000, 250),
+            ("1.5sec", 1000, 1500),
         ] {
             assert_eq!(milliseconds(text.as_bytes(), unit), Some(want), "{text}");
         }
         assert_eq!(milliseconds(b"99999999999999999", 1000), Some(u32::MAX));
-        assert_eq!(milliseconds(b"1.x", 1000), None);
+        for odd in ["1.x", "s", "1.0ms", "1.0ss"] {
+            assert_eq!(milliseconds(odd.as_bytes(), 1000), None, "{odd}");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn cut(line: &[u8], merge: bool) -> Option<Vec<Range<usize>>> {
                     at + n
                 } else {
                     let n = request_len(rest).unwrap_or_else(|| word_len(rest, merge));
-                    out.push(at..at + n);
+                    out.push(at..at + values::without_unit(&rest[..n]).len());
                     at + n
                 }
             }

@@ -131,6 +131,10 @@ fn confirm(field: Field, path: &[u8], values: &[&[u8]]) -> Option<Field> {
     let some = values.iter().any(|v| !v.is_empty() && *v != b"-");
     let mostly = |fits: fn(&[u8]) -> bool| share(values, fits) > 0.8;
     let number = |v: &[u8]| v.iter().all(|b| b.is_ascii_digit() || b".,-: ".contains(b));
+    let seconds = |v: &[u8]| {
+        let bare = values::without_unit(v);
+        values::is_seconds(bare) || bare == b"-"
+    };
     let stamp = |v: &[u8]| any_time(v).is_some();
     match field {
         Field::Time | Field::RequestTime | Field::RequestTimeMs if some && mostly(stamp) => {
@@ -150,7 +154,11 @@ fn confirm(field: Field, path: &[u8], values: &[&[u8]]) -> Option<Field> {
             let integers = share(values, |v| values::is_number(v) || v == b"0") == 1.0;
             // nginx writes three decimals always; whole numbers come from a map or from Lua, in milliseconds.
             let ms = some && integers && values.iter().any(|v| v.len() > 1 || *v > b"0".as_slice());
-            mostly(number).then_some(if ms { Field::RequestTimeMs } else { Field::RequestTime })
+            (mostly(number) || mostly(seconds)).then_some(if ms {
+                Field::RequestTimeMs
+            } else {
+                Field::RequestTime
+            })
         }
         Field::RequestTimeMs
         | Field::UpstreamStatus
@@ -167,7 +175,7 @@ fn confirm(field: Field, path: &[u8], values: &[&[u8]]) -> Option<Field> {
         Field::RemoteAddr if mostly(|v| values::is_address(v) || v.starts_with(b"unix:")) => Some(field),
         Field::RemoteAddr if mostly(values::is_address_list) => Some(Field::ForwardedFor),
         Field::RemoteAddr => (path != b"client" && mostly(values::is_host)).then_some(field),
-        Field::UpstreamAddr => (!mostly(values::is_number) || !some).then_some(field),
+        Field::UpstreamAddr => (!some || !mostly(values::is_number) && !mostly(seconds)).then_some(field),
         Field::UserAgent if some && mostly(|v| values::is_list(v, Item::Address)) => {
             Some(Field::UpstreamAddr)
         }

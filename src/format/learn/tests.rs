@@ -243,6 +243,20 @@ fn other_layouts() {
 }
 
 #[test]
+fn times_with_their_unit() {
+    let timed = Want { request_time: Some(1), ..base() };
+    for line in [
+        r#"203.0.113.7 -> 502 [01/Mar/2026:10:00:00 +0000] "GET /app HTTP/1.1" in 0.001s"#,
+        r#"203.0.113.7 - - [01/Mar/2026:10:00:00 +0000] "GET /app HTTP/1.1" 502 157 "-" "curl/8.5.0" 0.001s -s"#,
+        r#"[01/Mar/2026:10:00:00 +0000] 203.0.113.7 "GET /app HTTP/1.1" 502 request_time=0.001sec"#,
+        r#"{"time":"2026-03-01T10:00:00+00:00","ip":"203.0.113.7","request":"GET /app HTTP/1.1","status":502,"duration":"0.001s","upstream":"0.001s"}"#,
+        r#"time=2026-03-01T10:00:00Z ip=203.0.113.7 request="GET /app HTTP/1.1" status=502 duration=0.001s upstream=0.001s"#,
+    ] {
+        lines(line, line, &timed);
+    }
+}
+
+#[test]
 fn json_of_any_keys() {
     let at = |request_time, upstream, vhost| Want { vhost, upstream, request_time, ..base() };
     lines(

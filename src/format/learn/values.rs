@@ -44,6 +44,13 @@ pub(in crate::format::learn) fn is_seconds(b: &[u8]) -> bool {
     b.len() >= 5 && b[b.len() - 4] == b'.' && b.iter().filter(|c| !c.is_ascii_digit()).count() == 1
 }
 
+/// A time without the unit that people write behind `${request_time}`: `0.123s`, or `-s` where there was none. The unit
+/// is text of the format.
+pub(in crate::format::learn) fn without_unit(b: &[u8]) -> &[u8] {
+    let bare = |unit: &[u8]| b.strip_suffix(unit).filter(|v| is_seconds(v) || *v == b"-");
+    bare(b"s").or_else(|| bare(b"ms")).or_else(|| bare(b"sec")).unwrap_or(b)
+}
+
 /// Digits only.
 pub(in crate::format::learn) fn is_number(b: &[u8]) -> bool {
     !b.is_empty() && b.len() < 20 && b.iter().all(u8::is_ascii_digit)

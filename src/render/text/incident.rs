@@ -220,6 +220,9 @@ pub(crate) fn impact_words(i: &Incident) -> Vec<String> {
         text = format!("{text}: {shown}{more}");
     }
     let mut out = vec![text];
+    if let Some(late) = n.slow.filter(|&late| late > 0) {
+        out.push(format!("{} took several times as long as usual", clock::count_of(late, "request")));
+    }
     if let Some(lost) = n.lost_estimate.filter(|&lost| lost > 0) {
         let bounds = n.lost_bounds.map_or_else(String::new, |(low, high)| {
             format!(", {} to {}", clock::count(low), clock::count(high))
