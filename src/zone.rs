@@ -3,13 +3,14 @@
 //! Pure: it is given pairs of failures that both logs saw, and finds the offset at which they fall together, stretch
 //! by stretch, so that a change of daylight saving time inside the log is seen. It reads no file and no clock.
 
+mod repeated;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Error, Result};
 use crate::time::{Second, Window, parse_offset, zone_name};
 use chrono::{DateTime, Offset, TimeZone};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// All civil offsets are multiples of a quarter of an hour.
 const QUARTER: i64 = 900;
@@ -25,8 +26,6 @@ const MOST_PAIRS: usize = 256;
 const ENOUGH: f64 = 2.5;
 /// What a change of offset must gain, in pairs, to be believed: two coincidences do not make a change.
 const CHANGE_COST: f64 = 3.0;
-/// Two stamps this far out of order are still in order: workers share no lock on the file.
-const DISORDER: i64 = 5;
 
 /// One failed request as one of the logs saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +42,8 @@ pub struct ZonePlan {
     /// From which local time on which offset in minutes counts; the first starts at the beginning of time. Where
     /// clocks went back, the step starts with the first second of the repeated hour.
     pub steps: Vec<(Second, i16)>,
+    /// For a step back, from which byte of the file on its stamps are of the second time of the repeated hour.
+    repeated_from: BTreeMap<usize, u64>,
     /// Where the offset comes from, for the reader of the report.
     pub how: String,
     /// Whether the logs prove it (or the user said it).
@@ -52,7 +53,7 @@ pub struct ZonePlan {
 impl ZonePlan {
     /// One offset for all times.
     pub fn fixed(offset: i16, how: impl Into<String>, sure: bool) -> Self {
-        Self { steps: vec![(i64::MIN, offset)], how: how.into(), sure }
+        Self { steps: vec![(i64::MIN, offset)], repeated_from: BTreeMap::new(), how: how.into(), sure }
     }
 
     /// From UTC instants at which an offset began. The first counts for all times before it too.
@@ -71,24 +72,19 @@ impl ZonePlan {
         if out.is_empty() {
             out.push((i64::MIN, 0));
         }
-        Self { steps: out, how, sure }
+        Self { steps: out, repeated_from: BTreeMap::new(), how, sure }
     }
 
-    /// The UTC second of a local stamp. In the hour that repeats when clocks go back, the record before it in the
-    /// file (`previous_utc`) decides; a stamp in the hour that clocks skip keeps the old offset.
-    pub fn utc(&self, local: Second, previous_utc: Option<Second>) -> Second {
+    /// The UTC second of a local stamp at `byte` of its file. In the hour that repeats when clocks go back the byte
+    /// decides (see [`Self::repeat`]), and it is the first time where nothing tells; a stamp in the hour that clocks skip
+    /// keeps the old offset.
+    pub fn utc(&self, local: Second, byte: u64) -> Second {
         let at = self.steps.partition_point(|&(from, _)| from <= local).saturating_sub(1);
-        let Some(&(from, offset)) = self.steps.get(at) else { return local };
-        let utc = |offset: i16| local.saturating_sub(i64::from(offset) * 60);
-        let before = at.checked_sub(1).and_then(|b| self.steps.get(b));
-        if let Some(&(_, old)) = before
-            && old > offset
-            && local.saturating_sub(from) < i64::from(old - offset) * 60
-            && previous_utc.is_none_or(|p| utc(old) >= p.saturating_sub(DISORDER))
-        {
-            return utc(old);
-        }
-        utc(offset)
+        let Some(&(_, offset)) = self.steps.get(at) else { return local };
+        let first = self.repeated(at).filter(|r| r.hour.contains(local));
+        let again = self.repeated_from.get(&at).is_some_and(|from| *from <= byte);
+        let offset = first.filter(|_| !again).map_or(offset, |r| r.old);
+        local.saturating_sub(i64::from(offset) * 60)
     }
 
     /// The local stamp of a UTC second.

@@ -18,9 +18,7 @@ fn span(read: &Read, hosts: &[Host<'_>], index: usize) -> Option<(Second, Second
     if let (Some(first), Some(last)) = (read.scan.first, read.scan.last) {
         return Some((first.div_euclid(1000), last.div_euclid(1000)));
     }
-    let (first, last) = read.scan.error_span?;
-    let zone = hosts.iter().find_map(|h| h.zones.get(&index))?;
-    Some((zone.utc(first, None), zone.utc(last, None)))
+    hosts.iter().find_map(|h| h.error_span(index))
 }
 
 /// The inputs in the order of their times.

@@ -147,9 +147,44 @@ impl<'a> Host<'a> {
             } else {
                 inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps)).clone()
             };
-            self.zones.insert(i, plan);
+            self.zones.insert(i, self.repeat(plan, i, (first, last), &access, &errors));
         }
         Ok(())
+    }
+
+    /// Tells the hours that come twice in one error log apart.
+    fn repeat(
+        &self,
+        mut plan: ZonePlan,
+        file: usize,
+        (first, last): (Second, Second),
+        access: &[zone::Sighting],
+        errors: &[zone::Sighting],
+    ) -> ZonePlan {
+        if plan.repeats(first, last) {
+            let mut stamps = Vec::new();
+            self.reads[file].scan.each_error(|e| stamps.push((e.first.byte, e.first.second)));
+            stamps.sort_unstable();
+            plan.repeat(&stamps, access, errors);
+        }
+        plan
+    }
+
+    /// First and last second of an error log, in UTC.
+    pub fn error_span(&self, file: usize) -> Option<(Second, Second)> {
+        let (zone, scan) = (self.zones.get(&file)?, &self.reads[file].scan);
+        let (first, last) = scan.error_span?;
+        let mut span = (zone.utc(first, 0), zone.utc(last, 0));
+        // Neither the earliest nor the latest stamp by the clock on the wall need be that of the first or last record.
+        if zone.repeats(first, last) {
+            span = (Second::MAX, Second::MIN);
+            scan.each_error(|e| {
+                let second = zone.utc(e.first.second, e.first.byte);
+                let last = e.seconds().shifted(second - e.first.second).last().unwrap_or(second);
+                span = (span.0.min(second), span.1.max(last));
+            });
+        }
+        Some(span)
     }
 
     /// Gives every error record its class and its UTC second.
@@ -161,13 +196,11 @@ impl<'a> Host<'a> {
             for (shape, sample) in read.scan.shapes() {
                 known.insert(shape, self.classify(&record_at(read, sample)));
             }
-            let mut previous = None;
             let from = self.said.len();
             let said = &mut self.said;
             read.scan.each_error(|e| {
                 let local = e.first.second;
-                let second = zone.utc(local, previous);
-                previous = Some(second);
+                let second = zone.utc(local, e.first.byte);
                 if window.contains(second) {
                     let (class, word) = known.get(&e.shape).copied().unwrap_or((UNKNOWN, None));
                     let seconds = e.seconds().shifted(second - local).inside(window);

@@ -62,8 +62,8 @@ fn kept(host: &Host<'_>, file: usize, silence: Window) -> Option<[Serial; 2]> {
     let falls = &host.reads[file].scan.falls;
     let zone = host.zones.get(&file).filter(|_| !falls.is_empty())?;
     let fall = falls.iter().find(|fall| {
-        let before = zone.utc(fall.before.second, None);
-        let after = zone.utc(fall.after.second, Some(before));
+        let before = zone.utc(fall.before.second, fall.before.byte);
+        let after = zone.utc(fall.after.second, fall.after.byte);
         (silence.start.saturating_sub(reach)..=silence.start.saturating_add(1)).contains(&before)
             && (silence.end.saturating_sub(1)..=silence.end.saturating_add(reach)).contains(&after)
     })?;

@@ -51,7 +51,6 @@ pub(super) struct Reader<'a> {
     /// A place whose line number is known.
     cursor: (u64, u64),
     last: Last,
-    previous: Option<Second>,
 }
 
 /// What a line without a time of its own belongs to.
@@ -133,7 +132,6 @@ impl<'a> Reader<'a> {
             stream: None,
             cursor: (0, 1),
             last: Last::default(),
-            previous: None,
         }
     }
 
@@ -209,7 +207,7 @@ impl<'a> Reader<'a> {
     /// A line as an entry, if it is wanted or neighbours are.
     fn entry(&mut self, byte: u64, line: u64, text: &[u8]) -> Option<Entry> {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if let Some(dated) = self.date(text) {
+        if let Some(dated) = self.date(byte, text) {
             self.last = dated;
         }
         let wanted = self.last.wanted || self.wanted.places.contains(&(self.file, byte));
@@ -227,7 +225,7 @@ impl<'a> Reader<'a> {
     }
 
     /// When a line was written and whether it is wanted by its time; `None` for a line that goes on what came before.
-    fn date(&mut self, line: &[u8]) -> Option<Last> {
+    fn date(&mut self, byte: u64, line: &[u8]) -> Option<Last> {
         let plan = &self.read.reading.plan;
         let mut room = Vec::new();
         let unwrapped = plan.framing.unwrap(line, &mut room);
@@ -259,10 +257,9 @@ impl<'a> Reader<'a> {
                 None => read_line(payload).map(|r| (r.time, r.utc))?,
             };
             let second = match self.zone.filter(|_| !utc) {
-                Some(zone) => zone.utc(second, self.previous),
+                Some(zone) => zone.utc(second, byte),
                 None => second,
             };
-            self.previous = Some(second);
             let counts = self.wanted.all || !plan.excludes(payload);
             return Some(Last {
                 time: Some(second * 1000),

@@ -27,7 +27,7 @@ fn every_offset_is_found() {
         let (access, error) = pair((0..20).map(|n| T + n * 37), |_| offset);
         let plan = infer(&access, &error, &[]);
         assert!(plan.sure, "{offset}: {}", plan.how);
-        assert_eq!(plan.utc(T + offset * 60, None), T, "{offset}");
+        assert_eq!(plan.utc(T + offset * 60, 0), T, "{offset}");
     }
 }
 
@@ -39,11 +39,11 @@ fn changes_of_daylight_saving_time_are_found() {
         for steps in [vec![], vec![(change - 90_000, old as i16), (change, new as i16)]] {
             let plan = infer(&access, &error, &steps);
             assert!(plan.sure && plan.steps.len() == 2, "{plan:?}");
-            let mut previous = None;
-            for s in &access {
-                let utc = plan.utc(s.time + offset(s.time) * 60, previous);
-                assert_eq!(utc, s.time, "{plan:?}");
-                previous = Some(utc);
+            let mut plan = plan;
+            let stamps: Vec<_> = access.iter().map(|s| s.time + offset(s.time) * 60).zip(0..).collect();
+            plan.repeat(&stamps.iter().map(|s| (s.1, s.0)).collect::<Vec<_>>(), &access, &error);
+            for (s, (local, byte)) in access.iter().zip(stamps) {
+                assert_eq!(plan.utc(local, byte), s.time, "{plan:?}");
             }
         }
     }
@@ -63,7 +63,7 @@ fn too_little_is_not_believed() {
     assert_eq!((plan.first_offset(), plan.sure), (120, false));
     let plan = infer(&access, &error, &[]);
     assert_eq!((plan.first_offset(), plan.sure), (0, false));
-    assert_eq!(infer(&[], &[], &[]).utc(T, None), T);
+    assert_eq!(infer(&[], &[], &[]).utc(T, 0), T);
 }
 
 #[test]
@@ -95,16 +95,13 @@ fn retries_and_long_requests_count_once() {
 #[test]
 fn zones_can_be_named() {
     let all = Window { start: T, end: T + 400 * 86_400 };
-    assert_eq!(named("+05:30", all).unwrap().utc(19_800, None), 0);
+    assert_eq!(named("+05:30", all).unwrap().utc(19_800, 0), 0);
     assert_eq!(named("UTC", all).unwrap().steps, [(i64::MIN, 0)]);
     let berlin = named("Europe/Berlin", all).unwrap();
-    assert_eq!(berlin.utc(FORTH - 1 + 3600, None), FORTH - 1);
-    assert_eq!(berlin.utc(FORTH + 7200, None), FORTH);
-    let local = BACK - 1800 + 7200;
-    assert_eq!(berlin.utc(local, Some(BACK - 1900)), BACK - 1800);
-    assert_eq!(berlin.utc(local, Some(BACK + 10)), BACK + 1800);
+    assert_eq!(berlin.utc(FORTH - 1 + 3600, 0), FORTH - 1);
+    assert_eq!(berlin.utc(FORTH + 7200, 0), FORTH);
     // The skipped hour, which no clock shows, comes out in order.
-    assert_eq!(berlin.utc(FORTH + 3600 + 60, None), FORTH + 60);
+    assert_eq!(berlin.utc(FORTH + 3600 + 60, 0), FORTH + 60);
     assert!(matches!(named("Berlin/Europe", all), Err(Error::Usage(_))));
     assert!(named("+2", Window::ALL).is_err());
     assert!(named("America/Sao_Paulo", Window::ALL).unwrap().steps.len() > 20);
@@ -112,10 +109,14 @@ fn zones_can_be_named() {
 
 proptest! {
     #[test]
-    fn nothing_overflows(a in prop::collection::vec((0u64..4, any::<i64>()), 0..40), e in prop::collection::vec((0u64..4, any::<i64>()), 0..40), local in any::<i64>(), previous in any::<Option<i64>>()) {
+    fn nothing_overflows(a in prop::collection::vec((0u64..4, any::<i64>()), 0..40), e in prop::collection::vec((0u64..4, any::<i64>()), 0..40), stamps in prop::collection::vec(any::<(u64, i64)>(), 0..20)) {
         let list = |v: &[(u64, i64)]| v.iter().map(|&(key, time)| Sighting { key, time }).collect::<Vec<_>>();
-        let plan = infer(&list(&a), &list(&e), &[]);
-        let _ = (plan.utc(local, previous), describe(&plan));
+        let mut plan = infer(&list(&a), &list(&e), &[]);
+        plan.repeat(&stamps, &list(&a), &list(&e));
+        for (byte, local) in stamps {
+            let window = Window { start: local, end: local.saturating_add(byte as i64 & 0xff_ffff) };
+            let _ = (plan.utc(local, byte), plan.local_window(window), plan.repeats(local, local), describe(&plan));
+        }
     }
 }
 
@@ -124,7 +125,45 @@ fn local_and_utc_undo_each_other_across_steps() {
     let plan = named("Europe/Paris", Window { start: 1_770_000_000, end: 1_800_000_000 }).unwrap();
     // Both sides of the day on which clocks go forward, and of that on which they go back.
     for utc in [1_774_700_000, 1_774_745_999, 1_774_746_000, 1_774_800_000, 1_792_800_000, 1_793_000_000] {
-        assert_eq!(plan.utc(plan.local(utc), Some(utc - 1)), utc, "{utc}");
+        assert_eq!(plan.utc(plan.local(utc), 0), utc, "{utc}");
     }
     assert_eq!(plan.local(1_770_000_000) - 1_770_000_000, 3600);
+}
+
+/// Stamps of a file as (byte, local), from (UTC, offset in minutes).
+fn stamps(of: &[(Second, i64)]) -> Vec<(u64, Second)> {
+    of.iter().zip(0..).map(|((utc, offset), byte)| (byte, utc + offset * 60)).collect()
+}
+
+#[test]
+fn the_hour_that_comes_twice_is_told_by_the_place_in_the_file() {
+    let all = Window { start: T, end: T + 400 * 86_400 };
+    // Across the change, with and without records on both sides of it that share their stamps.
+    for seconds in
+        [vec![-25, -1, 0, 51], vec![-3000, -1800, -60, 600, 1800, 2999], vec![-7200, -1800, 1200, 7200]]
+    {
+        let mut berlin = named("Europe/Berlin", all).unwrap();
+        let utcs: Vec<Second> = seconds.iter().map(|s| BACK + s).collect();
+        let file: Vec<_> = utcs.iter().map(|&t| (t, if t < BACK { 120 } else { 60 })).collect();
+        berlin.repeat(&stamps(&file), &[], &[]);
+        let placed: Vec<Second> =
+            stamps(&file).into_iter().map(|(byte, local)| berlin.utc(local, byte)).collect();
+        assert_eq!(placed, utcs);
+        let local = berlin.local_window(Window { start: utcs[0], end: utcs[utcs.len() - 1] + 1 });
+        assert!(stamps(&file).iter().all(|s| local.contains(s.1)), "{seconds:?}: {local:?}");
+    }
+}
+
+#[test]
+fn where_the_clock_is_not_seen_to_fall_the_access_log_tells() {
+    let all = Window { start: T, end: T + 400 * 86_400 };
+    for (from, offset) in [(BACK - 3000, 120), (BACK + 600, 60)] {
+        let mut berlin = named("Europe/Berlin", all).unwrap();
+        let utcs: Vec<Second> = (0..20).map(|n| from + 30 * n).collect();
+        let (access, error) = pair(utcs.iter().copied(), |_| offset);
+        let file = stamps(&utcs.iter().map(|&t| (t, offset)).collect::<Vec<_>>());
+        berlin.repeat(&file, &access, &error);
+        let placed: Vec<Second> = file.into_iter().map(|(byte, local)| berlin.utc(local, byte)).collect();
+        assert_eq!(placed, utcs);
+    }
 }

@@ -115,16 +115,13 @@ impl<'h, 'a> Joins<'h, 'a> {
     /// Remembers the records of one error log.
     fn listen(&self, read: &Read, zone: &ZonePlan, told: &mut Told) {
         let mut classes = Classes { host: self.host, known: HashMap::new(), room: Vec::new() };
-        let mut before = None;
         let wide = |w: &Window| {
             let (start, end) = (w.start.saturating_sub(LONGEST + 1), w.end.saturating_add(1));
-            Window { start: zone.local(start), end: zone.local(end).max(zone.local(start)) }
+            zone.local_window(Window { start, end })
         };
-        each_inside(read, &self.windows, wide, each_record_between, &mut |_, _, raw, local| {
+        each_inside(read, &self.windows, wide, each_record_between, &mut |_, byte, raw, local| {
             if let Some(record) = read_line(raw).filter(|r| r.level <= Level::Error) {
-                let second = zone.utc(local, before);
-                before = Some(second);
-                told.remember(&record, second, &mut classes);
+                told.remember(&record, zone.utc(local, byte), &mut classes);
             }
         });
     }
@@ -213,10 +210,18 @@ fn each_inside(
     }
     // A packed file is read once, whatever the number of stretches.
     let windows: Vec<Window> = windows.iter().map(of).collect();
-    let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return };
-    reader(read, first.start..last.end, &mut |byte, raw, second| {
-        let at = windows.partition_point(|w| w.end <= second);
-        if windows.get(at).is_some_and(|w| w.contains(second)) {
+    let (start, end) = (windows.iter().map(|w| w.start).min(), windows.iter().map(|w| w.end).max());
+    let (Some(start), Some(end)) = (start, end) else { return };
+    // By the clock on the wall they are out of order where it was put back.
+    let in_order = windows.is_sorted_by_key(|w| w.end);
+    reader(read, start..end, &mut |byte, raw, second| {
+        let at = if in_order {
+            Some(windows.partition_point(|w| w.end <= second))
+                .filter(|at| windows.get(*at).is_some_and(|w| w.contains(second)))
+        } else {
+            windows.iter().position(|w| w.contains(second))
+        };
+        if let Some(at) = at {
             visit(at, byte, raw, second);
         }
     });

@@ -29,6 +29,8 @@ const TIMES: u32 = 3;
 const PART: u32 = 4;
 /// Requests of one name that tell what is usual.
 const TELLING: usize = 20;
+/// A name is alone when the others have at most one of so many late requests.
+const ALONE: usize = 10;
 /// Seconds after the start in which the order is looked for.
 const AFTER: i64 = 300;
 /// Stamps are whole seconds.
@@ -94,44 +96,90 @@ fn limits(look: &Look, dimension: Dimension, start: Second, limit: u32) -> HashM
 
 fn told(host: &Host<'_>, look: &Look, a: &Anomaly, limit: u32, limits: &[HashMap<u64, u32>]) -> Option<Rose> {
     let until = a.end_or_last().min(a.start + AFTER);
-    let mut most = None;
-    for ((dimension, kind), limits) in KINDS.into_iter().zip(limits) {
-        let mut courses: HashMap<u64, Course<'_>> = HashMap::new();
+    let mut kinds: Vec<(&str, Risen<'_>)> = KINDS
+        .into_iter()
+        .zip(limits)
+        .map(|((dimension, kind), limits)| (kind, Risen::of(look, dimension, until, limit, limits)))
+        .collect();
+    // Where a single peer holds all that is late, every endpoint has its share of it, and the other way round.
+    let alone = kinds.iter().find_map(|(kind, risen)| risen.alone(look, kind));
+    let first = || kinds.iter_mut().find_map(|(kind, risen)| risen.first(host, look, kind));
+    if let Some(rose) = alone.or_else(first) {
+        return Some(rose);
+    }
+    kinds.iter().filter(|(_, risen)| risen.names.len() > 1).find_map(|(kind, risen)| {
+        let name = look.text(risen.names[0].0)?;
+        let what =
+            format!("no {kind} was late before the others by more than chance, and most were of {name}");
+        Some(Rose { what, event: None })
+    })
+}
+
+/// The names of one kind whose answers became late, the one with most first.
+struct Risen<'l> {
+    names: Vec<(u64, Rise<'l>)>,
+    /// Late requests of all names, and requests of the other names.
+    late: usize,
+    others: usize,
+}
+
+impl<'l> Risen<'l> {
+    fn of(
+        look: &'l Look,
+        dimension: Dimension,
+        until: Second,
+        limit: u32,
+        limits: &HashMap<u64, u32>,
+    ) -> Self {
+        let mut courses: HashMap<u64, Course<'l>> = HashMap::new();
         for x in look.answers.iter().filter(|x| x.arrived() < until) {
             let key = x.names[dimension as usize];
             if let (Some(took), true) = (x.took, key != 0) {
                 courses.entry(key).or_default().add(x, took, limits.get(&key).copied().unwrap_or(limit));
             }
         }
-        let mut risen: Vec<(u64, Rise<'_>)> = courses
+        let all: usize = courses.values().map(|c| c.0.len()).sum();
+        let late = courses.values().map(Course::late).sum();
+        let of: HashMap<u64, usize> = courses.iter().map(|(key, c)| (*key, c.0.len())).collect();
+        let mut names: Vec<(u64, Rise<'l>)> = courses
             .into_iter()
             .filter_map(|(key, c)| Some((key, c.rise()?)))
             .filter(|(_, r)| r.nats >= ROSE)
             .collect();
-        risen.sort_by_key(|(key, r)| (std::cmp::Reverse(r.late), *key));
-        if risen.len() < 2 {
-            continue;
-        }
-        if let Some((lead, ahead)) = leader(&mut risen) {
-            let (key, rise) = &risen[lead];
-            let name = look.text(*key)?;
-            let ahead = clock::duration(ahead / 1000 * 1000);
-            return Some(Rose {
-                what: format!("the first {kind} to be late was {name}, at least {ahead} before any other"),
-                event: Some((
-                    rise.at.div_euclid(1000),
-                    format!("answers of {name} begin to come late, before those of any other {kind}"),
-                    rise.first.evidence(host),
-                )),
-            });
-        }
-        if let (Some(name), None) = (look.text(risen[0].0), &most) {
-            most = Some(format!(
-                "no {kind} was late before the others by more than chance, and most were of {name}"
-            ));
-        }
+        names.sort_by_key(|(key, r)| (std::cmp::Reverse(r.late), *key));
+        let others = all - names.first().map_or(0, |(key, _)| of[key]);
+        Self { names, late, others }
     }
-    most.map(|what| Rose { what, event: None })
+
+    /// The only one, where there are others that were as fast as ever.
+    fn alone(&self, look: &Look, kind: &str) -> Option<Rose> {
+        let [(key, rise)] = self.names.as_slice() else { return None };
+        if self.others < TELLING || (self.late - rise.late) * ALONE > self.late {
+            return None;
+        }
+        let (name, late) = (look.text(*key)?, clock::count(rise.late as u64));
+        let what = format!(
+            "{late} of {} late answers looked at were of {kind} {name}",
+            clock::count(self.late as u64)
+        );
+        Some(Rose { what, event: None })
+    }
+
+    /// The one that was late before all others.
+    fn first(&mut self, host: &Host<'_>, look: &Look, kind: &str) -> Option<Rose> {
+        let (lead, ahead) = leader(&mut self.names)?;
+        let (key, rise) = &self.names[lead];
+        let name = look.text(*key)?;
+        let ahead = clock::duration(ahead / 1000 * 1000);
+        Some(Rose {
+            what: format!("the first {kind} to be late was {name}, at least {ahead} before any other"),
+            event: Some((
+                rise.at.div_euclid(1000),
+                format!("answers of {name} begin to come late, before those of any other {kind}"),
+                rise.first.evidence(host),
+            )),
+        })
+    }
 }
 
 /// What one request says of its name, and when, in milliseconds.
@@ -172,9 +220,13 @@ impl<'l> Course<'l> {
         self.0.push(Heard { at, came, late, answer });
     }
 
+    fn late(&self) -> usize {
+        self.0.iter().filter(|h| h.late).count()
+    }
+
     fn rise(mut self) -> Option<Rise<'l>> {
         self.0.sort_by_key(|h| (h.at, h.late, h.came));
-        let late = self.0.iter().filter(|h| h.late).count();
+        let late = self.late();
         if late < LATE {
             return None;
         }
