@@ -8,7 +8,8 @@ use super::steps::{Excused, Steps};
 use super::{MarkKind, Options, Signals, Tick, Ticks, failing};
 use crate::time::{Second, Window};
 
-/// Where no other log tells when the server was well, this much silence of the error log around it counts as health.
+/// Where no access log tells when the server was well, this much silence before the first record counts as health: an
+/// error log has no other way to say so. Its end says nothing, for what is the last thing in it may go on.
 const ASSUMED_HEALTH: i64 = 3600;
 
 /// Whether a word is about nginx running or not.
@@ -101,10 +102,13 @@ fn server_side<T: Ticks>(signals: &Signals<'_, T>, options: &Options, found: &mu
     let ends = [signals.errors.first(), signals.errors.last()].into_iter().flatten().map(|e| e.second);
     let heard = ends.chain(signals.marks.iter().map(|m| m.second));
     let (low, high) = heard.fold((first, last), |(a, b), s| (a.min(s), b.max(s)));
-    let span = known.map_or(
-        Window { start: low.saturating_sub(ASSUMED_HEALTH), end: high.saturating_add(ASSUMED_HEALTH) },
-        |k| Window { start: k.start.min(low), end: k.end.max(high.saturating_add(1)) },
-    );
+    let mut span = known.map_or(Window { start: low, end: high.saturating_add(1) }, |k| Window {
+        start: k.start.min(low),
+        end: k.end.max(high.saturating_add(1)),
+    });
+    if signals.access.is_none() {
+        span.start = span.start.min(low.saturating_sub(ASSUMED_HEALTH));
+    }
     let trials = Trials { seconds, span };
     let steps = trials.steps();
     let mut own = Detection::default();

@@ -84,9 +84,21 @@ pub(super) fn uncount(host: &Host<'_>, found: &mut Detection) {
     found.remarks.iter_mut().filter(|r| r.kind == Kind::Failing).for_each(|r| r.requests = 0);
 }
 
-/// How many failed, and how many usually do; `None` where the log keeps what was answered well.
+/// The sentence of a log that keeps failures only, or may do so; `None` where the log keeps what was answered well.
 pub(super) fn why(host: &Host<'_>, a: &Anomaly) -> Option<String> {
-    let trials = host.trials.filter(|_| a.kind == Kind::Failing)?;
+    if a.kind != Kind::Failing {
+        return None;
+    }
+    let failed = clock::count_of(a.failed, "request");
+    let Some(trials) = host.trials else {
+        let nothing_good = a.failed == a.requests && a.open_end && !has_good(&host.timeline);
+        return nothing_good.then(|| {
+            format!(
+                "all {failed} failed; no line of the log is of a request that was answered well: none was, or the log \
+                 keeps failed requests only"
+            )
+        });
+    };
     let hourly = a.usual_share / (1.0 - a.usual_share).max(0.01) * f64::from(trials) * 3600.0;
     let usual = match hourly {
         n if n >= 3600.0 => format!("{:.0} a second", n / 3600.0),
@@ -94,10 +106,17 @@ pub(super) fn why(host: &Host<'_>, a: &Anomaly) -> Option<String> {
         n => format!("{:.0} an hour", n.ceil()),
     };
     Some(format!(
-        "{} failed in {}, usually at most {usual}; the log keeps failed requests only, so of how many is not known",
-        clock::count_of(a.failed, "request"),
+        "{failed} failed in {}, usually at most {usual}; the log keeps failed requests only, so of how many is not known",
         clock::duration((a.end_or_last() - a.start) * 1000),
     ))
+}
+
+fn has_good(timeline: &Timeline) -> bool {
+    let mut good = false;
+    if let Some(span) = timeline.span() {
+        timeline.each_outcome(span, |o| good |= o.good > 0);
+    }
+    good
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ fn a_log_of_nothing_but_an_outage_is_one() {
     let i = &report.incidents[0];
     assert_eq!((i.severity, i.open_start, i.open_end), (Severity::Outage, true, true));
     assert_eq!(i.impact.failed_share, Some(1.0));
+    assert!(i.why.contains("or the log keeps failed requests only"), "{}", i.why);
     // One client's retries make its traffic no less even.
     hits.extend((0..600).map(|i| Hit {
         at: 100.0 + f64::from(i) / 200.0,

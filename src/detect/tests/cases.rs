@@ -229,6 +229,11 @@ fn errors_that_no_client_saw_stand_alone() {
     // Without an access log they are all there is.
     let found = Scene { errors: &errors, ..Scene::default() }.run(None).anomalies;
     assert_eq!((found.len(), found[0].start - log.origin, found[0].open_start), (1, 1000, false));
+    // That the file begins with them does not mean that they began before it; that it ends with them leaves their end open.
+    let covered = [Window { start: log.origin + 1000, end: log.origin + 1199 }];
+    let found = Scene { errors: &errors, covered: &covered, ..Scene::default() }.run(None).anomalies;
+    assert_eq!((found.len(), found[0].start - log.origin), (1, 1000));
+    assert_eq!((found[0].open_start, found[0].open_end), (false, true));
 }
 
 #[test]

@@ -232,7 +232,9 @@ pub(crate) fn impact_words(i: &Incident) -> Vec<String> {
     let clients = n.clients.filter(|&c| c > 0);
     match (i.client_visible, clients) {
         (true, Some(clients)) => out.push(format!("{} saw a failure", clock::count_of(clients, "client"))),
-        (true, None) if i.severity == Severity::Unknown => {
+        (true, None)
+            if i.severity == Severity::Unknown || i.severity == Severity::Degradation && n.requests == 0 =>
+        {
             out.push("whether clients met it is not in the logs".into());
         }
         (true, None) => out.push("seen by clients".into()),
