@@ -321,7 +321,7 @@ pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection
             None | Some((_, Left::Same)) => kept.push(a),
             Some((_, Left::Other(b))) => kept.push(*b),
             Some((look, Left::Clients(worst))) => findings.push(of_clients(host, look, &a, bad, &worst)),
-            Some((look, Left::Page(page, n))) => findings.push(of_page(host, look, &a, (page, n))),
+            Some((look, Left::Page(page, n))) => findings.push(of_page(host, look, &a, bad, (page, n))),
         }
     }
     found.anomalies = kept;
@@ -423,14 +423,18 @@ fn of_clients(host: &Host<'_>, look: &Look, a: &Anomaly, bad: Bad, worst: &[(u64
     }
 }
 
-fn of_page(host: &Host<'_>, look: &Look, a: &Anomaly, (page, n): (u64, u64)) -> Finding {
-    let is = |x: &&Answer| x.names[Dimension::Endpoint as usize] == page && x.failed;
+fn of_page(host: &Host<'_>, look: &Look, a: &Anomaly, bad: Bad, (page, n): (u64, u64)) -> Finding {
+    let is = |x: &&Answer| x.names[Dimension::Endpoint as usize] == page && bad.is(x) == Some(true);
+    let (kind, verb, never) = match bad {
+        Bad::Failed => ("broken-page", "failed", "gave no good answer"),
+        Bad::Late(_) => ("slow-page", "took long", "was not fast"),
+    };
     Finding {
-        kind: "broken-page",
+        kind,
         time: a.start * 1000,
         end: Some(a.end_or_last() * 1000),
         summary: format!(
-            "{}{} to {} failed in {}, which gave no good answer before or after either; all else was served as usual",
+            "{}{} to {} {verb} in {}, which {never} before or after either; all else was served as usual",
             clock::count_of(n, "request"),
             if look.complete { "" } else { " of those looked at" },
             look.text(page).unwrap_or("one page"),

@@ -1,7 +1,7 @@
 //! Answers that are late, and answers that only seem so.
 
-use super::site::{Format, Site};
-use super::{HALF, only, quiet};
+use super::site::{Format, Hit, Site};
+use super::{HALF, only, quiet, said};
 
 /// A third of a site's requests hang on for news, as they are meant to. While everything is refused no answer is late; that
 /// makes the waiting of other times no slowness.
@@ -55,4 +55,22 @@ fn a_little_lateness_around_a_hang_does_not_date_it() {
     }
     let report = site.report(&hits, &[]);
     only("hang", &site, &report, (HALF, HALF + 80.0), 3.0);
+}
+
+/// A release is downloaded by many: its file takes ten seconds by nature, and nobody asked for it before.
+#[test]
+fn what_was_always_slow_is_no_slowdown_when_it_becomes_wanted() {
+    let site = Site { seed: 75, rate: 9.0, format: Format::Timed, ..Site::default() };
+    let mut hits = site.hits();
+    hits.extend((0..220).map(|i| Hit {
+        at: HALF + f64::from(i) * 0.5,
+        client: format!("203.0.113.{}", i * 7 % 150),
+        path: "/dl/release.zip".into(),
+        status: 200,
+        took: 9.0 + f64::from(i % 10) / 10.0,
+    }));
+    let report = site.report(&hits, &[]);
+    quiet("downloads", &report);
+    assert!(said(&report, "slow-page"), "{:#?}", report.findings);
+    assert!(!report.findings.iter().any(|f| f.summary.contains("failed")), "{:#?}", report.findings);
 }
