@@ -168,6 +168,10 @@ fn severity(
         Kind::ErrorsOnly if host.timeline.is_empty() || unlogged => (Severity::Degradation, true),
         Kind::ErrorsOnly => (Severity::Hidden, false),
         Kind::Slow => (Severity::Slowdown, true),
+        // Refused or not found is as bad for a visitor as failed.
+        Kind::Missing if impact.failed.max(a.failed) as f64 >= NEAR_TOTAL * impact.requests.max(1) as f64 => {
+            (Severity::Outage, true)
+        }
         Kind::Missing => (Severity::Degradation, true),
         // How many were answered meanwhile is not known.
         Kind::Failing if host.trials.is_some() => (Severity::Degradation, true),
