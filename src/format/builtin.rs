@@ -20,15 +20,31 @@ const FORMATS: &[(&str, &str)] = &[
     ("combined_plus", "COMBINED $request_time $upstream_response_time"),
     ("combined_plus_reversed", "COMBINED $upstream_response_time $request_time"),
     ("combined_gzip", "COMBINED $gzip_ratio"),
+    ("combined_gzip_quoted", r#"COMBINED "$gzip_ratio""#),
     ("combined_time", "COMBINED $request_time"),
     ("combined_time_quoted", r#"COMBINED "$request_time""#),
     ("combined_rt", "COMBINED rt=$request_time"),
+    // Missing where nginx answered itself, which tells it from the request's time.
+    ("combined_upstream_time", "COMBINED $upstream_response_time"),
     ("combined_upstream", "COMBINED $request_time $upstream_response_time $upstream_addr $upstream_status"),
     ("main_time", r#"COMBINED "$http_x_forwarded_for" $request_time"#),
     ("main_timed", r#"COMBINED "$http_x_forwarded_for" $request_time $upstream_response_time"#),
     (
         "timed_host",
         r#"$remote_addr $host $remote_user [$time_local]  "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#,
+    ),
+    // Behind a balancer that nginx does not know of: whom it names stands where others have the address.
+    (
+        "forwarded_combined",
+        r#"$http_x_forwarded_for - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#,
+    ),
+    (
+        "forwarded_time",
+        r#"$http_x_forwarded_for - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_time"#,
+    ),
+    (
+        "forwarded_time_quoted",
+        r#"$http_x_forwarded_for - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$request_time""#,
     ),
     (
         "combined_iso",
@@ -48,7 +64,9 @@ const FORMATS: &[(&str, &str)] = &[
     // Before `vhost`, whose host could take the port in.
     ("vhost_combined", "$host:$server_port COMBINED"),
     ("vhost", "$host COMBINED"),
+    // A peer has a port, which tells it from a client.
     ("vhost_upstream", r#"$host COMBINED "$upstream_addr""#),
+    ("vhost_main", r#"$host COMBINED "$http_x_forwarded_for""#),
     // Nginx Proxy Manager.
     (
         "npm_proxy",

@@ -1,6 +1,7 @@
 //! Logs that are not nginx' access or error logs, told by their own marks and refused by name. Lines that could be
 //! nginx' are not refused here: plain combined lines look alike everywhere.
 
+use crate::format::directive::Field;
 use crate::format::json;
 use crate::time::parse_iso8601;
 use memchr::memmem::Finder;
@@ -104,6 +105,7 @@ fn of_line(line: &[u8]) -> Option<Foreign> {
 
 fn json_stranger(line: &[u8]) -> Option<Foreign> {
     let (mut level, mut message, mut who) = (false, false, None);
+    let mut variables = 0;
     let walked = json::walk(line, |key, value, _| {
         match key {
             b"logger" if value.starts_with(b"http.log") => who = Some(CADDY),
@@ -111,12 +113,19 @@ fn json_stranger(line: &[u8]) -> Option<Foreign> {
             b"response_flags" | b"responseFlags" | b"upstream_cluster" => who = Some(ENVOY),
             b"level" | b"severity" | b"lvl" | b"loglevel" | b"log.level" => level = true,
             b"msg" | b"message" => message = true,
-            _ => {}
+            _ => variables += usize::from(is_variable(key)),
         }
         Ok(())
     });
     walked.ok()?;
-    who.or((level && message).then_some(APPLICATION))
+    who.or((level && message && variables < 2).then_some(APPLICATION))
+}
+
+/// Whether a key is called like a variable of nginx, and like nothing else: people give their access lines a level and a
+/// message too, to please what collects them.
+fn is_variable(key: &[u8]) -> bool {
+    key.contains(&b'_')
+        && std::str::from_utf8(key).is_ok_and(|name| !matches!(Field::from_variable(name), Field::Other(_)))
 }
 
 fn bracket_stranger(line: &[u8]) -> Option<Foreign> {
@@ -219,17 +228,19 @@ static BEFORE_REQUEST: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(
 /// and lower-case hex, where nginx would have written `\x22` and upper case (`ngx_http_log_escape`). One mark of
 /// nginx acquits.
 fn is_apache(lines: &[&[u8]]) -> bool {
-    let (mut marks, mut counter_marks) = (0, 0);
+    let (mut marks, mut counter_marks, mut sizes, mut other) = (0, 0, 0, false);
     for line in lines.iter().filter(|l| l.first() != Some(&b'{')) {
         let Some(bracket) = BEFORE_REQUEST.find(line) else { continue };
         let time = bracket.checked_sub(26).and_then(|n| crate::time::parse_time_local(&line[n..]));
         if time.is_none() {
             continue;
         }
-        let (status, size, escaped) = after_request(&line[bracket + 3..]);
+        let (status, behind, escaped) = after_request(&line[bracket + 3..]);
         if !status {
             continue;
         }
+        sizes += usize::from(behind == b"-");
+        other |= behind != b"-" && !behind.iter().all(u8::is_ascii_digit);
         let mut lower = false;
         for n in memchr::memchr_iter(b'\\', line) {
             match line.get(n + 1..n + 4) {
@@ -242,14 +253,15 @@ fn is_apache(lines: &[&[u8]]) -> bool {
                 _ => {}
             }
         }
-        marks += usize::from(size || escaped || lower);
+        marks += usize::from(escaped || lower);
     }
-    marks > 0 && counter_marks == 0
+    // Where anything but a number stands there, it is no size.
+    (marks > 0 || sizes > 0 && !other) && counter_marks == 0
 }
 
-/// Behind the opening quote of a request: whether a status stands behind it, whether the size is `-`, whether a
-/// quote was escaped by a backslash.
-fn after_request(b: &[u8]) -> (bool, bool, bool) {
+/// Behind the opening quote of a request: whether a status stands behind it, the word behind that, whether a quote was
+/// escaped by a backslash.
+fn after_request(b: &[u8]) -> (bool, &[u8], bool) {
     let (mut at, mut escaped) = (0, false);
     while let Some(n) = memchr::memchr(b'"', &b[at..]) {
         let quote = at + n;
@@ -261,11 +273,12 @@ fn after_request(b: &[u8]) -> (bool, bool, bool) {
         let rest = &b[quote + 1..];
         let status =
             matches!(rest, [b' ', x, y, z, b' ', ..] if [x, y, z].iter().all(|c| c.is_ascii_digit()));
-        let size = status && rest.get(5) == Some(&b'-') && matches!(rest.get(6), None | Some(b' '));
+        let behind = rest.get(5..).unwrap_or_default();
+        let behind = &behind[..memchr::memchr(b' ', behind).unwrap_or(behind.len())];
         escaped |= status && memchr::memmem::find(rest, b"\\\"").is_some();
-        return (status, size, escaped);
+        return (status, behind, escaped);
     }
-    (false, false, escaped)
+    (false, &[], escaped)
 }
 
 #[cfg(test)]

@@ -342,6 +342,8 @@ fn is_odd(format: &AccessFormat, r: &AccessRecord) -> bool {
         || r.upstream_addr.is_some()
             && r.upstream_status.is_some()
             && list(r.upstream_addr) != list(r.upstream_status)
+        // A peer has a port.
+        || r.upstream_addr.is_some_and(|v| v.split(|c| *c == b',').any(values::is_address))
         || r.referer.is_some_and(|v| v.len() < 4)
         || r.user_agent.is_some_and(|v| values::is_seconds(v) || memchr::memmem::find(v, b"] \"").is_some())
         || r.request_id.is_some_and(|v| v.len() < 8)

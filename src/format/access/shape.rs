@@ -178,7 +178,8 @@ pub(crate) fn is_zoneless_local(b: &[u8]) -> bool {
     b.len() >= 20 && b[2] == b'/' && b[6] == b'/' && b[11] == b':' && b[14] == b':' && b[17] == b':'
 }
 
-/// Follows a list as far as its items have the shape. Greedy: `0, 0, 0 0.000` ends before `0.000` because no
+/// Follows a list as far as its items have the shape. nginx parts items by `, ` and ` : ` (`ngx_http_upstream.c`); a comma
+/// alone is text of the format. Greedy: `0, 0, 0 0.000` ends before `0.000` because no
 /// separator stands there.
 fn list_len(item: Item, b: &[u8]) -> usize {
     let mut end = item_len(item, b);
@@ -188,8 +189,6 @@ fn list_len(item: Item, b: &[u8]) -> usize {
             2
         } else if rest.starts_with(b" : ") {
             3
-        } else if rest.starts_with(b",") && item != Item::Address {
-            1
         } else {
             return end;
         };

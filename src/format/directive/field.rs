@@ -201,7 +201,9 @@ fn by_word(word: &str) -> Option<Field> {
         | "returncode"
         | "responsestatuscode"
         | "httpcode" => Field::Status,
-        "request" | "requestline" | "req" | "httprequest" | "requestfull" => Field::Request,
+        "request" | "requestline" | "req" | "httprequest" | "requestfull" | "userreq" | "userrequest" => {
+            Field::Request
+        }
         "requestmethod" | "method" | "httpmethod" | "httprequestmethod" | "verb" | "reqmethod" => {
             Field::RequestMethod
         }
@@ -210,7 +212,7 @@ fn by_word(word: &str) -> Option<Field> {
         "serverprotocol" | "httpversion" | "requestprotocol" | "proto" | "protocol" => Field::ServerProtocol,
         "remoteaddr" | "remoteip" | "client" | "clientip" | "ip" | "sourceip" | "clientaddr"
         | "clientaddress" | "realip" | "remote" | "remotehost" | "remoteaddress" | "networkclientip"
-        | "srcip" | "ipaddress" => Field::RemoteAddr,
+        | "srcip" | "ipaddress" | "userip" | "lanip" | "visitorip" => Field::RemoteAddr,
         "httpxforwardedfor"
         | "xforwardedfor"
         | "forwardedfor"
@@ -220,7 +222,7 @@ fn by_word(word: &str) -> Option<Field> {
         "requesttime" | "reqtime" | "duration" | "responsetime" | "requestduration" | "elapsed"
         | "latency" | "rt" | "took" | "durationsec" | "durationseconds" | "elapsedtime" | "timetaken"
         | "requesttimes" | "requesttimesec" | "dur" | "reqduration" | "responseduration" | "totaltime"
-        | "rtime" | "processtime" | "costtime" => Field::RequestTime,
+        | "rtime" | "processtime" | "costtime" | "restime" | "restimes" => Field::RequestTime,
         "requesttimems" | "durationms" | "responsetimems" | "latencyms" | "elapsedms" | "reqtimems"
         | "rtms" | "requestdurationms" | "tookms" | "durationmillis" | "requesttimemillis"
         | "elapsedmillis" => Field::RequestTimeMs,

@@ -61,11 +61,13 @@ fn cut(line: &[u8], merge: bool) -> Option<Vec<Range<usize>>> {
     while at < line.len() {
         let rest = &line[at..];
         let next = match rest[0] {
-            b'"' => {
-                let close = memchr::memchr(b'"', &rest[1..]).map_or(line.len(), |n| at + 1 + n);
-                out.push(at + 1..close);
-                close + 1
-            }
+            b'"' => match memchr::memchr(b'"', &rest[1..]) {
+                Some(len) => {
+                    out.push(trimmed(line, at + 1..at + 1 + len));
+                    at + 2 + len
+                }
+                None => at + 1,
+            },
             b'[' => match bracket(rest) {
                 Some(len) => {
                     out.push(at + 1..at + 1 + len);
@@ -100,6 +102,14 @@ fn cut(line: &[u8], merge: bool) -> Option<Vec<Range<usize>>> {
         at = next.max(at + 1);
     }
     out.iter().all(|r| r.end <= line.len()).then_some(out)
+}
+
+/// `" $request "`: the blanks on both sides are text of the format.
+fn trimmed(line: &[u8], value: Range<usize>) -> Range<usize> {
+    match line[value.clone()] {
+        [b' ', .., b' '] if value.len() > 2 => value.start + 1..value.end - 1,
+        _ => value,
+    }
 }
 
 /// A time, if the number that starts it ends with it.
@@ -148,8 +158,9 @@ fn request_len(b: &[u8]) -> Option<usize> {
 }
 
 fn word_len(b: &[u8], merge: bool) -> usize {
+    let ends: &[u8] = if merge { b" \t\"|;)" } else { b" \t\"|;)," };
     let one = |b: &[u8]| {
-        let n = b.iter().take_while(|c| !b" \t\"|;)".contains(c)).count();
+        let n = b.iter().take_while(|c| !ends.contains(c)).count();
         let n = match b[..n].iter().position(|c| *c == b']') {
             Some(close) if !b.starts_with(b"[") => close,
             _ => n,
@@ -194,6 +205,11 @@ fn pieces(between: &[&[u8]], columns: &[Vec<&[u8]>], fields: &[Option<Field>]) -
             Some(Field::Host) if columns[i].iter().all(|v| host_port(v).is_some()) => {
                 vec![Piece::Var(Field::Host), Piece::Literal(b":".to_vec()), Piece::Var(Field::ServerPort)]
             }
+            Some(Field::RemoteAddr) if columns[i].iter().all(|v| values::is_address_port(v)) => vec![
+                Piece::Var(Field::RemoteAddr),
+                Piece::Literal(b":".to_vec()),
+                Piece::Var(Field::Other("remote_port".into())),
+            ],
             // The `-` of identd, which nginx' own formats print as text.
             Some(Field::Other(name)) if name == "-" => {
                 literal.push(b'-');

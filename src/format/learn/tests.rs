@@ -256,6 +256,65 @@ fn times_with_their_unit() {
     }
 }
 
+/// Of many lines each, as they are in repositories that anybody can read: the shapes of a single line would not do.
+#[test]
+fn layouts_of_public_configurations() {
+    let timed = |ms| Want { request_time: Some(ms), ..base() };
+    let host = |want: Want| Want { vhost: "example.com", ..want };
+    let peer = |want: Want| Want { upstream: "10.0.0.5:8080", ..want };
+    let cases: &[(&str, Want)] = &[
+        (r#"IP,2026-03-01T10:00:00+00:00,GET,"/app",502,0.0NN,-,"curl/8.5.0""#, timed(1)),
+        (
+            r#"example.com,443,IP,-,-,[01/Mar/2026:10:00:00 +0000],375,NN10,10.0.0.5:8080,157,0.0NN,0.000,502,"HTTP/1.1","GET","/app","-""#,
+            host(peer(timed(1))),
+        ),
+        (
+            r#"IP - - [01/Mar/2026:10:00:00 +0000] "GET /app HTTP/1.1" 502 157 "-" "curl/8.5.0" "3.NN""#,
+            base(),
+        ),
+        (
+            r#"IP - 10.0.0.5:8080 [01/Mar/2026:10:00:00 +0000] "GET /app HTTP/1.1" 502 157 "curl/8.5.0""#,
+            peer(base()),
+        ),
+        (
+            r#"2026-03-01T10:00:00+00:00 IP "GET https://example.com/app" 502 157 80 . 0.0NN -"#,
+            Want { uri: "https://example.com/app", ..timed(1) },
+        ),
+        (
+            r#"example.com example.com 443 IP HIT - [01/Mar/2026:10:00:00 +0000] " GET /app HTTP/1.1 " 502 157 "-" "curl/8.5.0" "-""#,
+            host(base()),
+        ),
+        (
+            r#"example.com IP - - [01/Mar/2026:10:00:00 +0000] "GET /app HTTP/1.1" 502 157 "-" "curl/8.5.0" "IP, 10.1.2.3""#,
+            host(base()),
+        ),
+        (r#"IP - [01/Mar/2026:10:00:00 +0000] "GET /app HTTP/1.1" 502 MISS -"#, base()),
+        (
+            "[01/Mar/2026:10:00:00 +0000] IP:40NN -> example.com | 10.0.0.5:8080 | 0.0NN s | 502",
+            Want { uri: "", ..host(peer(timed(1))) },
+        ),
+        (
+            r#"{"time":"2026-03-01T10:00:00+00:00","level":"INFO","message":"access request","method":"GET","uri":"/app","status":"502","request_time":"0.0NN","upstream_status":"502"}"#,
+            Want { client: "", upstream_status: "502", ..timed(1) },
+        ),
+    ];
+    for (line, want) in cases {
+        let lines: Vec<String> = (0..60)
+            .map(|n| {
+                line.replace("IP", &format!("203.0.113.{}", 7 + n)).replace("NN", &format!("{:02}", n + 1))
+            })
+            .collect();
+        let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+        let learned = learn(&lines, &[]);
+        let r = learned.formats.iter().find_map(|f| f.parse(lines[0]).ok());
+        let r = r.unwrap_or_else(|| panic!("{line}: {}", learned.reason));
+        let found =
+            (r.status, text(r.client), text(r.vhost), text(r.upstream_addr), r.request_time, text(r.uri));
+        let want = (want.status, want.client, want.vhost, want.upstream, want.request_time, want.uri);
+        assert_eq!(found, want, "{line}: {:?}", learned.formats[0].definition());
+    }
+}
+
 #[test]
 fn json_of_any_keys() {
     let at = |request_time, upstream, vhost| Want { vhost, upstream, request_time, ..base() };

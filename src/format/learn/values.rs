@@ -61,6 +61,14 @@ pub(in crate::format::learn) fn is_status(b: &[u8]) -> bool {
     b.len() == 3 && is_number(b) && (matches!(b[0], b'1'..=b'5') || b == b"000" || b == b"009")
 }
 
+/// A status code that is in use: of the registry (RFC 9110 and others), nginx's own (`ngx_http_request.h`), and those of
+/// usual proxies.
+pub(in crate::format::learn) fn is_known_status(b: &[u8]) -> bool {
+    let code =
+        b.iter().fold(0u16, |n, c| n.saturating_mul(10).saturating_add(u16::from(c.wrapping_sub(b'0'))));
+    matches!(code, 0 | 9 | 100..=103 | 200..=208 | 226 | 300..=308 | 400..=418 | 420..=426 | 428..=431 | 444 | 449..=451 | 460 | 494..=499 | 500..=511 | 520..=530 | 598 | 599)
+}
+
 /// 32 hexadecimal digits.
 pub(in crate::format::learn) fn is_request_id(b: &[u8]) -> bool {
     b.len() == 32 && b.iter().all(u8::is_ascii_hexdigit)
@@ -125,8 +133,14 @@ pub(in crate::format::learn) fn is_request(b: &[u8]) -> bool {
             b.ends_with(b"HTTP/1.1")
                 || u[0] == b'/'
                 || u == b"*"
+                || is_url(u)
                 || memchr::memmem::find(b, b" HTTP/").is_some()
         })
+}
+
+/// A whole URL.
+pub(in crate::format::learn) fn is_url(b: &[u8]) -> bool {
+    b.starts_with(b"http://") || b.starts_with(b"https://")
 }
 
 /// An HTTP method.

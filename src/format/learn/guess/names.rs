@@ -4,6 +4,10 @@ use crate::format::access::shape::{Item, Shape};
 use crate::format::access::store::any_time;
 use crate::format::directive::{Field, by_key};
 use crate::format::learn::values::{self, is_address, is_list, is_number, is_request, is_seconds, is_status};
+use std::collections::HashSet;
+
+/// More addresses with a port are clients, and not the peers of an upstream.
+const PEERS: usize = 32;
 
 /// The colon of `host:port`.
 pub(super) fn host_port(b: &[u8]) -> Option<usize> {
@@ -157,7 +161,9 @@ impl<'a> Names<'a> {
         if !self.has(&Field::Status) {
             let after = request.map_or(0, |i| i + 1);
             let order = (after..n).chain(0..after);
-            if let Some(i) = order.into_iter().find(|&i| self.free(i) && self.all(i, is_status)) {
+            if let Some(i) =
+                order.into_iter().find(|&i| self.free(i) && self.all(i, is_status) && self.known_statuses(i))
+            {
                 self.set(i, Field::Status);
             }
         }
@@ -168,6 +174,12 @@ impl<'a> Names<'a> {
         {
             self.set(i, Field::BytesSent);
         }
+    }
+
+    /// Whether most are in use: a port has three digits too, and hardly ever those of a status.
+    fn known_statuses(&self, i: usize) -> bool {
+        let given = self.count(i, |v| !v.is_empty() && v != b"-");
+        2 * self.count(i, |v| v.get(..3).is_some_and(values::is_known_status)) > given
     }
 
     fn client_and_host(&mut self, time: usize) {
@@ -181,10 +193,27 @@ impl<'a> Names<'a> {
         {
             self.set(i, Field::RemoteAddr);
             // `ADDR - USER [TIME]`: the dash is text, and the user may be any text.
-            if i + 3 == time && self.free(i + 1) && self.all(i + 1, |v| v == b"-") && self.free(i + 2) {
+            if i + 3 == time
+                && self.free(i + 1)
+                && self.all(i + 1, |v| v == b"-")
+                && self.free(i + 2)
+                && !self.address_like(i + 2)
+            {
                 self.set(i + 1, Field::Other("-".into()));
                 self.set(i + 2, Field::RemoteUser);
             }
+        }
+        // `$remote_addr:$remote_port`: of many ports, where an upstream has one or a few.
+        let ports = |s: &Self, i: usize| s.columns[i].iter().collect::<HashSet<_>>().len();
+        if !self.has(&Field::RemoteAddr)
+            && let Some(i) = (0..n).find(|&i| {
+                self.free(i)
+                    && self
+                        .all(i, |v| v.first().is_some_and(u8::is_ascii_digit) && values::is_address_port(v))
+                    && ports(self, i) > PEERS
+            })
+        {
+            self.set(i, Field::RemoteAddr);
         }
         if !self.has(&Field::Host)
             && let Some(i) = (0..n).find(|&i| {
@@ -204,6 +233,7 @@ impl<'a> Names<'a> {
             s.count(i, |v| {
                 memchr::memchr(b'/', v).is_some_and(|n| n > 0 && v.get(n + 1).is_some_and(u8::is_ascii_digit))
                     && !v.starts_with(b"http")
+                    && !v.starts_with(b"HTTP/")
             })
         };
         if !self.has(&Field::UserAgent) {
@@ -242,7 +272,7 @@ impl<'a> Names<'a> {
             if !self.free(i) {
                 continue;
             }
-            let status_like = self.given(i, |v| is_list(v, Item::Status));
+            let status_like = self.given(i, |v| is_list(v, Item::Status)) && self.known_statuses(i);
             if !self.has(&Field::UpstreamAddr) && self.address_like(i) {
                 self.set(i, Field::UpstreamAddr);
             } else if status_like && self.has(&Field::Status) && !self.has(&Field::UpstreamStatus) {
@@ -303,6 +333,14 @@ impl<'a> Names<'a> {
             if let Some((field, _)) = hit {
                 self.set(i, field);
             }
+        }
+        // `$scheme://$host$request_uri`; a referer is missing now and then.
+        let url = |s: &Self, i: usize| s.free(i) && s.all(i, values::is_url);
+        if request.is_none()
+            && !self.has(&Field::RequestUri)
+            && let Some(i) = (0..self.columns.len()).find(|&i| url(self, i))
+        {
+            self.set(i, Field::RequestUri);
         }
     }
 }
