@@ -6,10 +6,13 @@ use crate::input::source::Kind;
 use crate::reading::{Read, Refused, Role};
 use crate::report::{Coverage, CoverageState, ErrorZone, Evidence, Input, NotCounted};
 use crate::scan::Sample;
-use crate::time::{Second, Window};
+use crate::time::{self, Second, Window};
+use crate::zone::ZonePlan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Offsets of one log that are named one by one: more are no clock that is put forward and back.
+const CHANGES: usize = 6;
 /// Files left out for one reason that are named one by one.
 const EACH: usize = 20;
 
@@ -67,6 +70,12 @@ fn input(read: &Read, hosts: &[Host<'_>], index: usize) -> Input {
     if matches!(reading.source.kind, Kind::Stdin | Kind::Pipe) {
         notes.push("was read once, from a pipe".into());
     }
+    let mut offsets: Vec<String> = scan.offset_steps().into_iter().map(|s| time::zone_name(s.1)).collect();
+    offsets.dedup();
+    if (2..=CHANGES).contains(&offsets.len()) {
+        let offsets = offsets.join(" to ");
+        notes.push(format!("its stamps go from {offsets}; the times of this report stay in one zone"));
+    }
     Input {
         path: reading.source.shown.clone(),
         kind: reading.role.name(),
@@ -82,9 +91,23 @@ fn input(read: &Read, hosts: &[Host<'_>], index: usize) -> Input {
         error_zone: hosts
             .iter()
             .find_map(|h| h.zones.get(&index))
-            .map(|z| ErrorZone { offset: z.first_offset(), how: z.how.clone() }),
+            .map(|z| ErrorZone { offset: z.first_offset(), how: how(z, scan.error_span) }),
         notes,
     }
+}
+
+/// Where the zone of an error log comes from, and which it is behind a change that lies in its time.
+fn how(zone: &ZonePlan, span: Option<(Second, Second)>) -> String {
+    let inside = |from: Second| {
+        span.is_some_and(|(first, last)| first < from && from <= last || zone.repeats(first, last))
+    };
+    let later = zone
+        .steps
+        .iter()
+        .skip(1)
+        .filter(|s| inside(s.0))
+        .map(|s| format!("; {} behind the change", time::zone_name(s.1)));
+    zone.how.clone() + &later.collect::<String>()
 }
 
 /// Which stretches the files can speak for, host by host: from the first line to the last, without the holes that
