@@ -147,7 +147,7 @@ impl<'a> Host<'a> {
             } else {
                 inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps)).clone()
             };
-            self.zones.insert(i, self.repeat(plan, i, (first, last), &access, &errors));
+            self.zones.insert(i, self.repeat(plan, i, (first, last), &access));
         }
         Ok(())
     }
@@ -159,13 +159,12 @@ impl<'a> Host<'a> {
         file: usize,
         (first, last): (Second, Second),
         access: &[zone::Sighting],
-        errors: &[zone::Sighting],
     ) -> ZonePlan {
         if plan.repeats(first, last) {
-            let mut stamps = Vec::new();
-            self.reads[file].scan.each_error(|e| stamps.push((e.first.byte, e.first.second)));
+            let (scan, mut stamps) = (&self.reads[file].scan, Vec::new());
+            scan.each_error(|e| stamps.push((e.first.byte, e.first.second)));
             stamps.sort_unstable();
-            plan.repeat(&stamps, access, errors);
+            plan.repeat(&stamps, access, &scan.error_sightings());
         }
         plan
     }
