@@ -152,7 +152,8 @@ impl<'a> Host<'a> {
         Ok(())
     }
 
-    /// Tells the hours that come twice in one error log apart.
+    /// Tells the hours that come twice in one error log apart. Records of one shape and second of the wall's clock are one
+    /// count, also where they are an hour apart; the first of them places it.
     fn repeat(
         &self,
         mut plan: ZonePlan,
