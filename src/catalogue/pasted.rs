@@ -13,6 +13,9 @@ const TIME: usize = 20;
 /// `nginx: ` or `angie: `, before the level.
 const PROGRAM: usize = 7;
 
+/// Words of a phrase.
+const PHRASE: usize = 4;
+
 /// In which order levels are tried where none is written: those of a failure first.
 const TRIED: [Level; 7] =
     [Level::Error, Level::Crit, Level::Alert, Level::Emerg, Level::Warn, Level::Info, Level::Notice];
@@ -33,8 +36,8 @@ impl Catalogue {
             let record = self.known(start, &|_| true);
             return Some((record.unwrap_or_else(|| parse_behind_level(start, Level::Error)), None));
         }
-        // Any words can stand in a line, but those with which a message begins are nginx's own.
-        self.known(start, &|p| !p.starts.is_empty()).map(|record| (record, None))
+        // Any words can stand in a line, but those with which a message begins are nginx's own, and so are whole phrases.
+        self.known(start, &|p| !p.starts.is_empty() || has_phrase(p, start)).map(|record| (record, None))
     }
 
     /// Reads a message alone, which somebody says is nginx's: only one that a pattern of its own knows.
@@ -59,13 +62,22 @@ fn inside(line: &[u8]) -> Option<ErrorRecord<'_>> {
         let behind = |len: usize| at.checked_sub(len).map(|from| &line[from..]);
         behind(TIME).and_then(parse_error).or_else(|| behind(PROGRAM).and_then(parse_stderr_form)).or_else(
             || {
-                // Other programs write levels in brackets too: only nginx goes on with its process or connection.
-                let rest = rest[close + 1..].trim_ascii_start();
+                // Other programs write levels in brackets too: only nginx goes on with its process or connection. Its
+                // first versions wrote `[emerg]: `.
+                let rest = &rest[close + 1..];
+                let rest = rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start();
                 let ours = process(rest).is_some() || has_serial(rest) || line[..at].trim_ascii().is_empty();
                 ours.then(|| parse_behind_level(rest, level))
             },
         )
     })
+}
+
+/// Whether one of the pattern's keywords stands in the text and is a phrase of four words or more, which other programs
+/// do not use by chance.
+fn has_phrase(pattern: &Pattern, text: &[u8]) -> bool {
+    let phrases = pattern.keywords.iter().filter(|k| k.trim().split(' ').count() >= PHRASE);
+    phrases.into_iter().any(|k| memchr::memmem::find(text, k.as_bytes()).is_some())
 }
 
 /// Whether the text begins with the serial of a connection and tells whose that is: `*7 ..., client: ...`.
@@ -135,7 +147,11 @@ mod tests {
             known("unknown directive \"brotli\" in /etc/nginx/nginx.conf:24").as_deref(),
             Some("config.invalid")
         );
+        let old = "[emerg]: bind() to 0.0.0.0:80 failed (98: Address already in use)";
+        assert_eq!(category(old), Some(("config.bind".into(), Some(Level::Emerg))));
         assert_eq!(known("worker process 8 exited on signal 11").as_deref(), Some("process.crash"));
+        let bare = "1024 worker_connections are not enough while connecting to upstream";
+        assert_eq!(category(bare), Some(("resource.connections".into(), None)));
         assert_eq!(known("just some words that failed"), None);
     }
 }

@@ -138,6 +138,12 @@ fn gathered_lines_are_known() {
     lines_are_known(include_str!("gathered.tsv"), 1150, 3);
 }
 
+/// Lines as they are shown most often.
+#[test]
+fn lines_shown_most_are_known() {
+    lines_are_known(include_str!("pasted.tsv"), 250, 2);
+}
+
 /// Lines as people pass them on: quoted, cut, without their time.
 #[test]
 fn lines_passed_on_are_known() {
