@@ -533,3 +533,68 @@ fn answers_in_http_0_9_have_their_records() {
     let cause = incident.cause.unwrap();
     assert!(cause.summary.contains("the last word on 374 of the 376 failed requests"), "{}", cause.summary);
 }
+
+/// The cause of an outage whose failed requests have this status and body, with this error log.
+fn of_bodies(status: u16, bodies: &[u32], error: &Lines) -> Option<downtime::report::Cause> {
+    let mut n = 0;
+    let answer = |line: String| {
+        let Some((before, rest)) = line.split_once("\" 502 ") else { return line };
+        let (_, behind) = rest.split_once(' ').unwrap();
+        n += 1;
+        format!("{before}\" {status} {} {behind}", bodies[n % bodies.len()])
+    };
+    let mut answer = answer;
+    let access: Lines = Traffic::outage().access().into_iter().map(|(s, l)| (s, answer(l))).collect();
+    let dir = tempfile::tempdir().unwrap();
+    write_lines(&dir.path().join("access.log"), &access);
+    if !error.is_empty() {
+        write_lines(&dir.path().join("error.log"), error);
+    }
+    only(&report(&options(&[dir.path().to_path_buf()]))).cause.clone()
+}
+
+/// Records of other requests long before and after.
+fn around(level: &str) -> Lines {
+    let missing = "*9 open() \"/srv/www/a\" failed (2: No such file or directory), client: 198.51.100.7, \
+                   server: example.net, request: \"GET /a HTTP/1.1\", host: \"example.net\"";
+    vec![said(5, level, 71, missing), said(1000, level, 71, missing)]
+}
+
+#[test]
+fn whose_page_a_failure_is_tells_who_failed() {
+    let verdict = |status, bodies: &[u32], error: &Lines| {
+        of_bodies(status, bodies, error).map(|c| (c.category, c.confidence))
+    };
+    let is = |category: &str, confidence: &'static str| Some((category.to_owned(), confidence));
+    let no_log = Lines::new();
+    // nginx's own pages, with and without the padding that Chrome gets.
+    assert_eq!(verdict(504, &[160, 562], &no_log), is("upstream.timeout", "likely"));
+    assert_eq!(verdict(502, &[157], &no_log), is("upstream.refused", "possible"));
+    // nginx fails by itself, and no line says why.
+    assert_eq!(verdict(500, &[177], &no_log), None);
+    // No page of nginx's.
+    assert_eq!(verdict(500, &[4], &no_log), is("upstream.app_error", "likely"));
+    assert_eq!(verdict(502, &[611, 702, 1330, 945, 18], &no_log), is("upstream.app_error", "possible"));
+    // One page for all: nginx can have been told to send it.
+    assert_eq!(verdict(502, &[497], &no_log), None);
+    assert_eq!(verdict(520, &[497], &no_log), is("upstream.app_error", "likely"));
+}
+
+#[test]
+fn an_error_log_that_stood_ready_and_says_nothing_is_a_witness() {
+    let cause = |status, level| of_bodies(status, &[497], &around(level));
+    let witnessed = cause(502, "error").unwrap();
+    assert_eq!((witnessed.category.as_str(), witnessed.confidence), ("upstream.app_error", "likely"));
+    assert!(
+        witnessed.summary.contains("which tells of other requests before and after"),
+        "{}",
+        witnessed.summary
+    );
+    assert_eq!(cause(504, "error").unwrap().category, "upstream.app_error");
+    // A log of graver records alone would not have said it.
+    assert_eq!(cause(502, "crit"), None);
+    let not_heard = cause(504, "crit").unwrap();
+    assert_eq!((not_heard.category.as_str(), not_heard.confidence), ("upstream.timeout", "possible"));
+    // nginx's own page contradicts it: another log tells of them.
+    assert_eq!(of_bodies(502, &[157], &around("error")), None);
+}

@@ -49,7 +49,7 @@ fn incident(
     if host.trials.is_some() {
         impact.failed_share = None;
     }
-    let mut causes = causes(host, a, &tally, joins);
+    let mut causes = causes(host, look, a, &tally, joins);
     heartbeat::testify(host, look, a, &mut causes.ranked);
     let cut = cut_short::answers(host, window).filter(|_| a.kind == Kind::ErrorsOnly);
     if let Some(cut) = cut {

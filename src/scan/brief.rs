@@ -1,7 +1,7 @@
 //! What a second look needs of a request line, read at the places where the fast way finds it.
 //!
 //! To read a line of a format as a whole costs several times as much as finding its quotes, and half of its values are
-//! of no use here: who asked with which program, from which page, how many bytes went out.
+//! of no use here: who asked with which program, and from which page.
 
 use super::known::{Between, Known, Named, Quotes, given};
 use super::plan::Quoted;
@@ -16,7 +16,31 @@ pub(super) struct Brief {
     named: Named,
     forwarded: Option<Between>,
     upstream_time: Option<Between>,
+    bytes: Bytes,
 }
+
+/// Where the length of the body stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bytes {
+    Nowhere,
+    BehindStatus,
+    Elsewhere,
+}
+
+impl Bytes {
+    fn of(pieces: &[Piece]) -> Self {
+        let is = |piece: &Piece| matches!(piece, Piece::Var(Field::BytesSent));
+        let status = pieces.iter().position(|p| matches!(p, Piece::Var(Field::Status)));
+        match status.and_then(|at| pieces.get(at + 1..)) {
+            Some([Piece::Literal(blank), length, ..]) if blank == b" " && is(length) => Self::BehindStatus,
+            _ if pieces.iter().any(is) => Self::Elsewhere,
+            _ => Self::Nowhere,
+        }
+    }
+}
+
+/// What only the lines of failures are asked for.
+const FAILED: u16 = 500;
 
 impl Brief {
     /// `None` where a line says something of use at a place that is not known.
@@ -25,13 +49,14 @@ impl Brief {
             named: known.named?,
             forwarded: Between::if_any(pieces, &Field::ForwardedFor)?,
             upstream_time: Between::if_any(pieces, &Field::UpstreamResponseTime)?,
+            bytes: Bytes::of(pieces),
         })
     }
 }
 
 impl Quoted {
-    /// Time, status, client, host, request, path, time taken, peers and their time of a line, as reading it as a whole gives
-    /// them; nothing else of it is told. `None` where only the exact way can tell.
+    /// Time, status, client, host, request, path, time taken, peers and their time of a line, and of a failure the length of
+    /// its body, as reading it as a whole gives them; nothing else of it is told. `None` where only the exact way can tell.
     pub(super) fn brief<'l>(&self, line: &'l [u8]) -> Option<AccessRecord<'l>> {
         let brief = self.brief.as_ref()?;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -51,6 +76,12 @@ impl Quoted {
         if behind != self.behind || !digits || !ended {
             return None;
         }
+        let status = status.iter().fold(0, |n, digit| n * 10 + u16::from(digit - b'0'));
+        let bytes_sent = match brief.bytes {
+            Bytes::BehindStatus if status >= FAILED => number(&line[close + 6..]),
+            Bytes::Elsewhere if status >= FAILED => return None,
+            _ => None,
+        };
         let waited = match self.tail {
             None => Waited::Nothing,
             Some(tail) => {
@@ -63,7 +94,8 @@ impl Quoted {
         let (method, uri) = request.map_or((None, None), split_request);
         Some(AccessRecord {
             time: Some(time),
-            status: Some(status.iter().fold(0, |n, digit| n * 10 + u16::from(digit - b'0'))),
+            status: Some(status),
+            bytes_sent,
             client: given(&line[..memchr::memchr(b' ', line)?]),
             request,
             method,
@@ -80,6 +112,12 @@ impl Quoted {
             ..AccessRecord::default()
         })
     }
+}
+
+/// The number that a text begins with, up to a blank or the end.
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = &text[..memchr::memchr(b' ', text).unwrap_or(text.len())];
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -101,6 +139,8 @@ mod tests {
             r#"192.0.2.1 - - [12/May/2026:00:00:00 +0200] "GET /a?b HTTP/1.1" 200 162 "-" "curl/8""#,
             r#"192.0.2.1 - a [b] [12/May/2026:00:00:00 +0200] "" 400 0 "-" "-""#,
             r#"- - - [31/Dec/2026:23:59:60 +0000] "-" 499 - "https://example.com/" "a \x22b\x22""#,
+            r#"192.0.2.1 - - [12/May/2026:00:00:00 +0200] "GET / HTTP/1.1" 502 157 "-" "curl/8""#,
+            r#"192.0.2.1 - - [12/May/2026:00:00:00 +0200] "GET / HTTP/1.1" 500 - "-" "curl/8""#,
             r#"2001:db8::1 - - [12/May/2026:00:00:00 +0000] "\x16\x03\x01" 400 150 "" """#,
         ];
         let ends = [
@@ -136,6 +176,8 @@ mod tests {
                     "{line}"
                 );
                 assert_eq!((brief.vhost, brief.forwarded), (whole.vhost, whole.forwarded), "{line}");
+                let failed = whole.status.is_some_and(|s| s >= super::FAILED);
+                assert_eq!(brief.bytes_sent, whole.bytes_sent.filter(|_| failed), "{line}");
             }
         }
         // Each end is of one of the forms.

@@ -16,6 +16,8 @@ pub(in crate::inspect) struct Answer {
     pub(in crate::inspect) class: Class,
     pub(in crate::inspect) status: u16,
     pub(in crate::inspect) failed: bool,
+    /// How long its body was, or the whole answer, whichever the log tells.
+    pub(in crate::inspect) bytes: Option<u32>,
     /// How long it took, in milliseconds.
     pub(in crate::inspect) took: Option<u32>,
     /// How long upstreams took of that, in milliseconds.
@@ -141,6 +143,7 @@ impl<'a> Answering<'a> {
             class: Class::of(status),
             status,
             failed,
+            bytes: record.bytes_sent.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
             took,
             upstream: record.upstream_response_time.and_then(last_seconds),
             client: of_client,

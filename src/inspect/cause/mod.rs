@@ -3,6 +3,7 @@
 //! A first reading. Records inside the incident are grouped by category; the category that explains most of the
 //! failures leads, and what is only a consequence of others (no live upstreams) yields to what came before it.
 
+mod bodies;
 mod handshakes;
 mod joined;
 mod pairs;
@@ -10,6 +11,7 @@ mod rose;
 mod stopped;
 mod story;
 mod trigger;
+mod unsaid;
 mod voice;
 
 pub(super) use joined::Joins;
@@ -17,15 +19,15 @@ pub(super) use rose::{Rose, rose};
 pub(super) use story::story;
 pub(super) use trigger::trigger;
 
+use super::again::Look;
 use super::host::{Host, Said};
 use super::incident::window;
 use super::marks::Word;
 use crate::catalogue::pattern::{Fault, Pattern, Visible};
 use crate::clock;
-use crate::detect::{Anomaly, Kind, Mark, MarkKind};
-use crate::format::Field;
+use crate::detect::{Anomaly, Kind};
 use crate::report::Cause;
-use crate::scan::{Dimension, FailureTally};
+use crate::scan::FailureTally;
 use crate::time::Window;
 use crate::timeline::Class;
 use joined::{Joined, is_echo};
@@ -58,8 +60,6 @@ const FAILS_A_PEER: [&str; 11] = [
     "upstream.tls",
     "upstream.unreachable",
 ];
-/// The share of requests that fail where a site is closed on purpose.
-const CLOSED: f64 = 0.75;
 
 /// The causes of an incident, the likeliest first.
 pub(super) struct Causes {
@@ -74,7 +74,13 @@ const UNLOGGED: [&str; 5] =
     ["client.tls", "resource.connections", "resource.files", "process.crash", "process.spawn_failed"];
 
 /// Finds the causes of an anomaly.
-pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally, joins: &Joins<'_, '_>) -> Causes {
+pub(super) fn causes(
+    host: &Host<'_>,
+    look: Option<&Look>,
+    a: &Anomaly,
+    tally: &FailureTally,
+    joins: &Joins<'_, '_>,
+) -> Causes {
     let window = window(a);
     let silent = a.phases.iter().any(|p| matches!(p.kind, Kind::Silence(_)));
     let mut ranked: Vec<(f64, Cause)> = Vec::new();
@@ -88,22 +94,19 @@ pub(super) fn causes(host: &Host<'_>, a: &Anomaly, tally: &FailureTally, joins: 
             ranked.push((f64::MAX, cause));
         }
     }
-    let unsaid = if a.kind == Kind::Failing { unsaid(host, a, window, tally) } else { None };
+    let unsaid = if a.kind == Kind::Failing { unsaid::unexplained(host, window, tally) } else { None };
     // Where the error log is silent there is nothing to join.
     let joined = if unsaid.is_none() { joins.at(window) } else { None };
     ranked.extend(said(host, a, window, tally, joined));
-    if a.kind == Kind::Failing {
-        if unsaid.is_none() {
-            if joins.pairable() == Some(false)
-                && let Some((_, first)) = ranked.first_mut()
-            {
-                first
-                    .summary
-                    .push_str("; not compared request by request, for the logs are packed and large");
-            }
-            ranked.extend(joined.and_then(|joined| alone(joined, tally)));
+    if let Some(n) = unsaid {
+        ranked.extend(unsaid::cause(host, look, a, window, tally).map(|c| (n as f64, c)));
+    } else if a.kind == Kind::Failing {
+        if joins.pairable() == Some(false)
+            && let Some((_, first)) = ranked.first_mut()
+        {
+            first.summary.push_str("; not compared request by request, for the logs are packed and large");
         }
-        ranked.extend(unsaid);
+        ranked.extend(joined.and_then(|joined| alone(joined, tally)));
     }
     ranked.sort_by(|x, y| y.0.total_cmp(&x.0));
     // That requests stopped coming explains nothing where something was said.
@@ -267,78 +270,6 @@ fn explained(
         "enough for every failed request".into()
     } else {
         format!("enough for {} of the failed requests", clock::share(share))
-    }
-}
-
-/// What the access log says where the error log is silent: the application's own answers.
-fn unsaid(host: &Host<'_>, a: &Anomaly, window: Window, tally: &FailureTally) -> Option<(f64, Cause)> {
-    let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
-    let speaks = |class| host.server_side(class) || host.category(class).starts_with("limit.");
-    let spoken: u64 = host.said.iter().filter(|s| speaks(s.class)).map(|s| s.count_in(window)).sum();
-    let unexplained = tally.failed.saturating_sub(spoken);
-    if unexplained * 2 < tally.failed {
-        return None;
-    }
-    let listens = !host.zones.is_empty();
-    let silence =
-        if listens { "the error log says nothing about them" } else { "no error log tells of them" };
-    let upstreams: u64 = tally.ranked(Dimension::Peer).iter().map(|p| p.1).sum();
-    let (category, what) = match status {
-        504 => ("upstream.timeout", "the upstream did not answer in time"),
-        499 => ("upstream.slow", "clients gave up waiting for an answer"),
-        500..=599 if 2 * upstreams > n && status != 502 => {
-            ("upstream.app_error", "the upstream answered so itself")
-        }
-        // nginx answers 503 to everybody where it is told to; an application that is in trouble, to some or to all.
-        503 if a.failed_share().is_some_and(|share| share >= CLOSED) => match closed(host, a) {
-            Some(why) => ("operator.maintenance", why),
-            None => {
-                ("upstream.app_error", "503 was answered to all; whether on purpose the log does not tell")
-            }
-        },
-        503 => ("upstream.app_error", "503 was answered to some"),
-        500..=599 if listens => ("upstream.app_error", "the application itself answered so"),
-        500 => ("upstream.app_error", "it is most often the application's own answer"),
-        _ => return None,
-    };
-    let evidence = host.failure_evidence(window);
-    if evidence.is_empty() {
-        return None;
-    }
-    let mut summary = format!("{} with status {status}: {what}; {silence}", clock::count_of(n, "request"));
-    if let Some((name, n)) = tally.ranked(Dimension::Endpoint).first()
-        && *n * 2 > tally.failed
-    {
-        _ = write!(summary, "; {} of them on {name}", clock::count(*n));
-    }
-    let confidence = if listens && status != 503 { "likely" } else { "possible" };
-    Some((unexplained as f64, Cause { category: category.into(), confidence, summary, evidence }))
-}
-
-/// Sizes of nginx's own page for 503, by the length of its name and version, and with the padding for old browsers
-/// (`ngx_http_special_response.c`).
-const OWN_PAGE: [std::ops::RangeInclusive<u64>; 2] = [185..=230, 580..=640];
-/// Seconds between a reload and what it brings.
-const RELOADED: i64 = 5;
-
-/// What says that nginx itself answered 503 to all, as it was told.
-fn closed(host: &Host<'_>, a: &Anomaly) -> Option<&'static str> {
-    let changed = |m: &Mark| {
-        matches!(m.kind, MarkKind::Reload | MarkKind::Start) && (m.second - a.start).abs() <= RELOADED
-    };
-    if host.marks.iter().any(changed) {
-        return Some("503 was answered to all from a change of the configuration on");
-    }
-    let mut without_upstream = false;
-    let own_page = host.first_failed_answer(a.failures_logged(), |format, r| {
-        without_upstream =
-            format.has(&Field::UpstreamAddr) && r.upstream_addr.is_none_or(|u| matches!(u, b"" | b"-"));
-        r.bytes_sent.is_some_and(|n| OWN_PAGE.iter().any(|p| p.contains(&n)))
-    })?;
-    match (without_upstream, own_page) {
-        (true, _) => Some("503 was answered to all, and no upstream was asked"),
-        (false, true) => Some("503 was answered to all, with nginx's own page"),
-        _ => None,
     }
 }
 

@@ -1,0 +1,212 @@
+//! What the access log shows where no error log tells why requests fail.
+//!
+//! nginx writes an error of every upstream that it gives up, at level error or worse. So an error log of that level
+//! that goes on and says nothing proves that the answers came from behind. Without one, the length of the bodies shows
+//! whose page they are, and the times whether a timeout ran out. What neither shows is not told.
+
+use super::super::again::Look;
+use super::super::host::{Host, Said};
+use super::LOOKED_AT;
+use super::bodies::{self, Page, Took, is_nginx_own};
+use crate::clock;
+use crate::detect::{Anomaly, Mark, MarkKind};
+use crate::format::Field;
+use crate::format::record::Level;
+use crate::report::Cause;
+use crate::scan::{Dimension, FailureTally};
+use crate::time::Window;
+use std::fmt::Write as _;
+
+/// The share of requests that fail where a site is closed on purpose, or nothing answers at all.
+const ALL: f64 = 0.75;
+/// Of a site that is closed nothing gets through; within a limit something does.
+const CLOSED: f64 = 0.97;
+/// Seconds between a reload and what it brings.
+const RELOADED: i64 = 5;
+
+/// A category, how sure it is, and what is said of it.
+type Verdict = (&'static str, &'static str, String);
+
+/// How many failures no record explains, where those are the most of them.
+pub(super) fn unexplained(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<u64> {
+    let speaks = |class| host.server_side(class) || host.category(class).starts_with("limit.");
+    let spoken: u64 = host.said.iter().filter(|s| speaks(s.class)).map(|s| s.count_in(window)).sum();
+    let unexplained = tally.failed.saturating_sub(spoken);
+    (unexplained > 0 && unexplained * 2 >= tally.failed).then_some(unexplained)
+}
+
+/// The cause of failures that no record explains, as far as their lines prove one.
+pub(super) fn cause(
+    host: &Host<'_>,
+    look: Option<&Look>,
+    a: &Anomaly,
+    window: Window,
+    tally: &FailureTally,
+) -> Option<Cause> {
+    let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
+    let witness = stood_ready(host, window);
+    let silence = match (witness, host.zones.is_empty()) {
+        (true, _) => "the error log, which tells of other requests before and after, says nothing about them",
+        (false, false) => "the error log says nothing about them",
+        (false, true) => "no error log tells of them",
+    };
+    let upstreams: u64 = tally.ranked(Dimension::Peer).iter().map(|p| p.1).sum();
+    let shown = look.map_or((Page::Untold, Took::Untold), |look| bodies::of(look, status));
+    let to_all = a.failed_share().is_some_and(|share| share >= ALL);
+    let (category, confidence, what) = match status {
+        499 => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
+        504 => timed_out(shown, witness),
+        502 => bad_gateway(shown, witness, to_all)?,
+        500..=599 if 2 * upstreams > n => {
+            sure("upstream.app_error", "likely", "the upstream answered so itself")
+        }
+        503 => unavailable(closed(host, a, shown.0, to_all), shown.0, to_all),
+        500..=599 => own_answer(status, shown.0, witness)?,
+        _ => return None,
+    };
+    let evidence = host.failure_evidence(window);
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut summary = format!("{} with status {status}: {what}; {silence}", clock::count_of(n, "request"));
+    if let Some((name, n)) = tally.ranked(Dimension::Endpoint).first()
+        && *n * 2 > tally.failed
+    {
+        _ = write!(summary, "; {} of them on {name}", clock::count(*n));
+    }
+    Some(Cause { category: category.into(), confidence, summary, evidence })
+}
+
+fn sure(category: &'static str, confidence: &'static str, what: &str) -> Verdict {
+    (category, confidence, what.to_owned())
+}
+
+/// Whether an error log stood ready to tell of failed requests: it told of others, at level error or milder, before and
+/// after. An empty log proves nothing, and neither does one that holds graver records alone: it can be of level crit.
+fn stood_ready(host: &Host<'_>, window: Window) -> bool {
+    let tells = |s: &Said| {
+        host.record(s, |r| r.level >= Level::Error && r.connection.is_some() && r.client.is_some())
+            .unwrap_or(false)
+    };
+    let before = host.said.partition_point(|s| s.second < window.start);
+    let after = host.said.partition_point(|s| s.second < window.end);
+    host.said[..before].iter().rev().take(LOOKED_AT).any(tells)
+        && host.said[after..].iter().take(LOOKED_AT).any(tells)
+}
+
+/// 504: a timeout of nginx's, or what the upstream says of another behind it.
+fn timed_out((page, took): (Page, Took), witness: bool) -> Verdict {
+    let after = match took {
+        Took::AllThe(ms) => format!("each after about {}", clock::duration(i64::from(ms))),
+        _ => String::new(),
+    };
+    match (page, after.is_empty()) {
+        (Page::Untold | Page::NotOwn, true) if witness => sure(
+            "upstream.app_error",
+            "likely",
+            "the upstream answered so itself, for nginx writes an error of every timeout of its own",
+        ),
+        (Page::NotOwn, _) => sure(
+            "upstream.app_error",
+            "possible",
+            "the bodies are no page of nginx's, so the upstream answered so itself",
+        ),
+        (Page::Own, true) => {
+            sure("upstream.timeout", "likely", "with nginx's own page: the upstream did not answer in time")
+        }
+        (Page::Own, false) => (
+            "upstream.timeout",
+            "likely",
+            format!("{after}, with nginx's own page: the upstream did not answer in time"),
+        ),
+        (_, false) => ("upstream.timeout", "likely", format!("{after}: the upstream did not answer in time")),
+        (_, true) => sure("upstream.timeout", "possible", "the upstream did not answer in time"),
+    }
+}
+
+/// 502: no answer that nginx could use, or what the upstream says itself.
+fn bad_gateway((page, took): (Page, Took), witness: bool, to_all: bool) -> Option<Verdict> {
+    Some(match (page, took) {
+        (Page::NotOwn, _) => {
+            let confidence = if witness { "likely" } else { "possible" };
+            sure(
+                "upstream.app_error",
+                confidence,
+                "the bodies are no page of nginx's, so the upstream answered so itself",
+            )
+        }
+        (Page::Untold, _) if witness => sure(
+            "upstream.app_error",
+            "likely",
+            "the upstream answered so itself, for nginx writes an error of every answer that it cannot use",
+        ),
+        // A server that takes connections and fails some answers late, or to some.
+        (Page::Own, Took::Nothing | Took::Untold) if to_all && !witness => {
+            let how = if took == Took::Nothing { "at once and " } else { "" };
+            let what = "nothing took nginx's connections to the upstream, or they were cut at once; which of both, only an \
+                        error log tells";
+            ("upstream.refused", "possible", format!("{how}with nginx's own page: {what}"))
+        }
+        _ => return None,
+    })
+}
+
+/// 503: nginx answers it to everybody where it is told to, and by a limit to those above it; an application that is in
+/// trouble, to some or to all.
+fn unavailable(closed: Option<&'static str>, page: Page, to_all: bool) -> Verdict {
+    match (closed, page, to_all) {
+        (Some(why), ..) => sure("operator.maintenance", "possible", why),
+        (None, Page::Own, _) => sure(
+            "limit.rate",
+            "possible",
+            "nginx answered so with its own page, and not to all, as a limit does",
+        ),
+        (None, _, true) => sure(
+            "upstream.app_error",
+            "possible",
+            "503 was answered to all; whether on purpose the log does not tell",
+        ),
+        (None, _, false) => sure("upstream.app_error", "possible", "503 was answered to some"),
+    }
+}
+
+/// Any other status: the application's, where nothing says that it is nginx's.
+fn own_answer(status: u16, page: Page, witness: bool) -> Option<Verdict> {
+    let category = "upstream.app_error";
+    Some(match page {
+        _ if !is_nginx_own(status) => {
+            sure(category, "likely", "nginx never fails with this status; the application answered so")
+        }
+        Page::NotOwn => {
+            sure(category, "likely", "the bodies are no page of nginx's; the application answered so")
+        }
+        Page::Untold if witness => sure(category, "likely", "the application itself answered so"),
+        Page::Untold if status == 500 => {
+            sure(category, "possible", "it is most often the application's own answer")
+        }
+        _ => return None,
+    })
+}
+
+/// What says that nginx itself answered 503 to all, as it was told.
+fn closed(host: &Host<'_>, a: &Anomaly, page: Page, to_all: bool) -> Option<&'static str> {
+    let changed = |m: &Mark| {
+        matches!(m.kind, MarkKind::Reload | MarkKind::Start) && (m.second - a.start).abs() <= RELOADED
+    };
+    if !to_all {
+        return None;
+    }
+    if host.marks.iter().any(changed) {
+        return Some("503 was answered to all from a change of the configuration on");
+    }
+    let without_upstream = host.first_failed_answer(a.failures_logged(), |format, r| {
+        format.has(&Field::UpstreamAddr) && r.upstream_addr.is_none_or(|u| matches!(u, b"" | b"-"))
+    })?;
+    match (without_upstream, page) {
+        (true, _) => Some("503 was answered to all, and no upstream was asked"),
+        (false, Page::Own) if a.failed_share().is_some_and(|share| share >= CLOSED) => {
+            Some("503 was answered to all, with nginx's own page")
+        }
+        _ => None,
+    }
+}
