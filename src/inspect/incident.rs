@@ -127,7 +127,7 @@ fn incident(
         // Both follow from the finished incident, once hosts are joined.
         chart: None,
         error_budget: None,
-        context: shares::context(look.filter(|_| cut.is_none()), a),
+        context: shares::context(look.filter(|_| cut.is_none()), a, host.trials.is_some()),
     }
 }
 

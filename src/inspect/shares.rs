@@ -21,7 +21,9 @@ const STANDS_OUT: f64 = 0.2;
 const TIMES: f64 = 3.0;
 
 /// What the requests of a look say about an anomaly.
-pub(super) fn context(look: Option<&Look>, a: &Anomaly) -> Context {
+///
+/// Where the log keeps `failures_only`, what is usual is not known.
+pub(super) fn context(look: Option<&Look>, a: &Anomaly, failures_only: bool) -> Context {
     let Some(look) = look else {
         // Without the requests the limit of a slowdown is known all the same.
         let made_of = match a.kind {
@@ -49,9 +51,14 @@ pub(super) fn context(look: Option<&Look>, a: &Anomaly) -> Context {
         let last = look.answers.iter().map(|x| (x.names[Dimension::Peer as usize], x.second, bad(x)));
         places.extend(of_kind(look, PlaceKind::Upstream, own, last));
     }
+    if failures_only {
+        for p in &mut places {
+            p.usual_share = None;
+        }
+    }
     let remarks = busiest(look).into_iter().collect();
     let counted = match (a.kind, a.slow) {
-        (Kind::Missing, _) => "gone",
+        (Kind::Missing, _) => shown::gone_is(look, a),
         (Kind::Slow, Some(_)) => "slow",
         (Kind::Slow, None) => "given up",
         _ => "failed",

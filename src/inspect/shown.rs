@@ -91,7 +91,7 @@ pub(super) fn gone_as(look: Option<&Look>, seconds: Window) -> String {
         let gone = missing::counts(look);
         counted(look.inside().filter(|x| gone(x) && seconds.contains(x.second))).0
     });
-    let absent = statuses.keys().filter(|s| matches!(s, 404 | 410)).count();
+    let absent = statuses.keys().filter(|s| is_absent(**s)).count();
     let numbers: Vec<String> = statuses.keys().map(u16::to_string).collect();
     match absent {
         _ if statuses.is_empty() => "refused or not found".into(),
@@ -99,6 +99,26 @@ pub(super) fn gone_as(look: Option<&Look>, seconds: Window) -> String {
         n if n == statuses.len() => format!("not found ({})", numbers.join(", ")),
         _ => format!("refused or not found ({})", numbers.join(", ")),
     }
+}
+
+/// What the requests of a missing-content anomaly were, in the word of a column.
+pub(super) fn gone_is(look: &Look, a: &Anomaly) -> &'static str {
+    let bad = bad(look, a);
+    let (mut absent, mut all) = (0u64, 0u64);
+    for x in look.inside().filter(|x| bad(x)) {
+        absent += u64::from(is_absent(x.status));
+        all += 1;
+    }
+    match absent {
+        0 if all > 0 => "refused",
+        n if n == all => "not found",
+        _ => "gone",
+    }
+}
+
+/// Whether a status says that there is nothing; the others of what is gone say that it is not given.
+fn is_absent(status: u16) -> bool {
+    matches!(status, 404 | 410)
 }
 
 fn counted<'a>(answers: impl Iterator<Item = &'a Answer>) -> (BTreeMap<u16, u64>, u64) {
@@ -187,7 +207,7 @@ fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
     let bad = bad(look, a);
     let mut lines = look.inside().filter(|x| bad(x));
     let first = lines.next()?;
-    let refused = |x: &Answer| u64::from(!matches!(x.status, 404 | 410));
+    let refused = |x: &Answer| u64::from(!is_absent(x.status));
     let (mut forbidden, mut n) = (refused(first), 1u64);
     for x in lines {
         forbidden += refused(x);

@@ -69,6 +69,7 @@ pub(crate) fn around(i: &Incident) -> Option<Grid> {
 /// Where it struck, each place against its own traffic; `None` where places are not told apart.
 pub(crate) fn places(i: &Incident, clock: Clock) -> Option<Grid> {
     let places = &i.context.places;
+    let alone = failures_alone(i);
     let mut before = None;
     let rows: Vec<Vec<String>> = places
         .iter()
@@ -76,20 +77,28 @@ pub(crate) fn places(i: &Incident, clock: Clock) -> Option<Grid> {
             let again = before.replace(p.kind) == Some(p.kind);
             let kind = if again { "" } else { p.kind.name() };
             let share = p.failed as f64 / p.requests.max(1) as f64;
-            vec![
-                kind.into(),
-                named(&p.name),
-                clock::count(p.failed),
-                clock::count(p.requests),
-                short(share),
-                p.usual_share.map_or_else(|| "-".into(), short),
-                p.first_failure.map_or_else(|| "-".into(), |at| clock.beside(at, i.start)),
-            ]
+            let mut row = vec![kind.into(), named(&p.name), clock::count(p.failed)];
+            if !alone {
+                row.push(clock::count(p.requests));
+                row.push(short(share));
+                row.push(p.usual_share.map_or_else(|| "-".into(), short));
+            }
+            row.push(p.first_failure.map_or_else(|| "-".into(), |at| clock.beside(at, i.start)));
+            row
         })
         .collect();
     let counted = if i.context.counted.is_empty() { "failed" } else { i.context.counted };
-    let heads = vec!["", "name", counted, "of", "share", "usually", "first"];
-    (!rows.is_empty()).then(|| Grid { name: "Where", heads, numbers: vec![2, 3, 4, 5], rows, long: 1 })
+    let (heads, numbers) = if alone {
+        (vec!["", "name", counted, "first"], vec![2])
+    } else {
+        (vec!["", "name", counted, "of", "share", "usually", "first"], vec![2, 3, 4, 5])
+    };
+    (!rows.is_empty()).then_some(Grid { name: "Where", heads, numbers, rows, long: 1 })
+}
+
+/// Whether the log keeps failed requests only, so that of how many they are is not known.
+fn failures_alone(i: &Incident) -> bool {
+    i.context.counted == "failed" && i.impact.failed_share.is_none() && i.impact.failed > 0
 }
 
 /// What has to be known to read [`places`].

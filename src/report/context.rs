@@ -162,7 +162,7 @@ pub struct Place {
     pub name: String,
     /// Its requests (tries, of an upstream peer).
     pub requests: u64,
-    /// Of these, failed (or slow, or gone: [`Context::counted`] says which).
+    /// Of these, failed (or slow, or refused: [`Context::counted`] says which).
     pub failed: u64,
     /// When the first of them failed.
     pub first_failure: Option<Millis>,
