@@ -1,11 +1,14 @@
 //! Joins the failed requests of all incidents of a host to the records that its error logs have of them.
 //!
 //! Each log is read once more, and only where incidents are; a packed one from its beginning. The keys of records are
-//! hashes of client and request, or of the connection, with the second. Of a flood that would not fit, a part is kept
-//! that the hash of the request picks, on both sides alike: requests spread over the whole time, and no longer all.
+//! hashes of client and request, or of the connection, with the second. A flood that would not fit is joined in parts,
+//! one stretch of time after the other. Where that would mean to unpack a log again for each, or one second alone is too
+//! much, a part is kept that the hash of the request picks, on both sides alike: requests spread over the whole time, and
+//! no longer all.
 
 use super::super::host::Host;
 use super::super::incident::window;
+use super::slices::{self, Part};
 use crate::catalogue::read_line;
 use crate::detect::{Anomaly, Kind};
 use crate::format::directive::Field;
@@ -41,6 +44,21 @@ pub(super) struct Joined {
     pub(super) first: Option<Evidence>,
     /// Every request of the stretch was looked at, and not only a part.
     pub(super) complete: bool,
+}
+
+impl Joined {
+    /// Adds what a later part of the same incident has.
+    fn add(&mut self, part: Self) {
+        self.requests += part.requests;
+        for (class, n) in part.reasons {
+            *self.reasons.entry(class).or_default() += n;
+        }
+        for (status, n) in part.alone {
+            *self.alone.entry(status).or_default() += n;
+        }
+        self.first = self.first.take().or(part.first);
+        self.complete &= part.complete;
+    }
 }
 
 /// Categories whose records repeat what another said of the same request: that no server was left
@@ -95,31 +113,64 @@ impl<'h, 'a> Joins<'h, 'a> {
         let access: Vec<&Read> =
             self.reads().filter(|r| r.reading.role == Role::Access && can_be_read_again(r)).collect();
         let formats = || access.iter().flat_map(|r| &r.reading.plan.formats);
-        let mut told = Told::new(
-            formats().any(|f| f.has(&Field::Connection)),
-            formats().any(|f| !f.has(&Field::Request)),
-        );
+        let connections = formats().any(|f| f.has(&Field::Connection));
+        let paths = formats().any(|f| !f.has(&Field::Request));
+        let keys = 1 + u64::from(connections) + u64::from(paths);
+        let told = || Told::new(connections, paths);
+        let thin = || {
+            let whole: Part = self.windows.iter().copied().enumerate().collect();
+            self.join(&whole, &access, told())
+        };
+        let Some(parts) = self.parts(keys) else { return thin() };
+        let mut out = vec![Joined { complete: true, ..Joined::default() }; self.windows.len()];
+        for part in parts {
+            let joined = self.join(&part, &access, told());
+            if joined.iter().any(|j| !j.complete) {
+                // Parts of which one is not complete tell less than a part of everything.
+                return thin();
+            }
+            for ((at, _), joined) in part.into_iter().zip(joined) {
+                out[at].add(joined);
+            }
+        }
+        out
+    }
+
+    /// The windows in parts that fit, where all logs can be read from any place.
+    fn parts(&self, keys: u64) -> Option<Vec<Part>> {
+        if self.reads().any(|r| !r.reading.source.is_seekable()) {
+            return None;
+        }
+        let records: Vec<(Second, u64)> =
+            self.host.said.iter().map(|s| (s.second, u64::from(s.count))).collect();
+        // Buckets of several seconds are counted at the first of them.
+        Some(slices::parts(&self.windows, &records, LONGEST + 1, MOST as u64 / keys / 2))
+    }
+
+    /// Joins the requests of some pieces of time; of too many records a part.
+    fn join(&self, pieces: &[(usize, Window)], access: &[&Read], mut told: Told) -> Vec<Joined> {
+        let windows: Vec<Window> = pieces.iter().map(|p| p.1).collect();
         for (&file, zone) in &self.host.zones {
             let read = &self.host.reads[file];
             if read.reading.role != Role::Access && can_be_read_again(read) {
-                self.listen(read, zone, &mut told);
+                self.listen(read, zone, &windows, &mut told);
             }
         }
-        let mut out = vec![Joined { complete: told.mask == 0, ..Joined::default() }; self.windows.len()];
+        let mut out = vec![Joined { complete: told.mask == 0, ..Joined::default() }; windows.len()];
         for read in access {
-            self.ask(read, &told, &mut out);
+            Self::ask(read, &told, &windows, &mut out);
         }
         out
     }
 
     /// Remembers the records of one error log.
-    fn listen(&self, read: &Read, zone: &ZonePlan, told: &mut Told) {
+    fn listen(&self, read: &Read, zone: &ZonePlan, windows: &[Window], told: &mut Told) {
         let mut classes = Classes { host: self.host, known: HashMap::new(), room: Vec::new() };
         let wide = |w: &Window| {
             let (start, end) = (w.start.saturating_sub(LONGEST + 1), w.end.saturating_add(1));
             zone.local_window(Window { start, end })
         };
-        each_inside(read, &self.windows, wide, each_record_between, &mut |_, byte, raw, local| {
+        each_inside(read, windows, wide, each_record_between, &mut |_, byte, raw, local| {
             if let Some(record) = read_line(raw).filter(|r| r.level <= Level::Error) {
                 told.remember(&record, zone.utc(local, byte), &mut classes);
             }
@@ -127,11 +178,11 @@ impl<'h, 'a> Joins<'h, 'a> {
     }
 
     /// Looks for the record of each failed request of one access log.
-    fn ask(&self, read: &Read, told: &Told, out: &mut [Joined]) {
+    fn ask(read: &Read, told: &Told, windows: &[Window], out: &mut [Joined]) {
         let mut room = Vec::new();
         let mut alone: BTreeMap<usize, (u64, Vec<u8>)> = BTreeMap::new();
         let same = |w: &Window| *w;
-        each_inside(read, &self.windows, same, each_possible_failure, &mut |at, byte, raw, second| {
+        each_inside(read, windows, same, each_possible_failure, &mut |at, byte, raw, second| {
             let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
             let parsed = read.reading.plan.formats.iter().find_map(|f| f.parse(payload).ok());
             let failed = |s: &u16| Class::of(*s) == Class::ServerError;

@@ -8,6 +8,7 @@ mod handshakes;
 mod joined;
 mod pairs;
 mod rose;
+mod slices;
 mod stopped;
 mod story;
 mod trigger;
