@@ -95,7 +95,7 @@ fn the_failed_request_shows_its_reason_and_the_peer_that_failed_first() {
     }
     assert!(incident.trigger.is_none(), "{:?}", incident.trigger);
     let first = incident.timeline.iter().find(|e| e.what.starts_with("first failed request")).unwrap();
-    assert_eq!(first.what, "first failed request: Upstream refused the connection");
+    assert_eq!(first.what, "first failed request: upstream refused the connection");
     let pair = incident.timeline.iter().find(|e| e.what.starts_with("127.0.0.1:8080 fails")).unwrap();
     let (access, error) = (first.evidence.as_ref().unwrap(), pair.evidence.as_ref().unwrap());
     let request = access.text.split('"').nth(1).unwrap();
@@ -487,7 +487,7 @@ fn a_record_that_goes_on_over_lines_is_joined_by_the_context_at_its_end() {
     assert!(cause.summary.contains("enough for every failed request"), "{}", cause.summary);
     assert!(incident.other_causes.is_empty(), "{:?}", incident.other_causes);
     let first = incident.timeline.iter().find(|e| e.what.starts_with("first failed request")).unwrap();
-    assert_eq!(first.what, "first failed request: The application wrote to its FastCGI error stream");
+    assert_eq!(first.what, "first failed request: the application wrote to its FastCGI error stream");
 }
 
 #[test]
@@ -508,7 +508,7 @@ fn what_asks_whether_a_request_is_allowed_is_an_echo_of_why_it_could_not() {
     assert_eq!(cause.category, "upstream.refused");
     assert!(cause.summary.contains("enough for every failed request"), "{}", cause.summary);
     let first = incident.timeline.iter().find(|e| e.what.starts_with("first failed request")).unwrap();
-    assert_eq!(first.what, "first failed request: Upstream refused the connection");
+    assert_eq!(first.what, "first failed request: upstream refused the connection");
 }
 
 /// The only incident of recorded logs.

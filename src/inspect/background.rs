@@ -3,6 +3,7 @@
 
 use super::host::{Host, Said};
 use super::incident::window;
+use super::words::lower;
 use crate::catalogue::pattern::Visible;
 use crate::clock;
 use crate::detect::Anomaly;
@@ -63,9 +64,4 @@ pub(super) fn findings(host: &Host<'_>, anomalies: &[Anomaly]) -> Vec<Finding> {
         })
     };
     all.into_iter().take(TOLD).filter_map(tell).collect()
-}
-
-fn lower(title: &str) -> String {
-    let mut chars = title.chars();
-    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }

@@ -239,7 +239,8 @@ fn group_cause(
     if tally.failed > 0 && a.kind != Kind::ErrorsOnly {
         _ = write!(summary, "; {}", explained(host, g.class, echoes > 0, tally, share, joined));
     }
-    if a.end.is_some_and(|end| (g.last - end).abs() <= 3) {
+    // Where the error log alone tells of it, answers were good all along, or are not known.
+    if a.kind != Kind::ErrorsOnly && a.end.is_some_and(|end| (g.last - end).abs() <= 3) {
         let ends = if host.trials.is_none() { "when answers are good again" } else { "when failures do" };
         _ = write!(summary, ", and they end {ends}");
     }

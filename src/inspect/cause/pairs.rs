@@ -5,6 +5,7 @@
 //! settles it where the format has it. The failed requests of whole incidents are joined in `joined.rs`.
 
 use super::super::host::Host;
+use super::super::words::lower;
 use super::joined::{is_echo, path, path_asked};
 use crate::catalogue::read_line;
 use crate::format::record::ErrorRecord;
@@ -66,7 +67,7 @@ impl Host<'_> {
                 if let Some(pattern) = self.catalogue.classify(&record)
                     && (found.is_none() || !is_echo(&pattern.category))
                 {
-                    found = Some((byte, raw.to_vec(), pattern.title.clone()));
+                    found = Some((byte, raw.to_vec(), lower(&pattern.title)));
                 }
             });
             if let Some((byte, raw, title)) = found {

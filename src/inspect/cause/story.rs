@@ -211,7 +211,7 @@ fn peers(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
         let named = if of_peer { host.record(s, peer).flatten() } else { None };
         let (key, what) = match named {
             Some(peer) => (peer.clone(), format!("{peer} fails: {}", lower(title))),
-            None => (title.clone(), title.clone()),
+            None => (title.clone(), lower(title)),
         };
         if known.len() < PEERS && !known.contains(&key) {
             tell(6, s.second, what, Some(host.evidence(s.file, &s.sample)));

@@ -68,7 +68,11 @@ pub(super) fn cause(
     if evidence.is_empty() {
         return None;
     }
-    let mut summary = format!("{} with status {status}: {what}; {silence}", clock::count_of(n, "request"));
+    let mut summary = format!("{} with status {status}: {what}", clock::count_of(n, "request"));
+    // Of clients that go away nginx writes at level info alone.
+    if status != 499 {
+        _ = write!(summary, "; {silence}");
+    }
     if let Some((name, n)) = tally.ranked(Dimension::Endpoint).first()
         && *n * 2 > tally.failed
     {
@@ -97,7 +101,7 @@ fn stood_ready(host: &Host<'_>, window: Window) -> bool {
 /// 504: a timeout of nginx's, or what the upstream says of another behind it.
 fn timed_out((page, took): (Page, Took), witness: bool) -> Verdict {
     let after = match took {
-        Took::AllThe(ms) => format!("each after about {}", clock::duration(i64::from(ms))),
+        Took::AllThe(ms) => format!("each after about {}", clock::duration(i64::from(whole(ms)))),
         _ => String::new(),
     };
     match (page, after.is_empty()) {
@@ -122,6 +126,12 @@ fn timed_out((page, took): (Page, Took), witness: bool) -> Verdict {
         (_, false) => ("upstream.timeout", "likely", format!("{after}: the upstream did not answer in time")),
         (_, true) => sure("upstream.timeout", "possible", "the upstream did not answer in time"),
     }
+}
+
+/// Timeouts are whole seconds, and what follows on them takes no time.
+fn whole(ms: u32) -> u32 {
+    let near = (ms + 500) / 1000 * 1000;
+    if near.abs_diff(ms) * 50 <= ms { near } else { ms }
 }
 
 /// 502: no answer that nginx could use, or what the upstream says itself.
