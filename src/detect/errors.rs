@@ -8,8 +8,10 @@ use super::steps::{Excused, Steps};
 use super::{MarkKind, Options, Signals, Tick, Ticks, failing};
 use crate::time::{Second, Window};
 
-/// Where no access log tells when the server was well, this much silence before the first record counts as health: an
-/// error log has no other way to say so. Its end says nothing, for what is the last thing in it may go on.
+/// Where no access log tells when the server was well, and the error log is no longer than this and holds failures in
+/// most of its seconds, so much silence before its first record counts as health: it has no other way to say so. A longer
+/// one has a usual of its own, and sparse records may be just that. Its end says nothing, for what is the last thing in it
+/// may go on.
 const ASSUMED_HEALTH: i64 = 3600;
 
 /// Whether a word is about nginx running or not.
@@ -106,7 +108,9 @@ fn server_side<T: Ticks>(signals: &Signals<'_, T>, options: &Options, found: &mu
         start: k.start.min(low),
         end: k.end.max(high.saturating_add(1)),
     });
-    if signals.access.is_none() {
+    let length = span.end.saturating_sub(span.start);
+    let dense = 2 * seconds.len() as i64 >= length;
+    if signals.access.is_none() && (known.is_none() || length <= ASSUMED_HEALTH && dense) {
         span.start = span.start.min(low.saturating_sub(ASSUMED_HEALTH));
     }
     let trials = Trials { seconds, span };
