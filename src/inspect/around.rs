@@ -92,11 +92,9 @@ fn stretch(hosts: &[&Seen<'_>], kind: StretchKind, window: Window) -> Stretch {
                 *sum += u64::from(n);
             }
         });
-        host.timeline.each_latency(window, |_, found| {
-            for (sum, n) in latencies.iter_mut().zip(found) {
-                *sum = sum.saturating_add(*n);
-            }
-        });
+        for (sum, n) in latencies.iter_mut().zip(host.timeline.latencies(window)) {
+            *sum = sum.saturating_add(n);
+        }
     }
     let of = |classes_of: &[Class]| classes_of.iter().map(|c| classes[*c as usize]).sum();
     let timed: u64 = latencies.iter().map(|n| u64::from(*n)).sum();

@@ -9,6 +9,9 @@ use crate::time::Second;
 /// Bytes that the lists may grow to.
 const LISTS: usize = 8 << 20;
 
+// A second's latencies in 16 bits fit their row.
+const _: () = assert!(VARINT + BUCKETS * (1 + 3) < 256);
+
 /// What a scan collects before it becomes pages.
 ///
 /// Seconds that come in order, which is nearly all of them, are written to their page as they come; a second that
@@ -25,7 +28,7 @@ pub struct Collected {
     counts: Open,
     timings: Open,
     /// A second's latencies while they are written: a skip, then at most a step and a count for each bucket.
-    row: Row<{ VARINT + BUCKETS * (1 + VARINT) + 1 }>,
+    row: Row<256>,
 }
 
 /// Whether nothing but 2xx was counted: one comparison of 16 bytes, as this is asked of every second.

@@ -1,4 +1,8 @@
 //! Lines by class and failures, by second: how they are written and walked through.
+#![expect(
+    clippy::inline_always,
+    reason = "a walk reads every second of a log: a call for each is half of what it costs"
+)]
 
 use super::stream::{Decoder, Row, Stream, VARINT, read_varint, write_varint};
 use super::{CLASSES, Class, Counts, PAGE_BITS, Page, Timeline};
@@ -314,21 +318,53 @@ fn of_ok<const K: usize>(ok: u32, asked: [Classes; K]) -> [u32; K] {
 }
 
 /// Reads the seconds skipped before the next entry, and its sums; `None` behind the last one.
-#[inline]
+#[inline(always)]
 fn read_sums<const K: usize>(bytes: &mut &[u8], asked: [Classes; K]) -> Option<(Second, [u32; K])> {
     let (&head, rest) = bytes.split_first()?;
     *bytes = rest;
     if let Some((skip, ok)) = CountStream::read_short(head) {
         return Some((i64::from(skip), of_ok(ok, asked)));
     }
-    // Without a branch: which classes a second holds nobody can guess.
-    let mut sums = [0; K];
-    let skip = CountStream::read_long(bytes, |class, n| {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum += n & 0u32.wrapping_sub(u32::from(asked[i].0 >> class & 1));
-        }
-    })?;
+    let Some((n, skip, sums)) = read_bytes(bytes, asked) else { return read_long_sums(bytes, asked) };
+    *bytes = &bytes[n..];
     Some((i64::from(skip), sums))
+}
+
+/// The same behind the first byte of a second that holds many lines, or many classes.
+#[cold]
+#[inline(never)]
+fn read_long_sums<const K: usize>(bytes: &mut &[u8], asked: [Classes; K]) -> Option<(Second, [u32; K])> {
+    let mut sums = [0; K];
+    let skip = CountStream::read_long(bytes, |class, n| add_asked(&mut sums, asked, class as u32, n))?;
+    Some((i64::from(skip), sums))
+}
+
+/// Adds the count of a class to the sums that ask for it. Without a branch: which classes a second holds nobody can guess.
+#[inline(always)]
+fn add_asked<const K: usize>(sums: &mut [u32; K], asked: [Classes; K], class: u32, n: u32) {
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum += n & 0u32.wrapping_sub(u32::from(asked[i].0 >> class & 1));
+    }
+}
+
+/// Reads on behind the first byte of a second whose counts are a byte each, of no more than six classes: the bytes read,
+/// the seconds skipped and the sums. `None` of any other.
+#[inline(always)]
+fn read_bytes<const K: usize>(bytes: &[u8], asked: [Classes; K]) -> Option<(usize, u32, [u32; K])> {
+    let mut sums = [0; K];
+    let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
+    let (mut left, skip) = (word & 0xff, (word >> 8 & 0xff) as u32);
+    let (mut counts, mut long) = (word >> 16, skip);
+    let mut n = 2;
+    while left != 0 {
+        let count = (counts & 0xff) as u32;
+        long |= count;
+        add_asked(&mut sums, asked, left.trailing_zeros(), count);
+        counts >>= 8;
+        left &= left - 1;
+        n += 1;
+    }
+    (long < 0x80 && n <= 8).then_some((n, skip, sums))
 }
 
 pub(super) struct CountStream;
@@ -371,12 +407,23 @@ impl Stream for CountStream {
         let skip = Self::read_long(bytes, |class, n| counts[class] = n)?;
         Some((skip, counts))
     }
+
+    #[inline]
+    fn pass(bytes: &mut &[u8]) -> Option<u32> {
+        let (&head, rest) = bytes.split_first()?;
+        *bytes = rest;
+        match Self::read_short(head) {
+            Some((skip, _)) => Some(skip),
+            None => Self::read_long(bytes, |_, _| ()),
+        }
+    }
 }
 
 impl CountStream {
     /// Writes a second that is more than one byte.
     pub(super) fn encode_long<T: Copy + Into<u32>>(out: &mut Vec<u8>, skip: u32, value: &[T; CLASSES]) {
-        let mut row = Row::<{ 2 + VARINT * (CLASSES + 1) }>::default();
+        const { assert!(2 + VARINT * (CLASSES + 1) < 64) };
+        let mut row = Row::<64>::default();
         row.push(0x80);
         row.push(0);
         row.varint(skip);
@@ -441,5 +488,9 @@ impl Stream for FailedStream {
             return None;
         }
         Some((read_varint(bytes)?, read_varint(bytes)?))
+    }
+
+    fn pass(bytes: &mut &[u8]) -> Option<u32> {
+        Self::decode(bytes).map(|(skip, _)| skip)
     }
 }

@@ -44,7 +44,26 @@ pub fn quantile(latencies: &Latencies, q: f64) -> Option<f64> {
     None
 }
 
+/// Adds up what it hears.
+struct Sum(Latencies);
+
+impl Timings for Sum {
+    fn second(&mut self, _: Second) {}
+
+    #[inline]
+    fn bucket(&mut self, bucket: usize, n: u32) {
+        self.0[bucket] = self.0[bucket].saturating_add(n);
+    }
+}
+
 impl Timeline {
+    /// The latencies of all seconds inside `window` together.
+    pub fn latencies(&self, window: Window) -> Latencies {
+        let mut sum = Sum([0; BUCKETS]);
+        self.each_timing(window, &mut sum);
+        sum.0
+    }
+
     /// Visits the latencies of every second inside `window` that has any, in order.
     pub fn each_latency(&self, window: Window, mut visit: impl FnMut(Second, &Latencies)) {
         for (&key, page) in self.pages_in(window) {
@@ -152,5 +171,14 @@ impl Stream for LatencyStream {
         let mut latencies = [0; BUCKETS];
         each_bucket(bytes, |bucket, n| latencies[bucket] = n)?;
         Some((skip, latencies))
+    }
+
+    fn pass(bytes: &mut &[u8]) -> Option<u32> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let skip = read_varint(bytes)?;
+        each_bucket(bytes, |_, _| ())?;
+        Some(skip)
     }
 }

@@ -12,6 +12,8 @@ pub(super) trait Stream {
     fn add(to: &mut Self::Value, other: Self::Value);
     fn encode(out: &mut Vec<u8>, skip: u32, value: &Self::Value);
     fn decode(bytes: &mut &[u8]) -> Option<(u32, Self::Value)>;
+    /// Reads past an entry, and gives the seconds skipped before it.
+    fn pass(bytes: &mut &[u8]) -> Option<u32>;
 }
 
 pub(super) struct Decoder<'a, S> {
@@ -31,6 +33,17 @@ impl<'a, S: Stream> Decoder<'a, S> {
         let at = self.next + skip;
         self.next = at + 1;
         Some((at, value))
+    }
+
+    /// Goes past the entries before second `first` of the page.
+    fn pass_until(&mut self, first: u32) {
+        let mut bytes = self.bytes;
+        while let Some(skip) = S::pass(&mut bytes)
+            && self.next + skip < first
+        {
+            self.next += skip + 1;
+            self.bytes = bytes;
+        }
     }
 }
 
@@ -81,15 +94,18 @@ pub(super) fn add_stream<S: Stream>(page: &mut Page, other: &[u8], other_end: u3
         return;
     }
     let mut out = Vec::with_capacity(to.len() + other.len());
-    let (mut a, mut b) = (Decoder::<S>::new(to), Decoder::<S>::new(other));
-    let (mut x, mut y) = (a.next(), b.next());
-    let (mut next, mut same) = (0, 0);
     // Most often two parts share one second, the last of the one and the first of the other.
-    while let Some((at, _)) = x.filter(|x| x.0 < first) {
-        (next, same) = (at + 1, to.len() - a.bytes.len());
-        x = a.next();
-    }
-    out.extend_from_slice(&to[..same]);
+    let (a, b) = if Decoder::<S>::new(to).next().is_some_and(|own| own.0 > first) {
+        (other, to.as_slice())
+    } else {
+        (to.as_slice(), other)
+    };
+    let (earlier, mut a, mut b) = (a, Decoder::<S>::new(a), Decoder::<S>::new(b));
+    let mut y = b.next();
+    a.pass_until(y.map_or(0, |y| y.0));
+    out.extend_from_slice(&earlier[..earlier.len() - a.bytes.len()]);
+    let mut next = a.next;
+    let mut x = a.next();
     loop {
         let (at, value) = match (x, y) {
             (Some((i, mut v)), Some((j, w))) if i == j => {
@@ -133,7 +149,8 @@ fn append<S: Stream>(to: &mut Vec<u8>, mut other: &[u8], end: u32) {
 /// Bytes of the longest varint.
 pub(super) const VARINT: usize = 5;
 
-/// One entry of a stream while it is written: a vector would be asked for its capacity at every byte.
+/// One entry of a stream of at most `N` bytes, a power of two, while it is written: a vector would be asked for its capacity
+/// at every byte.
 #[derive(Debug)]
 pub(super) struct Row<const N: usize> {
     pub(super) bytes: [u8; N],
@@ -154,11 +171,11 @@ impl<const N: usize> Row<N> {
 
     #[inline]
     pub(super) fn push(&mut self, byte: u8) {
+        const { assert!(N.is_power_of_two()) };
         debug_assert!(self.len < N);
-        if let Some(slot) = self.bytes.get_mut(self.len) {
-            *slot = byte;
-            self.len += 1;
-        }
+        // Masked, so that no bound is looked at.
+        self.bytes[self.len & (N - 1)] = byte;
+        self.len += 1;
     }
 
     #[inline]
