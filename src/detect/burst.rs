@@ -4,9 +4,14 @@
 //! ratios against the usual share. Entering a failing level costs `threshold` nats, a change of level half of it,
 //! leaving nothing. As the likelihood ratio from a fixed start is a martingale with mean one, chance reaches `h` with a
 //! probability of at most `e^-h` (Ville), so the threshold is a budget of false findings and no knob.
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into code compiled for better lanes is compiled for the least of processors"
+)]
 
 use super::baseline::Baseline;
 use super::steps::{Step, Steps};
+use crate::lanes::{Job, Lanes, dispatch};
 use std::ops::Range;
 
 /// The failing shares the automaton knows.
@@ -45,10 +50,16 @@ struct Weights {
     good: [f64; N],
     /// So many failures of one step reach the cap at no level: a success counts against every one of them.
     uncapped: f64,
+    /// So many failures for each success are evidence against every level.
+    borne: f64,
     until: i64,
 }
 
+/// What the sums of a step may differ by from what [`Weights::borne`] makes of it, as rounding goes.
+const MARGIN: f64 = 1.0 - 1e-9;
+
 impl Weights {
+    #[inline(never)]
     fn at(baseline: &Baseline, second: i64, costs: Costs) -> Self {
         let dispersion = costs.dispersion;
         let block = baseline.block(second);
@@ -64,12 +75,20 @@ impl Weights {
             }
         }
         let uncapped = costs.cap() / highest(&failed).max(f64::MIN_POSITIVE);
-        Self { failed, good, uncapped, until: baseline.block_end(block) }
+        let pairs = failed.iter().zip(&good).filter(|(failed, _)| **failed > 0.0);
+        let borne = pairs.map(|(failed, good)| -good / failed).fold(f64::INFINITY, f64::min) * MARGIN;
+        Self { failed, good, uncapped, borne, until: baseline.block_end(block) }
+    }
+
+    /// Whether a step is evidence against every level.
+    #[inline(always)]
+    fn bears(&self, step: Step) -> bool {
+        f64::from(step.failed) <= self.borne * f64::from(step.good)
     }
 
     /// The evidence of one step. Above the cap all levels shrink alike, or total and partial failure could no longer be
     /// told apart.
-    #[inline]
+    #[inline(always)]
     fn evidence(&self, step: Step, cap: f64) -> [f64; N] {
         let (g, f) = (f64::from(step.good), f64::from(step.failed));
         // Plain loops over arrays, here and below: this is all that detection does for most steps.
@@ -94,7 +113,7 @@ impl Weights {
 }
 
 /// The highest of the values of all levels.
-#[inline]
+#[inline(always)]
 fn highest(values: &[f64; N]) -> f64 {
     let higher = |a: f64, b: f64| if a > b { a } else { b };
     let [a, b, c, d, e, f] = *values;
@@ -105,40 +124,74 @@ fn highest(values: &[f64; N]) -> f64 {
 ///
 /// The paths are kept only where one pays. What tells is one number a level: how much better off the best path is that
 /// is there than one that would enter there now. A path pays once that number exceeds the price of entering. Where none
-/// is above zero nothing that came before matters, and clean steps cost nothing until the next failure.
+/// is above zero nothing that came before matters, and steps that are evidence against every level cost nothing until the
+/// next that is not.
 pub(crate) fn segments(steps: &Steps, baseline: &Baseline, costs: Costs) -> Vec<Segment> {
-    let mut found = Vec::new();
-    let Some(first) = steps.list.first() else { return found };
-    let cap = costs.cap();
-    let (enter, change) = (costs.threshold - ROUNDING, costs.threshold / 2.0);
-    let mut weights = Weights::at(baseline, first.first, costs);
-    let (mut ahead, mut best) = ([0.0; N], 0.0);
-    let (mut at, mut from) = (0, 0);
-    while let Some(step) = steps.list.get(at) {
-        at += 1;
-        if best <= 0.0 {
+    dispatch(Search { steps, baseline, costs })
+}
+
+/// The search for segments, for the best lanes there are: all levels at once.
+struct Search<'a> {
+    steps: &'a Steps,
+    baseline: &'a Baseline,
+    costs: Costs,
+}
+
+impl Job for Search<'_> {
+    type Out = Vec<Segment>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> Vec<Segment> {
+        let Self { steps, baseline, costs } = self;
+        let mut found = Vec::new();
+        let Some(first) = steps.list.first() else { return found };
+        let cap = costs.cap();
+        let (enter, change) = (costs.threshold - ROUNDING, costs.threshold / 2.0);
+        let mut weights = Weights::at(baseline, first.first, costs);
+        let (mut ahead, mut best) = ([0.0; N], 0.0);
+        let (mut at, mut from) = (0, 0);
+        while let Some(step) = steps.list.get(at) {
+            at += 1;
             // Successes are evidence against every level.
-            if step.failed == 0 {
+            if best <= 0.0 && step.failed == 0 {
                 continue;
             }
-            from = at - 1;
+            if step.first >= weights.until {
+                weights = Weights::at(baseline, step.first, costs);
+            }
+            if best <= 0.0 {
+                if weights.bears(*step) {
+                    continue;
+                }
+                from = at - 1;
+            }
+            let evidence = weights.evidence(*step, cap);
+            // Changing the level costs half of entering. A branch that is hardly ever taken: the levels need not wait for
+            // the best of them.
+            if best > change {
+                change_to(&mut ahead, best - change);
+            }
+            // Entering brings nothing ahead.
+            for (i, ahead) in ahead.iter_mut().enumerate() {
+                *ahead = if *ahead > 0.0 { *ahead } else { 0.0 } + evidence[i];
+            }
+            best = highest(&ahead);
+            if best > enter {
+                at = viterbi(steps, from, baseline, costs, &mut found);
+                (ahead, best) = ([0.0; N], 0.0);
+            }
         }
-        if step.first >= weights.until {
-            weights = Weights::at(baseline, step.first, costs);
-        }
-        let evidence = weights.evidence(*step, cap);
-        // Entering brings nothing ahead; changing the level costs half of it.
-        let least = if best - change > 0.0 { best - change } else { 0.0 };
-        for (i, ahead) in ahead.iter_mut().enumerate() {
-            *ahead = if *ahead > least { *ahead } else { least } + evidence[i];
-        }
-        best = highest(&ahead);
-        if best > enter {
-            at = viterbi(steps, from, baseline, costs, &mut found);
-            (ahead, best) = ([0.0; N], 0.0);
-        }
+        found
     }
-    found
+}
+
+/// Brings every level as far ahead as a change from the best one does.
+#[cold]
+#[inline(never)]
+fn change_to(ahead: &mut [f64; N], least: f64) {
+    for ahead in ahead {
+        *ahead = if *ahead > least { *ahead } else { least };
+    }
 }
 
 /// Nats by which what is ahead may differ from what the paths add up to, in another order.
@@ -167,6 +220,7 @@ impl Back {
 
 /// The best path from step `from` on, healthy before it, until it is healthy again whatever came before; gives the step
 /// behind.
+#[inline(always)]
 fn viterbi(steps: &Steps, from: usize, baseline: &Baseline, costs: Costs, found: &mut Vec<Segment>) -> usize {
     let part = &steps.list[from..];
     let Some(first) = part.first() else { return from };

@@ -199,12 +199,7 @@ fn slowed(mut a: Anomaly) -> Anomaly {
 }
 
 fn slowness(timeline: &Timeline, limit: usize, a: &Anomaly) -> Slowness {
-    let mut sum = [0; BUCKETS];
-    timeline.each_latency(Window { start: a.start, end: a.end_or_last() }, |_, latencies| {
-        for (sum, n) in sum.iter_mut().zip(latencies) {
-            *sum += *n;
-        }
-    });
+    let sum = timeline.latencies(Window { start: a.start, end: a.end_or_last() });
     let mut late = sum;
     late[..limit].fill(0);
     Slowness {

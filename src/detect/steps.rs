@@ -4,6 +4,7 @@
 //! successes does not matter and their sum is enough: the folded list gives the same path as the seconds would.
 //! What is kept in memory is therefore bounded by the failing seconds, plus at most [`CELLS`] clean steps, which are
 //! cut at fixed cells so that the usual share can be taken block by block.
+#![expect(clippy::inline_always, reason = "every failing second of a log is pushed here")]
 
 use super::{Fold, Tick, Ticks};
 use crate::time::{Second, Window};
@@ -11,6 +12,8 @@ use crate::timeline::Run;
 
 /// How many cells a log's span is cut into at most.
 const CELLS: i64 = 1 << 15;
+/// Steps for which there is room from the beginning.
+const ROOM: i64 = 1 << 18;
 
 /// One failing second (`span` 0, `failed` > 0), or a stretch of seconds without failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +55,8 @@ pub(crate) struct Steps {
     cell_end: Second,
     open: Step,
     open_last: Second,
+    /// The last second of the last step.
+    reached: Second,
 }
 
 impl Steps {
@@ -59,10 +64,13 @@ impl Steps {
         let seconds = span.end.saturating_sub(span.start).max(1);
         let cell = (seconds / CELLS).max((seconds / 64).clamp(1, 60));
         Self {
+            // Memory that is not written to costs nothing; a list that grows beside others is copied again and again.
+            list: Vec::with_capacity(seconds.clamp(0, ROOM) as usize),
             origin: span.start,
             end: span.start.saturating_add(seconds),
             cell,
             cell_end: Second::MIN,
+            reached: Second::MIN,
             ..Self::default()
         }
     }
@@ -99,6 +107,27 @@ impl Steps {
         self.push_other(second, good, failed);
     }
 
+    /// The same, compiled for a series in which most seconds fail.
+    #[inline]
+    pub(crate) fn push_failing(&mut self, second: Second, good: u32, failed: u32) {
+        if failed == 0 {
+            return self.push(second, good, failed);
+        }
+        if self.open.good > 0 {
+            self.close();
+        }
+        self.add_failing(second, good, failed);
+    }
+
+    #[inline(always)]
+    fn add_failing(&mut self, second: Second, good: u32, failed: u32) {
+        self.good += u64::from(good);
+        self.failed += u64::from(failed);
+        self.failing_seconds += 1;
+        self.reached = second.max(self.reached);
+        self.list.push(Step { first: self.reached, span: 0, good, failed });
+    }
+
     /// Before which second a run must end to be added as one.
     #[inline]
     pub(crate) fn until(&self) -> Second {
@@ -126,15 +155,11 @@ impl Steps {
             self.open(second, good);
             return;
         }
-        self.good += u64::from(good);
-        self.failed += u64::from(failed);
-        self.failing_seconds += 1;
-        let first = self.list.last().map_or(second, |s| second.max(s.last()));
-        self.list.push(Step { first, span: 0, good, failed });
+        self.add_failing(second, good, failed);
     }
 
     fn open(&mut self, second: Second, good: u32) {
-        let first = self.list.last().map_or(second, |s| second.max(s.last()));
+        let first = second.max(self.reached);
         (self.open, self.open_last) = (Step { first, span: 0, good, failed: 0 }, first);
         if second >= self.cell_end {
             let into = second.saturating_sub(self.origin);
@@ -147,7 +172,9 @@ impl Steps {
         if self.open.good > 0 {
             let span = u32::try_from(self.open_last.saturating_sub(self.open.first)).unwrap_or(u32::MAX);
             self.good += u64::from(self.open.good);
-            self.list.push(Step { span, ..self.open });
+            let step = Step { span, ..self.open };
+            self.list.push(step);
+            self.reached = step.last();
             self.open.good = 0;
         }
     }
@@ -163,7 +190,9 @@ impl Steps {
             let end = if cell_end > at { to.min(cell_end) } else { to };
             let seconds = u32::try_from(end.saturating_sub(at)).unwrap_or(u32::MAX);
             self.good += u64::from(seconds);
-            self.list.push(Step { first: at, span: seconds - 1, good: seconds, failed: 0 });
+            let step = Step { first: at, span: seconds - 1, good: seconds, failed: 0 };
+            self.list.push(step);
+            self.reached = step.last();
             at = end;
         }
     }

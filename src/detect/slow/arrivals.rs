@@ -91,16 +91,19 @@ impl<'a> Arrivals<'a> {
 
     /// The folds of all looks.
     pub(super) fn steps(&self, looks: usize) -> Vec<Steps> {
-        let mut steps = vec![Steps::new(self.span); looks];
+        let mut busy = 0;
+        let mut steps: Vec<Steps> = (0..looks).map(|_| Steps::new(self.span)).collect();
         self.each(self.span, |second, timed| {
             let [all, slow @ ..] = timed;
-            for (i, steps) in steps.iter_mut().enumerate() {
-                let slow = slow.get(i).copied().unwrap_or(0);
-                steps.busy += 1;
-                steps.push(second, all.saturating_sub(slow), slow);
+            busy += 1;
+            for (steps, slow) in steps.iter_mut().zip(slow) {
+                steps.push_failing(second, all.saturating_sub(slow), slow);
             }
         });
-        steps.iter_mut().for_each(Steps::close);
+        for steps in &mut steps {
+            steps.busy = busy;
+            steps.close();
+        }
         steps
     }
 }
