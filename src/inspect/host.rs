@@ -197,6 +197,10 @@ impl<'a> Host<'a> {
                 known.insert(shape, self.classify(&record_at(read, sample)));
             }
             let from = self.said.len();
+            // One count and not a list that grows: records are large, and what grows is copied.
+            let mut more = 0;
+            read.scan.each_error(|_| more += 1);
+            self.said.reserve_exact(more);
             let said = &mut self.said;
             read.scan.each_error(|e| {
                 let local = e.first.second;

@@ -8,6 +8,7 @@
 use crate::time::Second;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A 64-bit hash of bytes: multiply and fold, eight bytes a step; stable over machines and runs.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
@@ -81,8 +82,14 @@ impl<T: Cell> Buckets<T> {
         while other.level < self.level {
             other.coarsen();
         }
+        // Parts of a log hold different times: hardly any bucket is in both.
         for (key, cell) in other.cells {
-            self.cells.entry(key).or_default().merge(cell);
+            match self.cells.entry(key) {
+                Entry::Vacant(free) => {
+                    free.insert(cell);
+                }
+                Entry::Occupied(mut sum) => sum.get_mut().merge(cell),
+            }
         }
         while self.cells.len() > self.cap {
             self.coarsen();
@@ -160,8 +167,8 @@ impl<K: Ord + Copy, V> Smallest<K, V> {
             return;
         }
         match self.entries.entry(key) {
-            std::collections::btree_map::Entry::Occupied(o) => merge(o.into_mut(), value),
-            std::collections::btree_map::Entry::Vacant(v) => {
+            Entry::Occupied(o) => merge(o.into_mut(), value),
+            Entry::Vacant(v) => {
                 v.insert(value);
             }
         }

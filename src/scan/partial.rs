@@ -63,7 +63,8 @@ impl Dimension {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailureCell {
     pub(crate) failed: u32,
-    pub(crate) statuses: BTreeMap<u16, u32>,
+    /// How often which status, by status: hardly ever more than three.
+    pub(crate) statuses: Vec<(u16, u32)>,
     pub(crate) names: [Counter<24>; 3],
     pub(crate) clients: Distinct<32>,
     pub(crate) first: Option<Sample>,
@@ -74,7 +75,7 @@ impl Cell for FailureCell {
     fn merge(&mut self, other: Self) {
         self.failed += other.failed;
         for (status, n) in other.statuses {
-            *self.statuses.entry(status).or_default() += n;
+            add_status(&mut self.statuses, status, n);
         }
         for (a, b) in self.names.iter_mut().zip(&other.names) {
             a.merge(b);
@@ -82,6 +83,19 @@ impl Cell for FailureCell {
         self.clients.merge(&other.clients);
         keep_first(&mut self.first, other.first);
         keep_last(&mut self.last, other.last);
+    }
+}
+
+/// Counts a status among others, which are in order.
+pub(super) fn add_status(statuses: &mut Vec<(u16, u32)>, status: u16, n: u32) {
+    match statuses.binary_search_by_key(&status, |s| s.0) {
+        Ok(at) => statuses[at].1 += n,
+        Err(at) => {
+            if statuses.is_empty() {
+                statuses.reserve_exact(1);
+            }
+            statuses.insert(at, (status, n));
+        }
     }
 }
 

@@ -154,15 +154,19 @@ impl Rows {
     /// The buckets.
     pub(super) fn finish(mut self) -> Buckets<ErrorCell> {
         self.join();
-        let mut cells: Vec<(i64, ErrorCell)> = Vec::new();
-        for row in self.list {
-            match cells.last_mut() {
-                Some((bucket, cell)) if *bucket == row.bucket => cell.shapes.push(row.shaped),
-                _ => cells.push((row.bucket, ErrorCell { shapes: vec![row.shaped], rest: 0 })),
+        let mut cells: Vec<(i64, ErrorCell)> = Vec::with_capacity(self.buckets);
+        // As much room as a bucket needs: a list that grows is copied.
+        let lengths: Vec<usize> = self.list.chunk_by(|a, b| a.bucket == b.bucket).map(<[Row]>::len).collect();
+        let mut rows = self.list.into_iter();
+        for length in lengths {
+            let mut shapes = Vec::with_capacity(length);
+            let mut own = i64::MIN;
+            for Row { bucket, shaped } in rows.by_ref().take(length) {
+                own = bucket;
+                shapes.push(shaped);
             }
-        }
-        for (_, cell) in &mut cells {
-            cell.shapes.sort_unstable_by_key(|shaped| shaped.shape);
+            shapes.sort_unstable_by_key(|shaped| shaped.shape);
+            cells.push((own, ErrorCell { shapes, rest: 0 }));
         }
         for (bucket, count) in self.rest {
             if let Ok(at) = cells.binary_search_by_key(&bucket, |cell| cell.0) {

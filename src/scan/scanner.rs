@@ -51,9 +51,14 @@ pub(crate) struct Scanner<'p> {
     offset: Option<i16>,
     under_offset: Stretch,
     name: Vec<u8>,
+    /// Keys of names that were shown a moment ago, by their last bits: most failures name the same few.
+    recent: [u64; RECENT],
     joiner: Joiner,
     room: Vec<u8>,
 }
+
+/// Names that are remembered as shown.
+const RECENT: usize = 64;
 
 impl<'p> Scanner<'p> {
     pub(crate) fn new(plan: &'p Plan, window: Window, keep_text: bool) -> Self {
@@ -73,6 +78,7 @@ impl<'p> Scanner<'p> {
             offset: None,
             under_offset: Stretch::default(),
             name: Vec::new(),
+            recent: [0; RECENT],
             joiner: Joiner::default(),
             room: Vec::new(),
         }

@@ -137,7 +137,7 @@ impl FileScan {
         let mut unnamed = [0; 3];
         for (_, cell) in self.failures.range(window.start, window.end) {
             tally.failed += u64::from(cell.failed);
-            for (&status, &n) in &cell.statuses {
+            for &(status, n) in &cell.statuses {
                 *tally.statuses.entry(status).or_default() += u64::from(n);
             }
             for (i, counter) in cell.names.iter().enumerate() {

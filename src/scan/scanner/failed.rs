@@ -1,13 +1,13 @@
 //! The closer look at a line that is more than a count: a request that failed, or one by which both logs are joined.
 
-use super::Scanner;
 use super::run::Sighting;
+use super::{RECENT, Scanner};
 use crate::format::AccessRecord;
 use crate::format::access::store::split_request;
 use crate::scan::bounded::hash;
 use crate::scan::endpoint;
 use crate::scan::known::{Names, given};
-use crate::scan::partial::{Dimension, KEPT, Sample};
+use crate::scan::partial::{Dimension, KEPT, Sample, add_status};
 use crate::time::{Millis, Second};
 use crate::timeline::Class;
 
@@ -149,7 +149,7 @@ impl Scanner<'_> {
         let sample = || sample(text, second, raw, byte, line_no);
         let cell = self.out.failures.at(arrival);
         cell.failed += 1;
-        *cell.statuses.entry(request.status).or_default() += 1;
+        add_status(&mut cell.statuses, request.status, 1);
         cell.clients.add(hash(request.client) as u32);
         let place = (second, byte);
         if cell.first.as_ref().is_none_or(|s| place < (s.second, s.byte)) {
@@ -161,7 +161,11 @@ impl Scanner<'_> {
         let mut named = |dimension: Dimension, name: &[u8]| {
             let key = dimension.key(name);
             cell.names[dimension as usize].add(key, 1);
-            if self.out.names.wants(&key) && self.out.names.get(&key).is_none() {
+            let slot = &mut self.recent[key as usize % RECENT];
+            if std::mem::replace(slot, key) != key
+                && self.out.names.wants(&key)
+                && self.out.names.get(&key).is_none()
+            {
                 self.out.names.show(key, name.into(), |_, _| ());
             }
         };
