@@ -1,10 +1,17 @@
-//! The one place where threads are made.
+//! The one place where threads are made, and where it is said how they share memory.
 //!
 //! Work is a list of independent jobs, taken in their order; each worker folds the jobs it takes into a value of
 //! its own. Merging those values is an exact sum, so who took what cannot be seen in the result.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Has all threads take memory from one heap that keeps what is given back: for a program that does one thing and ends.
+/// To be called before anything else. By itself glibc gives each thread a heap, which grows by a system call for each
+/// page, and whose memory the stages after the scan cannot use again.
+pub fn share_one_heap() {
+    crate::machine::share_one_heap();
+}
 
 /// A fixed number of threads.
 #[derive(Debug)]
