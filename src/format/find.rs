@@ -41,12 +41,19 @@ pub(crate) fn find_either(bytes: &[u8], a: u8, b: u8) -> Option<usize> {
 /// Writes where each `needle` stands to the front of `places`, and gives their number; `None` where there are more. For
 /// many in a line: a searcher begins anew behind each.
 pub(crate) fn find_all(bytes: &[u8], needle: u8, places: &mut [usize]) -> Option<usize> {
-    dispatch(All { bytes, needle, places })
+    dispatch(All { bytes, needle, without: needle, places })
+}
+
+/// The same, and `None` too where a byte `without` stands among them.
+pub(crate) fn find_all_without(bytes: &[u8], needle: u8, without: u8, places: &mut [usize]) -> Option<usize> {
+    dispatch(All { bytes, needle, without, places })
 }
 
 struct All<'b, 'p> {
     bytes: &'b [u8],
     needle: u8,
+    /// Another byte, that must not be there; the same where none is asked about.
+    without: u8,
     places: &'p mut [usize],
 }
 
@@ -55,13 +62,18 @@ impl Job for All<'_, '_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Option<usize> {
-        let Self { bytes, needle, places } = self;
+        let Self { bytes, needle, without, places } = self;
         let (windows, rest) = bytes.as_chunks::<WIDE>();
-        let mut last = [!needle; WIDE];
+        // What stands behind the end is neither.
+        let neither = [0, 1, 2].into_iter().find(|b| *b != needle && *b != without).unwrap_or(0);
+        let mut last = [neither; WIDE];
         last[..rest.len()].copy_from_slice(rest);
         let (mut n, mut base) = (0, 0);
         for window in windows.iter().chain([&last]) {
             let mut hits = lanes.mask(window, needle);
+            if without != needle && lanes.mask(window, without) != 0 {
+                return None;
+            }
             while hits != 0 {
                 *places.get_mut(n)? = base + hits.trailing_zeros() as usize;
                 n += 1;
@@ -112,6 +124,8 @@ mod tests {
             prop_assert_eq!(&places[..want.len()], &want[..]);
             let less = want.len().checked_sub(1).map(|n| find_all(&bytes, b'"', &mut places[..n]));
             prop_assert_eq!(less.flatten(), None);
+            let clean = (!bytes.contains(&b'!')).then_some(want.len());
+            prop_assert_eq!(find_all_without(&bytes, b'"', b'!', &mut places), clean);
         }
 
         #[test]

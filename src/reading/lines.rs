@@ -6,7 +6,7 @@ use crate::format::errorlog;
 use crate::format::framing::Framing;
 use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
-use crate::scan::{Block, Plan, STAMPS_APART, Sample, time_of};
+use crate::scan::{Block, LastStamp, Plan, STAMPS_APART, Sample, time_of};
 use crate::time::{Second, Stamp};
 use std::io::Read as _;
 use std::ops::Range;
@@ -137,8 +137,10 @@ impl<F: FnMut(u64, &AccessRecord<'_>, Second)> Requests for F {
 
 /// Visits each request of a file whose line was written inside `range` of seconds.
 pub fn each_request_between(read: &Read, range: Range<Second>, visit: &mut dyn Requests) {
-    let mut room = Vec::new();
-    each_line(read, range.clone(), &mut |byte, line| request(read, line, byte, &range, &mut room, visit));
+    let (mut room, mut last) = (Vec::new(), LastStamp::default());
+    each_line(read, range.clone(), &mut |byte, line| {
+        request(read, line, byte, &range, (&mut room, &mut last), visit);
+    });
 }
 
 /// Visits some requests of a long stretch: of `places` blocks spread evenly over it, at most `each` lines. Only of files
@@ -155,23 +157,20 @@ pub fn some_requests_between(
         return;
     }
     let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
-    let mut pages = Pages::default();
-    let mut room = Vec::new();
+    let (mut room, mut last) = (Vec::new(), LastStamp::default());
     let places = places.clamp(1, inside.len());
     for i in 0..places {
         // The middle of each part, for the first and last block lie half outside.
         let Some(block) = inside.get((2 * i + 1) * inside.len() / (2 * places)) else { return };
         let end = block.end.min(block.start.saturating_add(each as u64 * LONG_LINE));
-        if plain.read_at(block.start.saturating_sub(1)..end, &mut pages).is_err() {
-            return;
-        }
-        let bytes: &[u8] = &pages;
+        let Ok(map) = plain.map(block.start.saturating_sub(1)..end) else { return };
+        let bytes: &[u8] = &map;
         let mut start =
             if block.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
         for _ in 0..each {
             let Some(n) = bytes.get(start..).and_then(|rest| memchr::memchr(b'\n', rest)) else { break };
             let byte = block.start.saturating_sub(1) + start as u64;
-            request(read, &bytes[start..start + n], byte, &range, &mut room, visit);
+            request(read, &bytes[start..start + n], byte, &range, (&mut room, &mut last), visit);
             start += n + 1;
         }
     }
@@ -183,7 +182,7 @@ fn request(
     line: &[u8],
     byte: u64,
     range: &Range<Second>,
-    room: &mut Vec<u8>,
+    (room, last): (&mut Vec<u8>, &mut LastStamp),
     visit: &mut dyn Requests,
 ) {
     if visit.has(byte) {
@@ -191,7 +190,7 @@ fn request(
     }
     let plan = &read.reading.plan;
     // A block holds many lines of other seconds, and to read a line as a whole costs ten times as much as its stamp.
-    if let Some(second) = plan.stamp(line)
+    if let Some(second) = plan.stamp(line, last)
         && (second < range.start.saturating_sub(STAMPS_APART)
             || second >= range.end.saturating_add(STAMPS_APART))
     {
@@ -230,13 +229,11 @@ fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])
     }
     if read.reading.source.is_seekable() {
         let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
-        let mut pages = Pages::default();
-        for span in spans {
+        for span in joined(&spans) {
             let from = span.start.saturating_sub(1);
-            if plain.read_at(from..span.end + REST, &mut pages).is_err() {
-                return;
-            }
-            let bytes: &[u8] = &pages;
+            // Mapped: what is read again is in memory still, and to copy it costs more than to look at it.
+            let Ok(map) = plain.map(from..span.end + REST) else { return };
+            let bytes: &[u8] = &map;
             let mut start =
                 if span.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
             while start < bytes.len() && from + (start as u64) < span.end {
@@ -275,6 +272,21 @@ fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])
             break;
         }
     }
+}
+
+/// Bytes that are mapped at once.
+const AT_ONCE: u64 = 8 << 20;
+
+/// The same spans, those that follow one another in one.
+fn joined(spans: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut out: Vec<Range<u64>> = Vec::new();
+    for span in spans {
+        match out.last_mut() {
+            Some(last) if last.end == span.start && span.end - last.start <= AT_ONCE => last.end = span.end,
+            _ => out.push(span.clone()),
+        }
+    }
+    out
 }
 
 /// Unpacked bytes up to which a packed file is unpacked again for one line.

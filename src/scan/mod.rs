@@ -40,7 +40,7 @@ pub use endpoint::last_peer;
 pub(crate) use endpoint::template;
 pub use partial::{Block, Dimension, FileScan, Sample, SerialFall};
 pub use plan::Plan;
-pub(crate) use plan::STAMPS_APART;
+pub(crate) use plan::{LastStamp, STAMPS_APART};
 pub use scanner::has_failed;
 pub use seek::seek;
 pub(crate) use seek::time_of;

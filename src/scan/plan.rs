@@ -81,7 +81,7 @@ impl Plan {
 
     /// The second that a line's stamp names, found as the hot loops find it; `None` where only the exact way can tell.
     /// Another time in the line may shift the request's own by [`STAMPS_APART`].
-    pub(crate) fn stamp(&self, line: &[u8]) -> Option<Second> {
+    pub(crate) fn stamp(&self, line: &[u8], last: &mut LastStamp) -> Option<Second> {
         let (at, len) = match &self.fast {
             Fast::Quoted(plan) => {
                 let quote = plan.lead + memchr::memchr(b'"', line.get(plan.lead..)?)?;
@@ -100,11 +100,33 @@ impl Plan {
             }
             Fast::ErrorLog | Fast::None => return None,
         };
-        let text = line.get(at..at + len)?;
-        match len {
-            TIME_LOCAL_LEN => parse_time_local(text).map(Stamp::second),
-            _ => parse_iso8601(text).filter(|(_, used)| *used == len).map(|(stamp, _)| stamp.second()),
+        last.second(line.get(at..at + len)?)
+    }
+}
+
+/// The stamp read last: lines that follow one another carry the same one.
+#[derive(Debug, Default)]
+pub(crate) struct LastStamp {
+    text: [u8; TIME_LOCAL_LEN],
+    len: usize,
+    second: Option<Second>,
+}
+
+impl LastStamp {
+    /// The second of a stamp, `$time_local` or `$time_iso8601` by its length.
+    fn second(&mut self, text: &[u8]) -> Option<Second> {
+        if self.text.get(..self.len) == Some(text) {
+            return self.second;
         }
+        let second = match text.len() {
+            TIME_LOCAL_LEN => parse_time_local(text).map(Stamp::second),
+            len => parse_iso8601(text).filter(|(_, used)| *used == len).map(|(stamp, _)| stamp.second()),
+        };
+        if let Some(room) = self.text.get_mut(..text.len()) {
+            room.copy_from_slice(text);
+            (self.len, self.second) = (text.len(), second);
+        }
+        second
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Key, PATH, Slot};
 use crate::format::access::store::is_told;
-use crate::format::find::{find_all, find_either};
+use crate::format::find::{find_all_without, find_either};
 
 /// All keys of a line in their order.
 #[derive(Debug, Clone, Default)]
@@ -91,11 +91,11 @@ impl Order {
         room: &'r mut [(usize, usize)],
     ) -> Option<&'r [(usize, usize)]> {
         let (last, _) = self.0.split_last()?;
-        if line.first() != Some(&b'{') || memchr::memchr(b'\\', line).is_some() {
+        if line.first() != Some(&b'{') {
             return None;
         }
         let mut quotes = [0; QUOTES];
-        let n = find_all(line, b'"', &mut quotes)?;
+        let n = find_all_without(line, b'"', b'\\', &mut quotes)?;
         let mut quotes = quotes.get(..n)?;
         let mut at = 1;
         for (expected, value) in self.0.iter().zip(room.iter_mut()) {
