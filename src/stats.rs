@@ -93,10 +93,20 @@ pub fn poisson_tail_ln(k: f64, mean: f64) -> f64 {
     if k <= mean { 0.0 } else { -(xlogy(k, k / mean.max(1e-300)) - k + mean) }
 }
 
+/// Nats below a value at which what is added to it lies below its last bit.
+const NOTHING: f64 = -50.0;
+
 /// `ln(e^a + e^b)` without overflow.
+#[inline]
 pub fn ln_add_exp(a: f64, b: f64) -> f64 {
     let (high, low) = if a >= b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+    // Most pairs are so far apart, and the two functions are all that this costs.
+    if low == f64::NEG_INFINITY || low - high < NOTHING { high } else { add_near(high, low) }
+}
+
+#[inline(never)]
+fn add_near(high: f64, low: f64) -> f64 {
+    high + (low - high).exp().ln_1p()
 }
 
 /// Two-sided 95 % bounds of a Poisson mean after `seen` events, with its dispersion (square-root transform,

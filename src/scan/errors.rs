@@ -267,7 +267,7 @@ impl Scanner<'_> {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_shape(&mut self, shape: u64, raw: &[u8], byte: u64, line: u64) {
         let second = self.errors.second;
         // All are compared: which one it is cannot be guessed, and a wrong guess costs more.
