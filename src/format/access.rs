@@ -158,6 +158,10 @@ impl AccessFormat {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut record = AccessRecord::default();
         match &self.0.layout {
+            // Who reads in brief does not ask where a line stops being what its format says.
+            Layout::Text { plan, .. } if brief && !plan.may_read(line) => {
+                return Err(Mismatch { byte: 0, wanted: "a line of this format" });
+            }
             Layout::Text { plan, .. } => plan.run(line, (0, brief), &mut record)?,
             Layout::Json(keys) => keys.read(line, brief, &mut record)?,
             Layout::Labelled(labels) => labels.read(line, &mut record)?,

@@ -55,6 +55,13 @@ impl<'p> Clock<'p> {
         Self { text: [b'\n'; 32], minute: 0, around }
     }
 
+    /// The scan may be at another second now than that of the last stamp, whose digits stand at `text[from..]`: the next
+    /// stamp turns to its own, also where it is the same.
+    pub(super) fn forget_second(&mut self, from: usize) {
+        self.text[from & 31] = b'\n';
+        self.text[(from + 1) & 31] = b'\n';
+    }
+
     /// Turns to the second of the stamp of `len` bytes at `text[from..]`, whose digits of the second stand at
     /// `seconds`; false when it is none. Only the bytes of `mask` are looked at.
     #[inline(always)]

@@ -53,7 +53,8 @@ impl<T: Cell> Buckets<T> {
         Self { level, cap, cells: cells.into_iter().collect() }
     }
 
-    /// The bucket of a second.
+    /// The bucket of a second: what a scan's own ways to fill buckets are held against.
+    #[cfg(test)]
     pub(crate) fn at(&mut self, second: Second) -> &mut T {
         // One look-up while there is room, which is nearly always.
         while self.cells.len() >= self.cap && !self.cells.contains_key(&(second >> self.level)) {

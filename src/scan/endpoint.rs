@@ -79,7 +79,7 @@ static KINDS: [u8; 256] = {
 };
 
 /// What a byte of a kind adds to the number of digits and, in the upper half, of letters.
-static SUMS: [u64; 3] = [0, 1, 1 << 32];
+static SUMS: [u64; 4] = [0, 1, 1 << 32, 0];
 
 /// A segment of a path, looked at once: every request that failed comes here.
 struct Segment {
@@ -95,18 +95,19 @@ impl Segment {
     /// The one at the start of `path`, up to the next slash or the path's end.
     fn read(path: &[u8]) -> Self {
         let (mut before, mut stray, mut all, mut sums) = (LETTER, 0, HEXADECIMAL, 0);
-        let end = path.iter().position(|b| {
-            let kind = KINDS[usize::from(*b)];
+        let mut len = 0;
+        for byte in path {
+            let kind = KINDS[usize::from(*byte)];
             if kind & END != 0 {
-                return true;
+                break;
             }
             stray |= kind & !before;
             all &= kind;
             before = kind;
             sums += SUMS[usize::from(kind & (DIGIT | LETTER))];
-            false
-        });
-        let (len, digits, letters) = (end.unwrap_or(path.len()), sums as u32 as usize, (sums >> 32) as usize);
+            len += 1;
+        }
+        let (digits, letters) = (sums as u32 as usize, (sums >> 32) as usize);
         let word = stray & LETTER == 0;
         Self { len, digits, letters, word, hexadecimal: all & HEXADECIMAL != 0 }
     }

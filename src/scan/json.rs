@@ -158,7 +158,7 @@ static ENDS: [bool; 256] = {
 impl Reader for JsonReader<'_> {
     #[inline(always)]
     fn interrupted(&mut self) {
-        self.clock = Clock::new(self.clock.around);
+        self.clock.forget_second(self.plan.seconds);
     }
 
     #[inline(always)]

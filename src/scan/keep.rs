@@ -102,7 +102,7 @@ impl FileScan {
             u64::from(c.failed) < most
                 && c.statuses.len() <= 1000
                 && c.statuses.is_sorted_by(|a, b| a.0 < b.0)
-                && c.statuses.iter().all(|(_, n)| u64::from(*n) < most)
+                && c.statuses.iter().all(|s| u64::from(s.1) < most)
                 && c.names.iter().all(super::bounded::Counter::is_sound)
                 && c.clients.is_sound()
         }) && self.errors.iter().all(|(_, c)| {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Failing seconds kept apart before neighbouring ones share a bucket: two hours of continuous failure to the
 /// second. A cell with every list full is near a kilobyte, and each thread has its own; counts to the second are in
 /// the timeline.
-const FAILURES: usize = 8192;
+pub(super) const FAILURES: usize = 8192;
 /// The same for seconds with error records.
 pub(super) const ERRORS: usize = 8192;
 /// Names (endpoints, virtual hosts, peers) that are remembered by text.
@@ -63,7 +63,7 @@ impl Dimension {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailureCell {
     pub(crate) failed: u32,
-    /// How often which status, by status: hardly ever more than three.
+    /// By status, in order: nearly always one or two.
     pub(crate) statuses: Vec<(u16, u32)>,
     pub(crate) names: [Counter<24>; 3],
     pub(crate) clients: Distinct<32>,
@@ -71,11 +71,21 @@ pub(crate) struct FailureCell {
     pub(crate) last: Option<Sample>,
 }
 
+impl FailureCell {
+    /// Adds requests that failed with a status.
+    pub(super) fn add_status(&mut self, status: u16, n: u32) {
+        match self.statuses.iter().position(|s| s.0 >= status) {
+            Some(at) if self.statuses[at].0 == status => self.statuses[at].1 += n,
+            at => self.statuses.insert(at.unwrap_or(self.statuses.len()), (status, n)),
+        }
+    }
+}
+
 impl Cell for FailureCell {
     fn merge(&mut self, other: Self) {
         self.failed += other.failed;
         for (status, n) in other.statuses {
-            add_status(&mut self.statuses, status, n);
+            self.add_status(status, n);
         }
         for (a, b) in self.names.iter_mut().zip(&other.names) {
             a.merge(b);
@@ -83,19 +93,6 @@ impl Cell for FailureCell {
         self.clients.merge(&other.clients);
         keep_first(&mut self.first, other.first);
         keep_last(&mut self.last, other.last);
-    }
-}
-
-/// Counts a status among others, which are in order.
-pub(super) fn add_status(statuses: &mut Vec<(u16, u32)>, status: u16, n: u32) {
-    match statuses.binary_search_by_key(&status, |s| s.0) {
-        Ok(at) => statuses[at].1 += n,
-        Err(at) => {
-            if statuses.is_empty() {
-                statuses.reserve_exact(1);
-            }
-            statuses.insert(at, (status, n));
-        }
     }
 }
 

@@ -60,7 +60,7 @@ impl<'p, const TIMED: bool> QuotedReader<'p, TIMED> {
 impl<const TIMED: bool> Reader for QuotedReader<'_, TIMED> {
     #[inline(always)]
     fn interrupted(&mut self) {
-        self.clock = Clock::new(self.clock.around);
+        self.clock.forget_second(1 + self.plan.seconds);
     }
 
     #[inline(always)]

@@ -9,7 +9,8 @@ pub use failed::has_failed;
 pub(super) use failed::{Seen, sighting_group, sighting_key, wants_detail};
 pub(super) use run::INDEX_BYTES;
 
-use super::partial::{FileScan, KEPT};
+use super::filling::Filling;
+use super::partial::{FAILURES, FailureCell, FileScan, KEPT};
 use super::plan::Plan;
 use crate::format::Field;
 use crate::format::framing::{Framing, Joiner};
@@ -39,6 +40,7 @@ pub(crate) struct Scanner<'p> {
     pub(super) run: Run,
     pub(super) errors: super::errors::ErrorRun,
     collected: Collected,
+    failures: Filling<FailureCell>,
     /// Seconds that carry the offset at hand and are not yet in the stretches below: one of them and not three is
     /// looked after at every new second.
     fresh: Stretch,
@@ -51,14 +53,9 @@ pub(crate) struct Scanner<'p> {
     offset: Option<i16>,
     under_offset: Stretch,
     name: Vec<u8>,
-    /// Keys of names that were shown a moment ago, by their last bits: most failures name the same few.
-    recent: [u64; RECENT],
     joiner: Joiner,
     room: Vec<u8>,
 }
-
-/// Names that are remembered as shown.
-const RECENT: usize = 64;
 
 impl<'p> Scanner<'p> {
     pub(crate) fn new(plan: &'p Plan, window: Window, keep_text: bool) -> Self {
@@ -71,6 +68,7 @@ impl<'p> Scanner<'p> {
             run: Run::new(),
             errors: super::errors::ErrorRun::default(),
             collected: Collected::default(),
+            failures: Filling::new(FAILURES),
             fresh: Stretch::default(),
             block: Stretch::default(),
             block_start: 0,
@@ -78,7 +76,6 @@ impl<'p> Scanner<'p> {
             offset: None,
             under_offset: Stretch::default(),
             name: Vec::new(),
-            recent: [0; RECENT],
             joiner: Joiner::default(),
             room: Vec::new(),
         }
@@ -89,6 +86,7 @@ impl<'p> Scanner<'p> {
         self.settle();
         self.out.timeline.absorb(&mut self.collected);
         self.out.errors = self.errors.rows.finish();
+        self.out.failures = self.failures.finish();
         self.out
     }
 

@@ -26,6 +26,9 @@ pub struct Collected {
     /// Latencies by second.
     pub latencies: Vec<(Second, [u16; BUCKETS])>,
     counts: Open,
+    failing: Open,
+    /// Failures of one second that are not written yet: those of a second come one after the other.
+    failures: (Second, u32),
     timings: Open,
     /// A second's latencies while they are written: a skip, then at most a step and a count for each bucket.
     row: Row<256>,
@@ -113,6 +116,27 @@ impl Collected {
         }
     }
 
+    /// Adds a failed request that arrived in a second.
+    #[inline]
+    pub(crate) fn fail(&mut self, timeline: &mut Timeline, second: Second) {
+        if self.failures.0 != second {
+            self.write_failures(timeline);
+            self.failures.0 = second;
+        }
+        self.failures.1 += 1;
+    }
+
+    fn write_failures(&mut self, timeline: &mut Timeline) {
+        let (second, n) = std::mem::take(&mut self.failures);
+        if n == 0 {
+            return;
+        }
+        match self.failing.advance::<FailedStream>(timeline, second) {
+            Some(skip) => FailedStream::encode(&mut self.failing.bytes, skip, &n),
+            None => self.failed.push((second, n)),
+        }
+    }
+
     /// Adds the latencies of one second and zeroes them; bit i of `touched` is set where bucket i is not 0.
     pub(crate) fn time(
         &mut self,
@@ -153,6 +177,8 @@ impl Collected {
         self.failed.clear();
         self.latencies.clear();
         self.counts.clear();
+        self.failing.clear();
+        self.failures = (0, 0);
         self.timings.clear();
     }
 }
@@ -161,6 +187,8 @@ impl Timeline {
     /// Adds what a scan collected, in any order, and empties it.
     pub fn absorb(&mut self, c: &mut Collected) {
         c.counts.flush::<CountStream>(self);
+        c.write_failures(self);
+        c.failing.flush::<FailedStream>(self);
         c.timings.flush::<LatencyStream>(self);
         sort_by_second(&mut c.runs);
         sort_by_second(&mut c.failed);

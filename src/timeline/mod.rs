@@ -55,6 +55,10 @@ impl Timeline {
 
     /// Adds another timeline.
     pub fn merge(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
         for (key, page) in other.pages {
             match self.pages.entry(key) {
                 MapEntry::Vacant(v) => {

@@ -75,8 +75,13 @@ pub(super) fn absorb_stream<S: Stream, T: Copy>(
 
 /// Adds a stream, whose last second is the one before `other_end`, to that of a page.
 pub(super) fn add_stream<S: Stream>(page: &mut Page, other: &[u8], other_end: u32) {
-    let Some((first, _)) = Decoder::<S>::new(other).next() else { return };
     let end = page.ends[S::INDEX];
+    if end == 0 {
+        *S::of(page) = other.to_vec();
+        page.ends[S::INDEX] = other_end;
+        return;
+    }
+    let Some((first, _)) = Decoder::<S>::new(other).next() else { return };
     page.ends[S::INDEX] = end.max(other_end);
     let to = S::of(page);
     // Parts of a log nearly always follow each other: decoding them was 5 % of a scan.

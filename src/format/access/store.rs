@@ -2,6 +2,7 @@
 
 use super::shape::{is_time_local, is_zoneless_local};
 use crate::format::directive::Field;
+use crate::format::find::find;
 use crate::format::record::AccessRecord;
 use crate::time::{
     Stamp, civil_second, month_number, parse_error_time, parse_iso8601, parse_msec, parse_time_local,
@@ -195,14 +196,18 @@ fn milliseconds(b: &[u8], unit: u64) -> Option<u32> {
 /// Method and URI of `METHOD URI[ PROTO]`; nothing for anything else, such as the first bytes of a TLS handshake.
 /// Old nginx let blanks stand in a URI, so the protocol is looked for from the right.
 pub(crate) fn split_request(line: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
-    let Some(blank) = memchr::memchr(b' ', line) else { return (None, None) };
+    let Some(blank) = find(line, b' ') else { return (None, None) };
     let (method, rest) = (&line[..blank], &line[blank + 1..]);
     let method_like =
-        (1..=20).contains(&blank) && method.iter().all(|c| c.is_ascii_uppercase() || b"-_".contains(c));
+        (1..=20).contains(&blank) && method.iter().all(|c| matches!(c, b'A'..=b'Z' | b'-' | b'_'));
     let rest = rest.trim_ascii_start();
-    let end = match memchr::memrchr(b' ', rest) {
-        Some(n) if rest[n + 1..].starts_with(b"HTTP/") => n,
-        _ => rest.len(),
+    let end = match rest {
+        // As nearly all of them end: nothing behind the blank is another.
+        [uri @ .., b' ', b'H', b'T', b'T', b'P', b'/', x, b'.', y] if *x != b' ' && *y != b' ' => uri.len(),
+        _ => match memchr::memrchr(b' ', rest) {
+            Some(n) if rest[n + 1..].starts_with(b"HTTP/") => n,
+            _ => rest.len(),
+        },
     };
     let uri = rest[..end].trim_ascii_end();
     if method_like && !uri.is_empty() { (Some(method), Some(uri)) } else { (None, None) }

@@ -1,13 +1,14 @@
 //! The closer look at a line that is more than a count: a request that failed, or one by which both logs are joined.
 
+use super::Scanner;
 use super::run::Sighting;
-use super::{RECENT, Scanner};
 use crate::format::AccessRecord;
 use crate::format::access::store::split_request;
+use crate::format::find::find;
 use crate::scan::bounded::hash;
 use crate::scan::endpoint;
 use crate::scan::known::{Names, given};
-use crate::scan::partial::{Dimension, KEPT, Sample, add_status};
+use crate::scan::partial::{Dimension, KEPT, Sample};
 use crate::time::{Millis, Second};
 use crate::timeline::Class;
 
@@ -98,7 +99,7 @@ impl Scanner<'_> {
             named => named.and_then(|named| named.find(line)),
         };
         if let Some(Names { vhost, peers }) = names {
-            let client = &line[..memchr::memchr(b' ', line).unwrap_or(0)];
+            let client = &line[..find(line, b' ').unwrap_or(0)];
             let request = seen.request.and_then(given);
             self.look(
                 &Request {
@@ -144,12 +145,12 @@ impl Scanner<'_> {
             return;
         }
         let arrival = (request.end - i64::from(request.waited.unwrap_or(0))).div_euclid(1000);
-        self.collected.failed.push((arrival, 1));
+        self.collected.fail(&mut self.out.timeline, arrival);
         let text = self.keep_text;
         let sample = || sample(text, second, raw, byte, line_no);
-        let cell = self.out.failures.at(arrival);
+        let cell = self.failures.at(arrival);
         cell.failed += 1;
-        add_status(&mut cell.statuses, request.status, 1);
+        cell.add_status(request.status, 1);
         cell.clients.add(hash(request.client) as u32);
         let place = (second, byte);
         if cell.first.as_ref().is_none_or(|s| place < (s.second, s.byte)) {
@@ -161,11 +162,7 @@ impl Scanner<'_> {
         let mut named = |dimension: Dimension, name: &[u8]| {
             let key = dimension.key(name);
             cell.names[dimension as usize].add(key, 1);
-            let slot = &mut self.recent[key as usize % RECENT];
-            if std::mem::replace(slot, key) != key
-                && self.out.names.wants(&key)
-                && self.out.names.get(&key).is_none()
-            {
+            if self.out.names.wants(&key) && self.out.names.get(&key).is_none() {
                 self.out.names.show(key, name.into(), |_, _| ());
             }
         };
