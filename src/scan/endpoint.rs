@@ -1,5 +1,7 @@
 //! Names for where a request went: endpoint templates and upstream peers.
 
+use crate::format::find::find_either;
+
 /// Longest template kept.
 const LONGEST: usize = 120;
 /// Path segments told apart; what lies deeper is one.
@@ -121,7 +123,11 @@ impl Segment {
 
 /// The peer that gave the answer: the last of an `$upstream_addr` list.
 pub fn last_peer(list: &[u8]) -> Option<&[u8]> {
-    let start = list.iter().rposition(|b| matches!(b, b' ' | b',')).map_or(0, |i| i + 1);
+    let start = match find_either(list, b' ', b',') {
+        // As nearly all do: one peer was asked.
+        None => 0,
+        Some(_) => list.iter().rposition(|b| matches!(b, b' ' | b',')).map_or(0, |i| i + 1),
+    };
     Some(&list[start..]).filter(|p| !p.is_empty() && *p != b"-")
 }
 

@@ -155,7 +155,7 @@ mod tests {
         #[test]
         fn filled_are_buckets(
             seconds in prop::collection::vec((-3000i64..3000, 0u32..18), 0..400),
-            cap in 1usize..200,
+            cap in 2usize..200,
         ) {
             let mut want = Buckets::<Sum>::new(cap);
             let mut filling = Filling::<Sum>::new(cap);

@@ -134,7 +134,16 @@ fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail:
     let mask = lanes.mask(window, b'"');
     let quote = match mask.count_ones().checked_sub(1 + tail.quotes_behind) {
         Some(rank) => from.wrapping_add(lanes.select(mask, rank) as usize),
-        None => far_quote(bytes, after, end, tail.quotes_behind),
+        None => {
+            let behind = tail.quotes_behind - mask.count_ones();
+            let end = from;
+            let from = from.wrapping_sub(WIDE);
+            let mask = array::<WIDE>(bytes, from).map_or(0, |window| lanes.mask(window, b'"'));
+            match mask.count_ones().checked_sub(1 + behind) {
+                Some(rank) => from.wrapping_add(lanes.select(mask, rank) as usize),
+                None => far_quote(bytes, after, end, behind),
+            }
+        }
     };
     let mut at = quote + 1 + tail.gap;
     if quote <= after || tail.skip > 0 && !pass_numbers(bytes, &mut at, end, tail.skip) || at > end {

@@ -16,7 +16,7 @@ use crate::format::Field;
 use crate::format::framing::{Framing, Joiner};
 use crate::time::Window;
 use crate::timeline::{Class, Collected};
-use failed::{Request, sample};
+use failed::{Named, Request, sample};
 use run::{Run, Stretch};
 
 /// Where the slice that is being scanned lies.
@@ -41,6 +41,7 @@ pub(crate) struct Scanner<'p> {
     pub(super) errors: super::errors::ErrorRun,
     collected: Collected,
     failures: Filling<FailureCell>,
+    named: Named,
     /// Seconds that carry the offset at hand and are not yet in the stretches below: one of them and not three is
     /// looked after at every new second.
     fresh: Stretch,
@@ -69,6 +70,7 @@ impl<'p> Scanner<'p> {
             errors: super::errors::ErrorRun::default(),
             collected: Collected::default(),
             failures: Filling::new(FAILURES),
+            named: Named::default(),
             fresh: Stretch::default(),
             block: Stretch::default(),
             block_start: 0,

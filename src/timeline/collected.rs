@@ -79,7 +79,7 @@ impl Open {
         if !self.bytes.is_empty() {
             let page = (self.end - 1) >> PAGE_BITS;
             let end = (self.next - (page << PAGE_BITS)) as u32;
-            add_stream::<S>(timeline.pages.entry(page).or_default(), &self.bytes, end);
+            add_stream::<S>(timeline.pages.page(page), &self.bytes, end);
         }
         self.clear();
     }

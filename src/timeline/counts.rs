@@ -123,7 +123,7 @@ impl<F: FnMut(Sums)> Walker for Each<F> {
 impl Timeline {
     /// Visits every second inside `window` that holds anything, in order.
     pub fn each(&self, window: Window, mut visit: impl FnMut(Moment)) {
-        for (&key, page) in self.pages_in(window) {
+        for (key, page) in self.pages_in(window) {
             let base = key << PAGE_BITS;
             let mut counts = Decoder::<CountStream>::new(&page.counts);
             let mut failed = Decoder::<FailedStream>::new(&page.failed);
@@ -176,7 +176,7 @@ impl Timeline {
         asked: [Classes; K],
         walker: &mut W,
     ) {
-        for (&key, page) in self.pages_in(window) {
+        for (key, page) in self.pages_in(window) {
             let base = key << PAGE_BITS;
             let whole = window.start <= base && base + (1 << PAGE_BITS) <= window.end;
             let mut failures = Failures::new(&page.failed, base);

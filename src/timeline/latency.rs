@@ -66,7 +66,7 @@ impl Timeline {
 
     /// Visits the latencies of every second inside `window` that has any, in order.
     pub fn each_latency(&self, window: Window, mut visit: impl FnMut(Second, &Latencies)) {
-        for (&key, page) in self.pages_in(window) {
+        for (key, page) in self.pages_in(window) {
             let mut stream = Decoder::<LatencyStream>::new(&page.latency);
             while let Some((at, latencies)) = stream.next() {
                 let second = (key << PAGE_BITS) + i64::from(at);
@@ -81,7 +81,7 @@ impl Timeline {
     /// them, and a row of all buckets costs ten times as much to look through.
     #[inline]
     pub(crate) fn each_timing(&self, window: Window, visitor: &mut impl Timings) {
-        for (&key, page) in self.pages_in(window) {
+        for (key, page) in self.pages_in(window) {
             let mut bytes = page.latency.as_slice();
             let mut next = key << PAGE_BITS;
             let whole = window.start <= next && next + (1 << PAGE_BITS) <= window.end;

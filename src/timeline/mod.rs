@@ -9,6 +9,7 @@ mod class;
 mod collected;
 mod counts;
 mod latency;
+mod pages;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,8 @@ pub use latency::{BUCKETS, Latencies, bucket, bucket_floor, quantile};
 use crate::time::{Second, Window};
 use counts::{CountStream, FailedStream};
 use latency::LatencyStream;
+use pages::Pages;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as MapEntry;
 use stream::{Decoder, Stream, add_stream};
 
 /// Seconds per page, as a power of two.
@@ -34,8 +34,7 @@ const PAGE_BITS: u32 = 10;
 /// Per-second counts; see the head of this file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
-    /// In boxes: a tree keeps room for eleven, and of thousands of files most have one.
-    pages: BTreeMap<i64, Box<Page>>,
+    pages: Pages,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,29 +54,17 @@ impl Timeline {
 
     /// Adds another timeline.
     pub fn merge(&mut self, other: Self) {
-        if self.is_empty() {
-            *self = other;
-            return;
-        }
-        for (key, page) in other.pages {
-            match self.pages.entry(key) {
-                MapEntry::Vacant(v) => {
-                    v.insert(page);
-                }
-                MapEntry::Occupied(o) => {
-                    let mine = o.into_mut();
-                    let [counts, failed, latency] = page.ends;
-                    add_stream::<CountStream>(mine, &page.counts, counts);
-                    add_stream::<FailedStream>(mine, &page.failed, failed);
-                    add_stream::<LatencyStream>(mine, &page.latency, latency);
-                }
-            }
-        }
+        self.pages.merge(other.pages, |mine, page| {
+            let [counts, failed, latency] = page.ends;
+            add_stream::<CountStream>(mine, &page.counts, counts);
+            add_stream::<FailedStream>(mine, &page.failed, failed);
+            add_stream::<LatencyStream>(mine, &page.latency, latency);
+        });
     }
 
     /// First and last second with a line, as a half-open window.
     pub fn span(&self) -> Option<Window> {
-        let edge = |page: Option<(&i64, &Box<Page>)>, last: bool| {
+        let edge = |page: Option<(i64, &Page)>, last: bool| {
             let (key, page) = page?;
             let mut counts = Decoder::<CountStream>::new(&page.counts);
             let first = counts.next().map(|c| c.0);
@@ -93,7 +80,7 @@ impl Timeline {
 
     /// Forgets the pages that end before `second`.
     pub(crate) fn forget_before(&mut self, second: Second) {
-        self.pages = self.pages.split_off(&(second >> PAGE_BITS));
+        self.pages.forget_before(second >> PAGE_BITS);
     }
 
     /// Whether every stream of every page can be read to its end, inside its page and with counts that can be added: a
@@ -102,16 +89,16 @@ impl Timeline {
         // The years 0 to 9999.
         let pages = -62_167_219_200 >> PAGE_BITS..=253_402_300_799 >> PAGE_BITS;
         self.pages.iter().all(|(key, page)| {
-            pages.contains(key)
+            pages.contains(&key)
                 && is_sound::<CountStream>(&page.counts, page.ends[0], |c| c.to_vec())
                 && is_sound::<FailedStream>(&page.failed, page.ends[1], |n| vec![n])
                 && is_sound::<LatencyStream>(&page.latency, page.ends[2], |l| l.to_vec())
         })
     }
 
-    fn pages_in(&self, window: Window) -> impl Iterator<Item = (&i64, &Page)> {
+    fn pages_in(&self, window: Window) -> impl Iterator<Item = (i64, &Page)> {
         let last = window.end.saturating_sub(1).max(window.start);
-        self.pages.range(window.start >> PAGE_BITS..=last >> PAGE_BITS).map(|(key, page)| (key, &**page))
+        self.pages.range(window.start >> PAGE_BITS, last >> PAGE_BITS)
     }
 }
 

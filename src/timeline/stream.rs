@@ -69,7 +69,7 @@ pub(super) fn absorb_stream<S: Stream, T: Copy>(
             S::encode(&mut fresh, offset - next, &value);
             next = offset + 1;
         }
-        add_stream::<S>(timeline.pages.entry(key).or_default(), &fresh, next);
+        add_stream::<S>(timeline.pages.page(key), &fresh, next);
     }
 }
 

@@ -25,7 +25,7 @@ fn a_quiet_second_costs_a_byte() {
         c.runs.push((s, [1, 0, 0, 0, 0, 0, 0, 0]));
     }
     t.absorb(&mut c);
-    assert_eq!(t.pages[&0].counts.len(), 128);
+    assert_eq!(t.pages.iter().next().unwrap().1.counts.len(), 128);
     assert_eq!(t.span(), Some(Window { start: 0, end: 1017 }));
 }
 

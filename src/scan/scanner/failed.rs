@@ -5,7 +5,7 @@ use super::run::Sighting;
 use crate::format::AccessRecord;
 use crate::format::access::store::split_request;
 use crate::format::find::find;
-use crate::scan::bounded::hash;
+use crate::scan::bounded::{Smallest, hash};
 use crate::scan::endpoint;
 use crate::scan::known::{Names, given};
 use crate::scan::partial::{Dimension, KEPT, Sample};
@@ -162,9 +162,7 @@ impl Scanner<'_> {
         let mut named = |dimension: Dimension, name: &[u8]| {
             let key = dimension.key(name);
             cell.names[dimension as usize].add(key, 1);
-            if self.out.names.wants(&key) && self.out.names.get(&key).is_none() {
-                self.out.names.show(key, name.into(), |_, _| ());
-            }
+            self.named.see(&mut self.out.names, key, name);
         };
         if let Some(uri) = request.uri {
             endpoint::template(uri, &mut self.name);
@@ -175,6 +173,32 @@ impl Scanner<'_> {
         }
         if let Some(peer) = request.peers.and_then(endpoint::last_peer) {
             named(Dimension::Peer, peer);
+        }
+    }
+}
+
+/// Names that were seen last: the failures of a log name the same few again and again, and to find one among thousands
+/// in a tree costs more than all else that is done with it.
+#[derive(Debug)]
+pub(super) struct Named([u64; 256]);
+
+impl Default for Named {
+    fn default() -> Self {
+        // The top bits of a key are its dimension: this is none.
+        Self([u64::MAX; 256])
+    }
+}
+
+impl Named {
+    fn see(&mut self, names: &mut Smallest<u64, Box<[u8]>>, key: u64, name: &[u8]) {
+        // What is not wanted once will never be, and what was there may only have been dropped as unwanted.
+        if !names.wants(&key) {
+            return;
+        }
+        let Some(slot) = self.0.get_mut((key & 255) as usize).filter(|slot| **slot != key) else { return };
+        *slot = key;
+        if names.get(&key).is_none() {
+            names.show(key, name.into(), |_, _| ());
         }
     }
 }
@@ -199,7 +223,39 @@ pub(in crate::scan) fn sighting_group(second: Second) -> u32 {
 /// The key of a request in both logs: client and request line. The access log escapes what the error log leaves
 /// raw, so only the part before the first byte that would be escaped counts.
 pub(in crate::scan) fn sighting_key(client: &[u8], request: &[u8]) -> u64 {
-    let plain =
-        request.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f | 0x7f..)).unwrap_or(request.len());
-    hash(client) ^ hash(&request[..plain]).rotate_left(17)
+    hash(client) ^ hash(&request[..plain(request)]).rotate_left(17)
+}
+
+/// How many bytes at the front of a request both logs write as they are.
+fn plain(request: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let other = |b: &u8| matches!(b, b'"' | b'\\' | 0..=0x1f | 0x7f..);
+    // Eight at a time while none can be another: at most one of eight is looked at twice.
+    let words = request.as_chunks::<8>().0.iter().take_while(|word| {
+        let word = u64::from_le_bytes(**word);
+        let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+        let found = word.wrapping_sub(ONES * 0x20)
+            | word.wrapping_add(ONES)
+            | word
+            | zero(word ^ (ONES * u64::from(b'"')))
+            | zero(word ^ (ONES * u64::from(b'\\')));
+        found & (ONES << 7) == 0
+    });
+    let from = 8 * words.count();
+    request[from..].iter().position(other).map_or(request.len(), |at| from + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Eight bytes at a time or one by one.
+        #[test]
+        fn what_is_plain(bytes in prop::collection::vec(prop_oneof![8 => 0x20u8..0x7f, 1 => any::<u8>()], 0..60)) {
+            let one = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f | 0x7f..));
+            prop_assert_eq!(plain(&bytes), one.unwrap_or(bytes.len()));
+        }
+    }
 }
