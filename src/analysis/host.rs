@@ -40,7 +40,7 @@ fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
     let is = |of: &[bool], class: u16| of.get(usize::from(class)).copied().unwrap_or(false);
     let counted = Counted::of(host);
     let timed_out = |window: Window| {
-        let all = host.failures(window);
+        let all = host.failures_unnamed(window);
         let late: u64 = [504, 408, 499].iter().filter_map(|s| all.statuses.get(s)).sum();
         late * 2 > all.failed
     };

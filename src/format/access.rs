@@ -154,14 +154,20 @@ impl AccessFormat {
         self.read(line, true)
     }
 
+    /// Whether a line may be one of this format, asked before it is read by who does not want to know where it stops being
+    /// what the format says. Of the lines of a log that were cut or are of another of its formats this tells most, at a
+    /// tenth of what it costs to read them.
+    pub(crate) fn may_read(&self, line: &[u8]) -> bool {
+        match &self.0.layout {
+            Layout::Text { plan, .. } => plan.may_read(line.strip_suffix(b"\r").unwrap_or(line)),
+            _ => true,
+        }
+    }
+
     fn read<'a>(&self, line: &'a [u8], brief: bool) -> Result<AccessRecord<'a>, Mismatch> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut record = AccessRecord::default();
         match &self.0.layout {
-            // Who reads in brief does not ask where a line stops being what its format says.
-            Layout::Text { plan, .. } if brief && !plan.may_read(line) => {
-                return Err(Mismatch { byte: 0, wanted: "a line of this format" });
-            }
             Layout::Text { plan, .. } => plan.run(line, (0, brief), &mut record)?,
             Layout::Json(keys) => keys.read(line, brief, &mut record)?,
             Layout::Labelled(labels) => labels.read(line, &mut record)?,

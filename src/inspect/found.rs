@@ -159,7 +159,7 @@ fn records(host: &Host<'_>, r: &Remark) -> Option<Finding> {
     let inside = || host.said.iter().filter(|s| window.contains(s.second) && host.server_side(s.class));
     let first = inside().next()?;
     let count: u64 = inside().map(|s| s.count_in(window)).sum();
-    let failed = host.failures(window).failed;
+    let failed = host.failures_unnamed(window).failed;
     let beside = match failed {
         0 => "and no request failed".to_owned(),
         n => format!("and {} failed", clock::count_of(n, "request")),

@@ -116,7 +116,7 @@ impl<'a> Host<'a> {
             host.files.iter().for_each(|&i| sum.merge(reads[i].scan.timeline.clone()));
             Cow::Owned(sum)
         };
-        host.trials = failures_only::trials(&host.timeline, |w| host.failures(w).clients());
+        host.trials = failures_only::trials(&host.timeline, |w| host.failures_unnamed(w).clients());
         host.place(zone)?;
         host.listen(window);
         host.marks = marks::marks(&host.said);
@@ -269,6 +269,15 @@ impl<'a> Host<'a> {
         tally
     }
 
+    /// The same without their names, which costs far less.
+    pub fn failures_unnamed(&self, window: Window) -> FailureTally {
+        let mut tally = FailureTally::default();
+        for &i in &self.files {
+            self.reads[i].scan.add_unnamed(window, &mut tally);
+        }
+        tally
+    }
+
     /// A line of a file and its place.
     pub fn evidence(&self, file: usize, sample: &Sample) -> Evidence {
         let read = &self.reads[file];
@@ -292,9 +301,7 @@ impl<'a> Host<'a> {
     pub fn failure_edges(&self, window: Window) -> [Option<(Second, Evidence)>; 2] {
         let mut found: Vec<(usize, Sample)> = Vec::new();
         for &i in &self.files {
-            let mut tally = FailureTally::default();
-            self.reads[i].scan.add_failures(window, &mut tally);
-            found.extend(tally.first.into_iter().chain(tally.last).map(|s| (i, s)));
+            found.extend(self.reads[i].scan.failure_edges(window).into_iter().flatten().map(|s| (i, s)));
         }
         found.sort_by(|a, b| a.1.cmp(&b.1));
         [found.first(), found.last()].map(|e| e.map(|(i, s)| (s.second, self.evidence(*i, s))))

@@ -307,7 +307,7 @@ pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection
             continue;
         };
         // Of failures the scan has counted the clients already.
-        let public = matches!(bad, Bad::Failed) && host.failures(at).clients() >= PUBLIC as u64;
+        let public = matches!(bad, Bad::Failed) && host.failures_unnamed(at).clients() >= PUBLIC as u64;
         if !public
             && let Some(look) = looks.close(host, at)
             && let Some(met) = few(look, bad)

@@ -5,6 +5,7 @@
 //! width at which the number of buckets fits (a coarser width is needed for a part only if the whole needs it too).
 //! So any split of the input gives the same bytes; what fell out is counted, never lost in silence.
 
+use super::few::Few;
 use crate::time::Second;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -227,7 +228,7 @@ impl<K: Ord + Copy, V> Smallest<K, V> {
 /// Counts by key, the `CAP` smallest keys by name and the rest in one sum.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Counter<const CAP: usize> {
-    counts: Vec<(u64, u32)>,
+    counts: Few<(u64, u32)>,
     /// Counts of keys that did not fit.
     pub(crate) rest: u32,
 }
@@ -254,7 +255,7 @@ impl<const CAP: usize> Counter<CAP> {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.rest += other.rest;
-        for &(key, n) in &other.counts {
+        for &(key, n) in &*other.counts {
             self.add(key, n);
         }
     }
@@ -277,7 +278,7 @@ impl<const CAP: usize> Counter<CAP> {
 /// (unbiased estimator (k - 1) / U of Beyer et al.; standard error about 1 / sqrt(k - 2)).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Distinct<const CAP: usize> {
-    hashes: Vec<u32>,
+    hashes: Few<u32>,
 }
 
 impl<const CAP: usize> Distinct<CAP> {
@@ -290,12 +291,14 @@ impl<const CAP: usize> Distinct<CAP> {
             && i < CAP
         {
             self.hashes.insert(i, hash);
-            self.hashes.truncate(CAP);
+            if self.hashes.len() > CAP {
+                self.hashes.pop();
+            }
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for &hash in &other.hashes {
+        for &hash in &*other.hashes {
             self.add(hash);
         }
     }

@@ -7,7 +7,7 @@
 use super::access::{MARGIN, Place, Reader, array, each_line, two_digits};
 use super::front::{Front, Messages, front, front_of, shape, stamp_of};
 use super::lanes::{Job, Lanes, WIDE, dispatch};
-use super::partial::{ERRORS, Sample, Shaped};
+use super::partial::{ERRORS, OTHER, Sample, Shaped};
 use super::rows::Rows;
 use super::scanner::{Origin, Scanner, sighting_group, sighting_key};
 use crate::format::errorlog;
@@ -269,15 +269,21 @@ impl Scanner<'_> {
 
     #[inline(always)]
     fn count_shape(&mut self, shape: u64, raw: &[u8], byte: u64, line: u64) {
-        let second = self.errors.second;
         // All are compared: which one it is cannot be guessed, and a wrong guess costs more.
         let mut place = HOT;
         for (i, hot) in self.errors.shapes.iter().enumerate() {
             place = if *hot == shape { i } else { place };
         }
-        let Some(entry) = self.errors.hot.get_mut(place) else {
+        if self.errors.hot.get(place).is_none() {
             return self.new_shape(shape, raw, byte, line);
-        };
+        }
+        self.count_hot(place, raw, byte, line);
+    }
+
+    #[inline]
+    fn count_hot(&mut self, place: usize, raw: &[u8], byte: u64, line: u64) {
+        let second = self.errors.second;
+        let Some(entry) = self.errors.hot.get_mut(place) else { return };
         entry.n += 1;
         entry.seconds |= 1 << (second & 63);
         if (second, byte) < (entry.first.second, entry.first.byte) {
@@ -299,7 +305,14 @@ impl Scanner<'_> {
 
     #[cold]
     #[inline(never)]
-    fn new_shape(&mut self, shape: u64, raw: &[u8], byte: u64, line: u64) {
+    fn new_shape(&mut self, mut shape: u64, raw: &[u8], byte: u64, line: u64) {
+        // Of a shape that is one too many no record is kept, so it is not told from others of that kind.
+        if !self.out.shapes.wants(&shape) {
+            shape = OTHER;
+            if let Some(place) = self.errors.shapes.iter().position(|s| *s == OTHER) {
+                return self.count_hot(place, raw, byte, line);
+            }
+        }
         if self.errors.hot.len() == HOT {
             self.flush_shapes();
             self.errors.hot.clear();

@@ -106,8 +106,7 @@ impl FileScan {
                 && c.names.iter().all(super::bounded::Counter::is_sound)
                 && c.clients.is_sound()
         }) && self.errors.iter().all(|(_, c)| {
-            u64::from(c.rest) < most
-                && c.shapes.len() <= super::partial::SHAPES_PER_CELL
+            c.shapes.len() <= super::partial::SHAPES_PER_CELL + 1
                 && c.shapes.is_sorted_by_key(|e| e.shape)
                 && c.shapes.iter().all(|e| u64::from(e.count) < most)
         });

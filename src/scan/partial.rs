@@ -1,6 +1,7 @@
 //! What scanning a file yields: a value that is added to others of its kind, in any order, with the same result.
 
 use super::bounded::{Buckets, Cell, Counter, Distinct, Smallest};
+use super::few::Few;
 use crate::time::{Millis, Second};
 use crate::timeline::Timeline;
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,7 @@ impl Dimension {
 pub(crate) struct FailureCell {
     pub(crate) failed: u32,
     /// By status, in order: nearly always one or two.
-    pub(crate) statuses: Vec<(u16, u32)>,
+    pub(crate) statuses: Few<(u16, u32)>,
     pub(crate) names: [Counter<24>; 3],
     pub(crate) clients: Distinct<32>,
     pub(crate) first: Option<Sample>,
@@ -84,7 +85,7 @@ impl FailureCell {
 impl Cell for FailureCell {
     fn merge(&mut self, other: Self) {
         self.failed += other.failed;
-        for (status, n) in other.statuses {
+        for &(status, n) in &*other.statuses {
             self.add_status(status, n);
         }
         for (a, b) in self.names.iter_mut().zip(&other.names) {
@@ -99,10 +100,13 @@ impl Cell for FailureCell {
 /// Error records of one bucket, by shape of message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ErrorCell {
+    /// In order, the smallest [`SHAPES_PER_CELL`] of those that are told apart, and all other records under [`OTHER`].
     pub(crate) shapes: Vec<Shaped>,
-    /// Records of shapes that did not fit.
-    pub(crate) rest: u32,
 }
+
+/// The shape of records that are not told apart: of a bucket that holds too many shapes, and of a log that does. Their
+/// seconds are known, and that there were so many.
+pub(crate) const OTHER: u64 = u64::MAX;
 
 /// Error records of one shape in one bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,35 +134,34 @@ impl Shaped {
 pub(crate) const SHAPES_PER_CELL: usize = 32;
 
 impl ErrorCell {
-    /// Adds records of a shape whose place in the order of shapes is known.
-    fn add_at(&mut self, place: usize, mut shaped: Shaped) {
-        match self.shapes.get_mut(place) {
-            Some(entry) if entry.shape == shaped.shape => entry.merge(&mut shaped),
-            _ if place < SHAPES_PER_CELL => {
-                self.shapes.insert(place, shaped);
-                if self.shapes.len() > SHAPES_PER_CELL
-                    && let Some(fallen) = self.shapes.pop()
-                {
-                    self.rest += fallen.count;
-                }
-            }
-            _ => self.rest += shaped.count,
-        }
+    /// Tells only the first `kept` shapes apart, and of them those up to `limit`.
+    pub(super) fn bound(&mut self, kept: usize, limit: Option<u64>) {
+        let kept = limit.map_or(kept, |limit| self.shapes.partition_point(|e| e.shape <= limit).min(kept));
+        let mut fallen = self.shapes.drain(kept.min(self.shapes.len())..);
+        let Some(mut other) = fallen.next() else { return };
+        fallen.for_each(|mut more| other.merge(&mut more));
+        other.shape = OTHER;
+        self.shapes.push(other);
     }
 }
 
 impl Cell for ErrorCell {
     fn merge(&mut self, other: Self) {
-        self.rest += other.rest;
         if self.shapes.is_empty() {
             self.shapes = other.shapes;
             return;
         }
         let mut place = 0;
-        for shaped in other.shapes {
+        for mut shaped in other.shapes {
             // Both are in order.
             place += self.shapes[place..].iter().take_while(|e| e.shape < shaped.shape).count();
-            self.add_at(place, shaped);
+            match self.shapes.get_mut(place) {
+                Some(entry) if entry.shape == shaped.shape => entry.merge(&mut shaped),
+                _ => self.shapes.insert(place, shaped),
+            }
+        }
+        if self.shapes.len() > SHAPES_PER_CELL {
+            self.bound(SHAPES_PER_CELL, None);
         }
     }
 }
@@ -306,6 +309,7 @@ impl FileScan {
         self.failures.merge(other.failures);
         self.errors.merge(other.errors);
         self.shapes.merge(other.shapes, |a, b| *a = a.clone().min(b));
+        self.bound_shapes();
         self.names.merge(other.names, |_, _| ());
         self.seen_access.merge(other.seen_access, |(), ()| ());
         self.seen_error.merge(other.seen_error, |(), ()| ());
@@ -340,6 +344,13 @@ impl FileScan {
         };
         self.error_utc |= other.error_utc;
         self.was_cut |= other.was_cut;
+    }
+
+    /// Of shapes that cannot be told what they mean, as no record of theirs is kept, only the sum by bucket is kept.
+    pub(super) fn bound_shapes(&mut self) {
+        if let Some(&limit) = self.shapes.limit() {
+            self.errors.values_mut().for_each(|cell| cell.bound(SHAPES_PER_CELL, Some(limit)));
+        }
     }
 
     /// Counts lines that shall not count.

@@ -69,6 +69,9 @@ impl Plan {
 
     /// A line in one of the formats, as far as it is needed.
     pub(super) fn read<'l>(&self, format: &AccessFormat, line: &'l [u8]) -> Option<AccessRecord<'l>> {
+        if !format.may_read(line) {
+            return None;
+        }
         // Which program asked may be what is left out.
         let read = if self.exclude.is_none() { format.parse_in_brief(line) } else { format.parse(line) };
         read.ok()

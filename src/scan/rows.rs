@@ -6,7 +6,7 @@
 //! each time the buckets had to be wider, were a quarter of the scan of an error log.
 
 use super::bounded::Buckets;
-use super::partial::{ErrorCell, SHAPES_PER_CELL, Shaped};
+use super::partial::{ErrorCell, OTHER, SHAPES_PER_CELL, Shaped};
 use crate::time::Second;
 
 /// Rows that are added before those of one bucket and shape are joined, where there are such.
@@ -34,23 +34,12 @@ pub(super) struct Rows {
     joined: usize,
     /// Behind them, records of one bucket do not stand together.
     loose: bool,
-    /// Records of shapes that no row is kept of, by bucket.
-    rest: Vec<(i64, u32)>,
 }
 
 impl Rows {
     /// Rows for so many buckets at most.
     pub(super) fn new(cap: usize) -> Self {
-        Self {
-            level: 0,
-            cap,
-            list: Vec::new(),
-            last: i64::MIN,
-            buckets: 0,
-            joined: 0,
-            loose: false,
-            rest: Vec::new(),
-        }
+        Self { level: 0, cap, list: Vec::new(), last: i64::MIN, buckets: 0, joined: 0, loose: false }
     }
 
     /// The number of the bucket of a second: the same for seconds that share one.
@@ -103,17 +92,8 @@ impl Rows {
         while self.buckets > self.cap {
             self.level += 1;
             self.list.iter_mut().for_each(|row| row.bucket >>= 1);
-            self.rest.iter_mut().for_each(|rest| rest.0 >>= 1);
             self.settle(0);
             self.count();
-        }
-        if self.rest.len() > 2 * self.cap {
-            self.rest.sort_unstable_by_key(|rest| rest.0);
-            self.rest.dedup_by(|more, rest| {
-                let same = more.0 == rest.0;
-                rest.1 += if same { more.1 } else { 0 };
-                same
-            });
         }
     }
 
@@ -133,7 +113,7 @@ impl Rows {
             let Some(row) = rest.first_mut() else { break };
             if bucket != Some(row.bucket) || kept - start == 2 * SHAPES_PER_CELL {
                 let new = bucket.replace(row.bucket) != bucket;
-                kept = start + leave(&mut done[start..kept], &mut self.rest);
+                kept = start + leave(&mut done[start..kept]);
                 start = if new { kept } else { start };
             }
             // A bucket holds few shapes: nothing is put in order to find one.
@@ -147,7 +127,7 @@ impl Rows {
             }
             kept += 1;
         }
-        kept = start + leave(&mut self.list[start..kept], &mut self.rest);
+        kept = start + leave(&mut self.list[start..kept]);
         self.list.truncate(kept);
     }
 
@@ -166,25 +146,24 @@ impl Rows {
                 shapes.push(shaped);
             }
             shapes.sort_unstable_by_key(|shaped| shaped.shape);
-            cells.push((own, ErrorCell { shapes, rest: 0 }));
-        }
-        for (bucket, count) in self.rest {
-            if let Ok(at) = cells.binary_search_by_key(&bucket, |cell| cell.0) {
-                cells[at].1.rest += count;
-            }
+            cells.push((own, ErrorCell { shapes }));
         }
         Buckets::of(self.cap, self.level, cells)
     }
 }
 
-/// Puts those rows of a bucket to its front that are kept, and gives their number; the others are counted.
-fn leave(rows: &mut [Row], rest: &mut Vec<(i64, u32)>) -> usize {
-    if rows.len() > SHAPES_PER_CELL {
-        rows.sort_unstable_by_key(|row| row.shaped.shape);
-        let count = rows[SHAPES_PER_CELL..].iter().map(|row| row.shaped.count).sum();
-        rest.push((rows[0].bucket, count));
+/// Puts those rows of a bucket to its front whose shapes are told apart and, behind them, one of all others; gives their
+/// number.
+fn leave(rows: &mut [Row]) -> usize {
+    if rows.len() <= SHAPES_PER_CELL {
+        return rows.len();
     }
-    rows.len().min(SHAPES_PER_CELL)
+    rows.sort_unstable_by_key(|row| row.shaped.shape);
+    if let Some((other, more)) = rows[SHAPES_PER_CELL..].split_first_mut() {
+        more.iter_mut().for_each(|row| other.shaped.merge(&mut row.shaped));
+        other.shaped.shape = OTHER;
+    }
+    SHAPES_PER_CELL + 1
 }
 
 #[cfg(test)]
@@ -214,7 +193,7 @@ mod tests {
                 let shape = if few { shape % 3 } else { shape };
                 let first = Sample { second, byte: i as u64, line: i as u64, text: None };
                 let one = Shaped { shape, count: 1, seconds: 1 << (second & 63), first };
-                want.at(second).merge(ErrorCell { shapes: vec![one.clone()], rest: 0 });
+                want.at(second).merge(ErrorCell { shapes: vec![one.clone()] });
                 rows.add(second, std::iter::once(one));
                 if i % fresh == 0 {
                     rows.join();

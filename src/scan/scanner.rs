@@ -88,6 +88,7 @@ impl<'p> Scanner<'p> {
         self.settle();
         self.out.timeline.absorb(&mut self.collected);
         self.out.errors = self.errors.rows.finish();
+        self.out.bound_shapes();
         self.out.failures = self.failures.finish();
         self.out
     }

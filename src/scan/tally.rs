@@ -1,7 +1,7 @@
 //! What later stages ask of a scan: sums over a stretch of time, and the error records by shape.
 
 use super::bounded::{Distinct, Smallest};
-use super::partial::{Dimension, FileScan, Sample, Shaped, Sighting, keep_first, keep_last};
+use super::partial::{Dimension, FileScan, OTHER, Sample, Shaped, Sighting, keep_first, keep_last};
 use crate::time::{Second, Window};
 use crate::zone;
 use std::collections::BTreeMap;
@@ -129,17 +129,28 @@ impl Seconds {
 }
 
 impl FileScan {
+    /// Adds the failures that arrived inside `window` to a tally, without their names: to look those up is most of it.
+    pub fn add_unnamed(&self, window: Window, tally: &mut FailureTally) {
+        for (_, cell) in self.failures.range(window.start, window.end) {
+            tally.failed += u64::from(cell.failed);
+            for &(status, n) in &*cell.statuses {
+                *tally.statuses.entry(status).or_default() += u64::from(n);
+            }
+            tally.clients.merge(&cell.clients);
+        }
+        let [first, last] = self.failure_edges(window);
+        keep_first(&mut tally.first, first);
+        keep_last(&mut tally.last, last);
+    }
+
     /// Adds the failures that arrived inside `window` to a tally.
     pub fn add_failures(&self, window: Window, tally: &mut FailureTally) {
+        self.add_unnamed(window, tally);
         // Names are looked up once each, and not for every second they failed in. Where each failure has its own, a list
         // that is sorted costs a fourth of a tree.
         let mut sums: [Vec<(u64, u64)>; 3] = Default::default();
         let mut unnamed = [0; 3];
         for (_, cell) in self.failures.range(window.start, window.end) {
-            tally.failed += u64::from(cell.failed);
-            for &(status, n) in &cell.statuses {
-                *tally.statuses.entry(status).or_default() += u64::from(n);
-            }
             for (i, counter) in cell.names.iter().enumerate() {
                 unnamed[i] += u64::from(counter.rest);
                 for (key, n) in counter.iter() {
@@ -151,9 +162,6 @@ impl FileScan {
                     }
                 }
             }
-            tally.clients.merge(&cell.clients);
-            keep_first(&mut tally.first, cell.first.clone());
-            keep_last(&mut tally.last, cell.last.clone());
         }
         for ((names, mut sums), mut unnamed) in tally.names.iter_mut().zip(sums).zip(unnamed) {
             sums.sort_unstable();
@@ -171,6 +179,14 @@ impl FileScan {
                 *names.entry(None).or_default() += unnamed;
             }
         }
+    }
+
+    /// The first and the last that was written of the failures that arrived inside `window`.
+    pub fn failure_edges(&self, window: Window) -> [Option<Sample>; 2] {
+        let cells = || self.failures.range(window.start, window.end).map(|(_, cell)| cell);
+        let first = cells().filter_map(|cell| cell.first.as_ref()).min();
+        let last = cells().filter_map(|cell| cell.last.as_ref()).max();
+        [first.cloned(), last.cloned()]
     }
 
     /// Failed requests of the whole file.
@@ -195,7 +211,8 @@ impl FileScan {
 
     /// Whether there were more shapes or names than are kept.
     pub fn is_capped(&self) -> bool {
-        let unshaped = self.errors.iter().any(|(_, cell)| cell.rest > 0);
+        let unshaped =
+            self.errors.iter().any(|(_, cell)| cell.shapes.last().is_some_and(|e| e.shape == OTHER));
         unshaped || self.shapes.is_full() || self.names.is_full()
     }
 

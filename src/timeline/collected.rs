@@ -200,8 +200,9 @@ impl Timeline {
     }
 }
 
+/// What a second has is added up, so those of one may stand in any order.
 fn sort_by_second<T>(v: &mut [(Second, T)]) {
     if !v.is_sorted_by_key(|e| e.0) {
-        v.sort_by_key(|e| e.0);
+        v.sort_unstable_by_key(|e| e.0);
     }
 }

@@ -101,7 +101,7 @@ fn find(shelf: &[(i64, Page)], number: i64) -> Result<usize, usize> {
 fn insert(shelf: &mut Vec<(i64, Page)>, place: usize, page: (i64, Page)) {
     if shelf.len() == shelf.capacity() {
         // Of thousands of files most have one page.
-        shelf.reserve_exact(shelf.len() / 2 + 1);
+        shelf.reserve_exact(if shelf.is_empty() { 1 } else { shelf.len().max(7) });
     }
     shelf.insert(place, page);
 }

@@ -139,8 +139,7 @@ impl Plan {
         Ok(Self { head, steps, quotes_escaped: escape == Escape::Default, quotes })
     }
 
-    /// Whether a line may be one of this format: it ends as they do and has their quotes. Of logs whose lines were cut or
-    /// are of several formats, this tells most that are not at a hundredth of what reading them costs.
+    /// Whether a line may be one of this format: it ends as they do and has their quotes.
     pub(crate) fn may_read(&self, line: &[u8]) -> bool {
         let end = self.steps.last().map_or(self.head.as_slice(), |step| &step.literal);
         line.ends_with(end) && (self.quotes == 0 || memchr::memchr_iter(b'"', line).count() >= self.quotes)

@@ -180,12 +180,12 @@ impl Scanner<'_> {
 /// Names that were seen last: the failures of a log name the same few again and again, and to find one among thousands
 /// in a tree costs more than all else that is done with it.
 #[derive(Debug)]
-pub(super) struct Named([u64; 256]);
+pub(super) struct Named([u64; 1024]);
 
 impl Default for Named {
     fn default() -> Self {
         // The top bits of a key are its dimension: this is none.
-        Self([u64::MAX; 256])
+        Self([u64::MAX; 1024])
     }
 }
 
@@ -195,7 +195,7 @@ impl Named {
         if !names.wants(&key) {
             return;
         }
-        let Some(slot) = self.0.get_mut((key & 255) as usize).filter(|slot| **slot != key) else { return };
+        let Some(slot) = self.0.get_mut((key & 1023) as usize).filter(|slot| **slot != key) else { return };
         *slot = key;
         if names.get(&key).is_none() {
             names.show(key, name.into(), |_, _| ());
