@@ -21,6 +21,8 @@ pub const SNIFF: usize = 64 << 10;
 const PAGE: usize = 4096;
 /// First bytes remembered, to see that a file was replaced by another of at least its length.
 const FINGERPRINT: usize = 256;
+/// Bytes up to which a copy costs less than to map and unmap them.
+const SHORT: u64 = 16 << 10;
 /// Longest line looked for at the end of a file.
 const LONGEST: u64 = 1 << 20;
 /// Places at which [`sample`] looks into a plain file, besides head and tail.
@@ -267,6 +269,12 @@ impl Mapping {
     /// Whether the file was cut or replaced since it was opened, so that these bytes may hold zeros or another file's
     /// text. Ask after reading. The caller looks at the new length and reads the chunk again.
     pub fn was_cut(&self) -> bool {
+        if let (Bytes::Owned(pages), 0) = (&self.bytes, self.range.start)
+            && pages.len() >= self.file.fingerprint.len()
+        {
+            // A copy is what was there when it was made: it begins as the file did when it was opened, or is of another.
+            return !pages.starts_with(&self.file.fingerprint);
+        }
         let fault = matches!(&self.bytes, Bytes::Mapped(map) if map.was_cut());
         // A cut inside the last page raises no fault: the kernel gives zeros.
         fault || self.file.len().is_ok_and(|len| len < self.range.end) || self.file.was_replaced()
@@ -352,6 +360,9 @@ impl PlainFile {
     /// The bytes of `range`, clipped to the present end of the file: mapped, or read where mapping is refused.
     pub fn map(&self, range: Range<u64>) -> Result<Mapping> {
         let range = self.clip(range)?;
+        if range.end - range.start <= SHORT {
+            return self.copy(range);
+        }
         let len = (range.end - range.start) as usize;
         let bytes = match Mapped::new(&self.0.file, range.start, len) {
             Ok(map) => Bytes::Mapped(map),
@@ -362,16 +373,23 @@ impl PlainFile {
 
     /// As [`PlainFile::map`], but always an owned copy.
     pub fn read(&self, range: Range<u64>) -> Result<Mapping> {
+        self.copy(self.clip(range)?)
+    }
+
+    /// A copy of a range that the file had just now.
+    fn copy(&self, range: Range<u64>) -> Result<Mapping> {
         let mut pages = Pages::default();
-        let start = self.clip(range.clone())?.start;
-        let n = self.read_at(start..range.end, &mut pages)?;
-        let range = start..start + n as u64;
+        let n = self.fill(range.clone(), &mut pages)?;
+        let range = range.start..range.start + n as u64;
         Ok(Mapping { bytes: Bytes::Owned(pages), file: Arc::clone(&self.0), range })
     }
 
     /// Reads `range` into a buffer that is used again; gives how many bytes there were.
     pub fn read_at(&self, range: Range<u64>, pages: &mut Pages) -> Result<usize> {
-        let range = self.clip(range)?;
+        self.fill(self.clip(range)?, pages)
+    }
+
+    fn fill(&self, range: Range<u64>, pages: &mut Pages) -> Result<usize> {
         let buffer = pages.resize((range.end - range.start) as usize);
         let n = read_full_at(&self.0.file, buffer, range.start).map_err(Error::io(&self.0.path))?;
         pages.len = n;

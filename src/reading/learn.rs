@@ -91,6 +91,8 @@ pub struct Hints {
 pub(super) struct Model {
     framing: Framing,
     learned: Learned,
+    /// How it is read.
+    plan: Option<Plan>,
 }
 
 /// A file looked at: how it is read, or why it is not.
@@ -114,15 +116,30 @@ pub(super) fn look_beside(source: Source, hints: &Hints, model: Option<&Model>) 
     // Lines that are read as they stand have no frame.
     let plain = model.filter(|m| m.framing == Framing::None);
     if let Some(learned) = plain.and_then(|m| learn_beside(&raw, &hints.formats, &m.learned)) {
-        let model = Model { framing: Framing::None, learned };
-        return (Ok(told(source, hints, &raw, &model)), Some(model));
+        return modelled(source, hints, &raw, (Framing::None, learned), model);
     }
     let (framing, _) = framing::detect(&raw);
     let payloads = unwrap_all(framing, &sample);
     let lines: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
     let known = model.and_then(|m| learn_beside(&lines, &hints.formats, &m.learned));
-    let model = Model { framing, learned: known.unwrap_or_else(|| learn(&lines, &hints.formats)) };
-    (Ok(told(source, hints, &lines, &model)), Some(model))
+    let learned = known.unwrap_or_else(|| learn(&lines, &hints.formats));
+    modelled(source, hints, &lines, (framing, learned), model)
+}
+
+/// A file of these lines, and what was learnt of it.
+fn modelled(
+    source: Source,
+    hints: &Hints,
+    lines: &[&[u8]],
+    (framing, learned): (Framing, Learned),
+    beside: Option<&Model>,
+) -> (Looked, Option<Model>) {
+    let reading = told(source, hints, lines, (framing, &learned), beside.and_then(|m| m.plan.as_ref()));
+    let plan = reading.as_ref().ok().map(|reading| {
+        let Plan { formats, errors, framing, .. } = &reading.plan;
+        Plan::like(Some(&reading.plan), formats.clone(), *errors, *framing)
+    });
+    (Ok(reading), Some(Model { framing, learned, plan }))
 }
 
 /// How a file of these lines is read, by what was learnt of them.
@@ -131,9 +148,9 @@ fn told(
     source: Source,
     hints: &Hints,
     lines: &[&[u8]],
-    model: &Model,
+    (framing, learned): (Framing, &Learned),
+    beside: Option<&Plan>,
 ) -> std::result::Result<Reading, Refused> {
-    let Model { framing, learned } = model;
     // A few damaged records of an error log look alike and would be learnt as a format of their own, and then be
     // counted as requests. What is mostly records holds an access log only when that is read well.
     let records = lines.iter().filter(|l| errorlog::is_record_start(l)).count();
@@ -179,7 +196,7 @@ fn told(
     }
     Ok(Reading {
         role,
-        plan: Plan::new(formats, errors, *framing).without(hints.exclude.as_ref()),
+        plan: Plan::like(beside, formats, errors, framing).without(hints.exclude.as_ref()),
         confidence: if damaged { records as f64 / lines.len() as f64 } else { learned.confidence },
         reason: if damaged {
             format!("{records} of {} lines are records of nginx's error log", lines.len())

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::{Deref, DerefMut};
 
-/// A list whose only entry lies in it and not elsewhere: a second in which something failed has most often one status,
+/// A list, in memory of its own only where it has more than one entry: a second in which something failed has most often one status,
 /// one client and one name, and four pieces of memory to ask for and to give back were half of what such a second cost.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Few<T> {

@@ -131,6 +131,7 @@ impl FileScan {
                 .chain(self.seen_error.iter())
                 .all(|((_, _, at), ())| SECONDS.contains(at))
             && self.offsets.len() <= 2 * 24 * 60
+            && self.offsets.is_sorted_by(|a, b| a.0 < b.0)
             && self.offsets.iter().all(|(offset, (a, b))| {
                 offset.unsigned_abs() <= 24 * 60 && SECONDS.contains(a) && SECONDS.contains(b)
             })

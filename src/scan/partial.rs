@@ -222,7 +222,7 @@ pub struct FileScan {
     pub(crate) seen_access: Smallest<Sighting, ()>,
     pub(crate) seen_error: Smallest<Sighting, ()>,
     /// Offsets from UTC that stamps carried, with the first and last second of each.
-    pub(crate) offsets: BTreeMap<i16, (Second, Second)>,
+    pub(crate) offsets: Few<(i16, (Second, Second))>,
     /// Which bytes hold which seconds.
     pub blocks: Vec<Block>,
     /// Lines by chunk: what turns a line within its chunk into a line of the file.
@@ -276,7 +276,7 @@ impl Default for FileScan {
             names: Smallest::new(NAMES),
             seen_access: Smallest::new(SIGHTINGS),
             seen_error: Smallest::new(SIGHTINGS),
-            offsets: BTreeMap::new(),
+            offsets: Few::default(),
             blocks: Vec::new(),
             chunk_lines: BTreeMap::new(),
             lines: 0,
@@ -313,7 +313,7 @@ impl FileScan {
         self.names.merge(other.names, |_, _| ());
         self.seen_access.merge(other.seen_access, |(), ()| ());
         self.seen_error.merge(other.seen_error, |(), ()| ());
-        for (offset, (first, last)) in other.offsets {
+        for &(offset, (first, last)) in &*other.offsets {
             self.saw_offset(offset, first, last);
         }
         self.blocks.extend(other.blocks);
@@ -363,8 +363,13 @@ impl FileScan {
     }
 
     pub(crate) fn saw_offset(&mut self, offset: i16, first: Second, last: Second) {
-        let span = self.offsets.entry(offset).or_insert((first, last));
-        *span = (span.0.min(first), span.1.max(last));
+        match self.offsets.binary_search_by_key(&offset, |span| span.0) {
+            Ok(at) => {
+                let span = &mut self.offsets[at].1;
+                *span = (span.0.min(first), span.1.max(last));
+            }
+            Err(at) => self.offsets.insert(at, (offset, (first, last))),
+        }
     }
 
     /// Turns lines within chunks of `chunk_bytes` into lines of the file, and puts the index in order. To be

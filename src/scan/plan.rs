@@ -29,9 +29,18 @@ pub struct Plan {
 impl Plan {
     /// A plan for a file of these formats.
     pub fn new(formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Self {
+        Self::like(None, formats, errors, framing)
+    }
+
+    /// The same, with what was worked out for `other` where its lines are read alike: of thousands of files most are.
+    pub fn like(other: Option<&Self>, formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Self {
+        let same = |other: &&Self| {
+            other.framing == framing
+                && other.formats.first().zip(formats.first()).is_some_and(|(theirs, mine)| theirs.is(mine))
+        };
         let fast = match formats.first() {
             _ if framing != Framing::None => Fast::None,
-            Some(format) => Fast::of(format),
+            Some(format) => other.filter(same).map_or_else(|| Fast::of(format), |other| other.fast.clone()),
             None if errors => Fast::ErrorLog,
             None => Fast::None,
         };
@@ -137,12 +146,12 @@ impl LastStamp {
 pub(crate) const STAMPS_APART: i64 = 3;
 
 /// The hot loop that fits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Fast {
     /// `... [TIME] "REQUEST" STATUS ...`
-    Quoted(Box<Quoted>),
+    Quoted(Arc<Quoted>),
     /// A JSON object with time and status under known keys.
-    Json(Box<Json>),
+    Json(Arc<Json>),
     /// nginx's error log.
     ErrorLog,
     /// Every line goes the exact way.
@@ -219,9 +228,9 @@ fn stamp_shape(field: &Field) -> Option<(usize, usize)> {
 impl Fast {
     fn of(format: &AccessFormat) -> Self {
         if let Some(quoted) = Quoted::of(format) {
-            return Self::Quoted(Box::new(quoted));
+            return Self::Quoted(Arc::new(quoted));
         }
-        Json::of(format).map_or(Self::None, |json| Self::Json(Box::new(json)))
+        Json::of(format).map_or(Self::None, |json| Self::Json(Arc::new(json)))
     }
 
     /// What is known of a line that a hot loop has read.

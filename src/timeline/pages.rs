@@ -5,7 +5,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// Pages of a shelf, as a power of two: twelve days. To put one before the others moves as many.
 const SHELF_BITS: u32 = 10;
@@ -14,17 +13,46 @@ const SHELF_BITS: u32 = 10;
 ///
 /// They stand side by side on shelves, and only the shelves are in a tree: where the lines of a log are hours apart each
 /// has a page, and to find its place in a tree and to follow a pointer to it in each walk cost more than all else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Pages(BTreeMap<i64, Vec<(i64, Page)>>);
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pages {
+    /// The shelf that was made first, with its number: of thousands of files most have no other, and a tree has room for
+    /// eleven.
+    first: Option<(i64, Shelf)>,
+    /// The others.
+    more: BTreeMap<i64, Shelf>,
+}
+
+/// Pages in order, with their numbers.
+type Shelf = Vec<(i64, Page)>;
 
 impl Pages {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none() && self.more.is_empty()
+    }
+
+    /// The shelf of a number of its own.
+    fn shelf(&mut self, number: i64) -> &mut Shelf {
+        let other = self.first.as_ref().is_some_and(|first| first.0 != number);
+        if other || self.first.is_none() && !self.more.is_empty() {
+            return self.more.entry(number).or_default();
+        }
+        &mut self.first.get_or_insert_with(|| (number, Shelf::new())).1
+    }
+
+    /// The shelves from `from` to `to`, in order.
+    fn shelves(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = &Shelf> {
+        let first = self.first.as_ref().filter(|first| (from..=to).contains(&first.0));
+        let at = first.map_or(from, |first| first.0);
+        let before = self.more.range(from..at);
+        // A range may not end before it begins.
+        let behind = (at <= to).then(|| self.more.range(at..=to)).into_iter().flatten();
+        let values = before.map(|shelf| shelf.1).chain(first.map(|first| &first.1));
+        values.chain(behind.map(|shelf| shelf.1))
     }
 
     /// The page of a number, which is empty where there was none.
     pub(super) fn page(&mut self, number: i64) -> &mut Page {
-        let shelf = self.0.entry(number >> SHELF_BITS).or_default();
+        let shelf = self.shelf(number >> SHELF_BITS);
         let place = match find(shelf, number) {
             Ok(place) => place,
             Err(place) => {
@@ -41,19 +69,16 @@ impl Pages {
             *self = other;
             return;
         }
-        for (key, pages) in other.0 {
-            match self.0.entry(key) {
-                Entry::Vacant(v) => {
-                    v.insert(pages);
-                }
-                Entry::Occupied(o) => {
-                    let shelf = o.into_mut();
-                    for (number, page) in pages {
-                        match find(shelf, number) {
-                            Ok(place) => add(&mut shelf[place].1, &page),
-                            Err(place) => insert(shelf, place, (number, page)),
-                        }
-                    }
+        for (key, pages) in other.first.into_iter().chain(other.more) {
+            let shelf = self.shelf(key);
+            if shelf.is_empty() {
+                *shelf = pages;
+                continue;
+            }
+            for (number, page) in pages {
+                match find(shelf, number) {
+                    Ok(place) => add(&mut shelf[place].1, &page),
+                    Err(place) => insert(shelf, place, (number, page)),
                 }
             }
         }
@@ -61,31 +86,31 @@ impl Pages {
 
     /// Forgets those before a number.
     pub(super) fn forget_before(&mut self, number: i64) {
-        self.0 = self.0.split_off(&(number >> SHELF_BITS));
-        if let Some(mut first) = self.0.first_entry() {
-            first.get_mut().retain(|page| page.0 >= number);
-            if first.get().is_empty() {
-                first.remove();
-            }
-        }
+        let shelf = number >> SHELF_BITS;
+        self.more = self.more.split_off(&shelf);
+        self.first = self.first.take().filter(|first| first.0 >= shelf);
+        let cut = self.first.iter_mut().filter(|first| first.0 == shelf).map(|first| &mut first.1);
+        cut.chain(self.more.get_mut(&shelf)).for_each(|shelf| shelf.retain(|page| page.0 >= number));
+        self.first = self.first.take().filter(|first| !first.1.is_empty());
+        self.more.retain(|_, shelf| !shelf.is_empty());
     }
 
     /// All of them in order, with their numbers.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (i64, &Page)> {
-        self.0.values().flatten().map(|(number, page)| (*number, page))
+        self.shelves(i64::MIN, i64::MAX).flatten().map(|(number, page)| (*number, page))
     }
 
     /// Those from `first` to `last`.
     pub(super) fn range(&self, first: i64, last: i64) -> impl Iterator<Item = (i64, &Page)> {
-        let shelves = self.0.range(first >> SHELF_BITS..=last >> SHELF_BITS);
-        let inside = move |shelf: &'_ Vec<(i64, Page)>| {
+        let shelves = self.shelves(first >> SHELF_BITS, last >> SHELF_BITS);
+        let inside = move |shelf: &'_ Shelf| {
             // Nearly all shelves lie inside as a whole.
             let at = |number: i64| shelf.partition_point(|page| page.0 < number);
             let from = if shelf.first().is_some_and(|page| page.0 < first) { at(first) } else { 0 };
             let all = shelf.last().is_none_or(|page| page.0 <= last);
             from..if all { shelf.len() } else { at(last + 1) }
         };
-        shelves.flat_map(move |(_, shelf)| &shelf[inside(shelf)]).map(|(number, page)| (*number, page))
+        shelves.flat_map(move |shelf| &shelf[inside(shelf)]).map(|(number, page)| (*number, page))
     }
 }
 
@@ -98,7 +123,7 @@ fn find(shelf: &[(i64, Page)], number: i64) -> Result<usize, usize> {
     }
 }
 
-fn insert(shelf: &mut Vec<(i64, Page)>, place: usize, page: (i64, Page)) {
+fn insert(shelf: &mut Shelf, place: usize, page: (i64, Page)) {
     if shelf.len() == shelf.capacity() {
         // Of thousands of files most have one page.
         shelf.reserve_exact(if shelf.is_empty() { 1 } else { shelf.len().max(7) });
@@ -106,10 +131,19 @@ fn insert(shelf: &mut Vec<(i64, Page)>, place: usize, page: (i64, Page)) {
     shelf.insert(place, page);
 }
 
+/// Which shelf was made first says nothing.
+impl PartialEq for Pages {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Pages {}
+
 /// As a map from numbers to pages.
 impl Serialize for Pages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.values().map(Vec::len).sum()))?;
+        let mut map = serializer.serialize_map(Some(self.shelves(i64::MIN, i64::MAX).map(Vec::len).sum()))?;
         for (number, page) in self.iter() {
             map.serialize_entry(&number, page)?;
         }
@@ -178,7 +212,7 @@ mod tests {
             prop_assert_eq!(&postcard::from_bytes::<Pages>(&bytes).unwrap(), &pages);
             pages.forget_before(before);
             prop_assert_eq!(all(&pages), want.split_off(&before).into_iter().collect::<Vec<_>>());
-            prop_assert!(pages.0.values().all(|shelf| !shelf.is_empty()));
+            prop_assert!(pages.shelves(i64::MIN, i64::MAX).all(|shelf| !shelf.is_empty()));
         }
     }
 

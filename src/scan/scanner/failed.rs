@@ -179,21 +179,20 @@ impl Scanner<'_> {
 
 /// Names that were seen last: the failures of a log name the same few again and again, and to find one among thousands
 /// in a tree costs more than all else that is done with it.
-#[derive(Debug)]
-pub(super) struct Named([u64; 1024]);
-
-impl Default for Named {
-    fn default() -> Self {
-        // The top bits of a key are its dimension: this is none.
-        Self([u64::MAX; 1024])
-    }
-}
+///
+/// Empty until one is seen: most of a hundred thousand files hold no failure.
+#[derive(Debug, Default)]
+pub(super) struct Named(Vec<u64>);
 
 impl Named {
     fn see(&mut self, names: &mut Smallest<u64, Box<[u8]>>, key: u64, name: &[u8]) {
         // What is not wanted once will never be, and what was there may only have been dropped as unwanted.
         if !names.wants(&key) {
             return;
+        }
+        if self.0.is_empty() {
+            // The top bits of a key are its dimension: this is none.
+            self.0.resize(1024, u64::MAX);
         }
         let Some(slot) = self.0.get_mut((key & 1023) as usize).filter(|slot| **slot != key) else { return };
         *slot = key;
