@@ -111,7 +111,9 @@ impl<'p> Clock<'p> {
             return Some(self.minute + of_minute);
         }
         let bytes = text.get(from..from + len)?;
-        if !text.starts_with(self.around.0) || !text[from + len..].starts_with(self.around.1) {
+        let begins =
+            |text: &[u8], with: &[u8]| text.len() >= with.len() && text.iter().zip(with).all(|(a, b)| a == b);
+        if !begins(text, self.around.0) || !begins(&text[from + len..], self.around.1) {
             return None;
         }
         let stamp = match len {
