@@ -164,7 +164,7 @@ fn finish<R>(
     }
     let mut rest = counts.reads;
     for (_, read) in rest.iter_mut().enumerate().filter(|(i, _)| borrowed.contains(i)) {
-        timeline.merge(std::mem::take(&mut read.scan.timeline));
+        timeline.merge(read.take_timeline());
     }
     let failures = counts.failures.into_iter().chain(failures).collect();
     Ok((Outcome { report, failures, timeline, rest }, more))

@@ -44,8 +44,8 @@ pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> 
     let Counts { reads, failures, zone, .. } = count(options, progress)?;
     let zone = zone.unwrap_or(0);
     let mut timeline = Timeline::default();
-    for read in reads {
-        timeline.merge(read.scan.timeline);
+    for mut read in reads {
+        timeline.merge(read.take_timeline());
     }
     let step = i64::from(step_seconds.max(1));
     // Steps begin at round local times.

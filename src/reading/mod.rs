@@ -24,21 +24,31 @@ use crate::input::source::PlainFile;
 use crate::parallel::Workers;
 use crate::scan::{FileScan, Job, ScanOptions, scan, seek};
 use crate::time::Window;
+use crate::timeline::Timeline;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What became of one file.
 #[derive(Debug)]
 pub struct Read {
     /// How it was read.
     pub reading: Reading,
-    /// What the scan counted.
-    pub scan: Box<FileScan>,
+    /// What the scan counted; shared with who keeps it for a later run.
+    pub scan: Arc<FileScan>,
     /// Bytes outside the asked window that were not looked at.
     pub passed_over: u64,
     /// The file grew or was cut while it was read: its length before and after.
     pub length: Option<(u64, u64)>,
     /// Lines left out because this file (by index) has them too.
     pub twin: Option<usize>,
+}
+
+impl Read {
+    /// The requests by second.
+    pub fn take_timeline(&mut self) -> Timeline {
+        let own = Arc::get_mut(&mut self.scan).map(|scan| std::mem::take(&mut scan.timeline));
+        own.unwrap_or_else(|| self.scan.timeline.clone())
+    }
 }
 
 /// Scans all files; those that fail on the way are given back as errors.
@@ -68,7 +78,7 @@ pub fn read(
                 let length = length.zip(now.map(|now| now.len())).filter(|(before, now)| before != now);
                 let size = reading.source.size;
                 let passed_over = looked_at.map_or(0, |n| size.saturating_sub(n));
-                done.push(Read { reading, scan, passed_over, length, twin: None });
+                done.push(Read { reading, scan: scan.into(), passed_over, length, twin: None });
             }
             Err(e) => failed.push(e),
         }

@@ -36,7 +36,7 @@ pub(super) fn leave_out(reads: &mut [Read], options: &ScanOptions, workers: &Wor
     let scans = again(&files, options, workers);
     for ((file, (of, _)), scan) in by_file.into_iter().zip(scans) {
         if let Ok(scan) = scan {
-            reads[file].scan = scan;
+            reads[file].scan = scan.into();
             reads[file].twin = Some(of);
         }
     }
@@ -77,9 +77,9 @@ fn leave_out_whole(reads: &mut [Read]) {
         }
     }
     for (copy, of) in pairs {
-        let FileScan { lines, bytes, first, last, .. } = *std::mem::take(&mut reads[copy].scan);
+        let FileScan { lines, bytes, first, last, .. } = *reads[copy].scan;
         let left = FileScan { duplicate: lines, duplicate_bytes: bytes, first, last, ..FileScan::default() };
-        *reads[copy].scan = left;
+        reads[copy].scan = left.into();
         reads[copy].twin = Some(of);
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn leave_out(
         let job = Job { skip, ..s.found.job(&s.read.reading) };
         for result in scan(&[job], options, workers, &|_| ()) {
             match result {
-                Ok(scan) => s.read.scan = scan,
+                Ok(scan) => s.read.scan = scan.into(),
                 Err(error) => failures.push(error),
             }
         }
@@ -153,7 +153,7 @@ impl Old<'_> {
         };
         Some(place.map(|place| {
             let block = Block { start: place.start, end: place.end, first: range.start, last: range.end };
-            let scan = Box::new(FileScan { blocks: vec![block], ..FileScan::default() });
+            let scan = FileScan { blocks: vec![block], ..FileScan::default() }.into();
             Read { reading, scan, passed_over: 0, length: None, twin: None }
         }))
     }

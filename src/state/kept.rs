@@ -19,16 +19,26 @@ const EXAMPLE: usize = 4096;
 
 /// Formats by their directives: thousands of logs have the same few, and to read one takes as long as a hundred lines.
 #[derive(Debug, Default)]
-pub(super) struct Formats(RefCell<HashMap<String, Option<AccessFormat>>>);
+pub(super) struct Formats {
+    known: RefCell<HashMap<String, Option<AccessFormat>>>,
+    /// How the log asked for last is read: the next is most often read alike.
+    last: RefCell<Option<Plan>>,
+}
 
 impl Formats {
     fn get(&self, directive: &str) -> Option<AccessFormat> {
-        if let Some(known) = self.0.borrow().get(directive) {
+        if let Some(known) = self.known.borrow().get(directive) {
             return known.clone();
         }
         let read = AccessFormat::from_directive("", directive, None).ok();
-        self.0.borrow_mut().insert(directive.to_owned(), read.clone());
+        self.known.borrow_mut().insert(directive.to_owned(), read.clone());
         read
+    }
+
+    fn plan(&self, formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Plan {
+        let plan = Plan::like(self.last.borrow().as_ref(), formats.clone(), errors, framing);
+        self.last.replace(Some(Plan::like(Some(&plan), formats, errors, framing)));
+        plan
     }
 }
 
@@ -45,7 +55,9 @@ pub(super) struct Kept {
     example: Vec<u8>,
     vhosts: BTreeSet<String>,
     peers: BTreeSet<String>,
-    scan: FileScan,
+    /// Shared with the report of a run.
+    #[serde(with = "shared")]
+    scan: Arc<FileScan>,
     /// The last record with a connection serial.
     serial: Option<Serial>,
 }
@@ -64,7 +76,7 @@ impl Kept {
             example,
             vhosts: reading.vhosts.clone(),
             peers: reading.peers.clone(),
-            scan: FileScan::default(),
+            scan: Arc::default(),
             serial: None,
         }
     }
@@ -86,11 +98,11 @@ impl Kept {
         exclude: Option<&Arc<Exclude>>,
         formats: &Formats,
     ) -> Option<Reading> {
-        let formats = self.formats(formats);
-        (formats.len() == self.formats.len()).then(|| Reading {
+        let mine = self.formats(formats);
+        (mine.len() == self.formats.len()).then(|| Reading {
             source,
             role: self.role,
-            plan: Plan::new(formats, self.errors, self.framing).without(exclude),
+            plan: formats.plan(mine, self.errors, self.framing).without(exclude),
             confidence: self.confidence,
             reason: self.reason.clone(),
             example: self.example.clone(),
@@ -103,7 +115,7 @@ impl Kept {
     pub(super) fn listen(&mut self, reading: &Reading, range: Range<u64>) -> Result<()> {
         if reading.plan.errors && reading.source.is_seekable() {
             let falls = serials::falls(reading, range, self.scan.lines, &mut self.serial)?;
-            serials::keep(&mut self.scan.falls, falls);
+            serials::keep(&mut Arc::make_mut(&mut self.scan).falls, falls);
         }
         Ok(())
     }
@@ -111,16 +123,22 @@ impl Kept {
     /// Adds the scan of the bytes behind those that were scanned before.
     pub(super) fn add(&mut self, mut scan: FileScan) {
         scan.behind(self.scan.lines);
-        self.scan.merge(scan);
-        self.scan.join_blocks();
+        let sum = Arc::make_mut(&mut self.scan);
+        sum.merge(scan);
+        sum.join_blocks();
     }
 
     pub(super) fn scan(&self) -> &FileScan {
         &self.scan
     }
 
+    /// The same for a report; nothing is copied as long as neither is changed.
+    pub(super) fn shared(&self) -> Arc<FileScan> {
+        Arc::clone(&self.scan)
+    }
+
     pub(super) fn forget_before(&mut self, second: Second) {
-        self.scan.forget_before(second);
+        Arc::make_mut(&mut self.scan).forget_before(second);
     }
 
     /// The last second with a line.
@@ -139,5 +157,25 @@ impl Kept {
     /// Whether this can have been written by a run.
     pub(super) fn is_sound(&self) -> bool {
         self.confidence.is_finite() && self.formats.len() <= 64 && self.scan.is_sound()
+    }
+}
+
+/// A scan as it is written and read.
+mod shared {
+    use crate::scan::FileScan;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(
+        scan: &Arc<FileScan>,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        (**scan).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Arc<FileScan>, D::Error> {
+        FileScan::deserialize(deserializer).map(Arc::new)
     }
 }

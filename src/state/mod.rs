@@ -45,6 +45,7 @@ use kept::{Formats, Kept};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Seconds of log that are kept, and more where an incident reaches further back.
 pub const KEEP: i64 = 2 * 86_400;
@@ -307,7 +308,7 @@ impl Session {
             let is_new = self.head.place_of(found.log).is_some_and(|at| self.head.logs[at].offset == 0);
             match result {
                 Ok(scan) => {
-                    let read = Read { reading, scan, passed_over: 0, length: None, twin: None };
+                    let read = Read { reading, scan: scan.into(), passed_over: 0, length: None, twin: None };
                     scanned.push(Scanned { found, read, is_new });
                 }
                 Err(error) => failures.push(error),
@@ -322,7 +323,7 @@ impl Session {
         for Scanned { found, read, .. } in scanned {
             // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
             if !read.scan.was_cut && found.is_still_there(&mut self.stats) {
-                self.add(body, found, &read.reading, *read.scan, &mut failures);
+                self.add(body, found, &read.reading, Arc::unwrap_or_clone(read.scan), &mut failures);
             } else {
                 places.remove(&found.log);
             }
@@ -406,7 +407,7 @@ impl Session {
                 .reading(source, exclude.as_ref(), &self.formats)
                 .ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;
             readings.push(reading);
-            scans.push(Box::new(kept.scan().clone()));
+            scans.push(kept.shared());
         }
         name_sites(&mut readings);
         let zone = analysis::shown_zone(options, &readings);
