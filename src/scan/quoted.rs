@@ -132,17 +132,16 @@ fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail:
     let from = end.wrapping_sub(WIDE);
     let Some(window) = array::<WIDE>(bytes, from) else { return Waited::Odd };
     let mask = lanes.mask(window, b'"');
-    let quote = match mask.count_ones().checked_sub(1 + tail.quotes_behind) {
-        Some(rank) => from.wrapping_add(lanes.select(mask, rank) as usize),
-        None => {
-            let behind = tail.quotes_behind - mask.count_ones();
-            let end = from;
-            let from = from.wrapping_sub(WIDE);
-            let mask = array::<WIDE>(bytes, from).map_or(0, |window| lanes.mask(window, b'"'));
-            match mask.count_ones().checked_sub(1 + behind) {
-                Some(rank) => from.wrapping_add(lanes.select(mask, rank) as usize),
-                None => far_quote(bytes, after, end, behind),
-            }
+    let near = mask.count_ones();
+    let quote = if let Some(rank) = near.checked_sub(1 + tail.quotes_behind) {
+        from.wrapping_add(lanes.select(mask, rank) as usize)
+    } else {
+        let (end, behind) = (from, tail.quotes_behind - near);
+        let from = end.wrapping_sub(WIDE);
+        let mask = array::<WIDE>(bytes, from).map_or(0, |window| lanes.mask(window, b'"'));
+        match mask.count_ones().checked_sub(1 + behind) {
+            Some(rank) => from.wrapping_add(lanes.select(mask, rank) as usize),
+            None => far_quote(bytes, after, end, behind),
         }
     };
     let mut at = quote + 1 + tail.gap;

@@ -160,7 +160,9 @@ fn leave(rows: &mut [Row]) -> usize {
     }
     rows.sort_unstable_by_key(|row| row.shaped.shape);
     if let Some((other, more)) = rows[SHAPES_PER_CELL..].split_first_mut() {
-        more.iter_mut().for_each(|row| other.shaped.merge(&mut row.shaped));
+        for row in more {
+            other.shaped.merge(&mut row.shaped);
+        }
         other.shaped.shape = OTHER;
     }
     SHAPES_PER_CELL + 1

@@ -193,7 +193,9 @@ mod tests {
             let mut want: BTreeMap<i64, Page> = BTreeMap::new();
             let fill = |entries: &[(i64, u8)]| {
                 let mut pages = Pages::default();
-                entries.iter().for_each(|&(number, byte)| pages.page(number).counts.push(byte));
+                for &(number, byte) in entries {
+                    pages.page(number).counts.push(byte);
+                }
                 pages
             };
             let mut pages = fill(&one);
