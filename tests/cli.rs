@@ -303,7 +303,7 @@ fn redaction_finds_names_and_agents_by_the_format() {
         for client in 1..4 {
             let _ = writeln!(
                 log,
-                "192.0.2.{client} - mary{client} [01/Mar/2026:10:{minute:02}:{second:02} +0000] \"GET /a HTTP/1.1\" {status} 9 \
+                "192.0.2.{client} - jane{client} [01/Mar/2026:10:{minute:02}:{second:02} +0000] \"GET /a HTTP/1.1\" {status} 9 \
                  \"-\" \"Shop/5 (P{client})\" 0.010 \"sid=s3cret{client}\""
             );
         }
@@ -322,7 +322,7 @@ fn redaction_finds_names_and_agents_by_the_format() {
         stdout(&mut command)
     };
     let (plain, hidden) = (report(false), report(true));
-    for secret in ["mary", "Shop/5", "s3cret", "192.0.2."] {
+    for secret in ["jane", "Shop/5", "s3cret", "192.0.2."] {
         assert!(plain.contains(secret) && !hidden.contains(secret), "{secret}: {hidden}");
     }
     for name in ["client-", "user-", "agent-", "[hidden]"] {

@@ -44,7 +44,8 @@ pub(super) fn cause(
     tally: &FailureTally,
 ) -> Option<Cause> {
     let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
-    let witness = stood_ready(host, window);
+    // What only comes by once, through a pipe, cannot speak against it.
+    let witness = look.is_some() && stood_ready(host, window);
     let silence = match (witness, host.zones.is_empty()) {
         (true, _) => "the error log, which tells of other requests before and after, says nothing about them",
         (false, false) => "the error log says nothing about them",
@@ -60,7 +61,7 @@ pub(super) fn cause(
         500..=599 if 2 * upstreams > n => {
             sure("upstream.app_error", "likely", "the upstream answered so itself")
         }
-        503 => unavailable(closed(host, a, shown.0, to_all), shown.0, to_all),
+        503 => unavailable(closed(host, a, shown.0, to_all), to_all),
         500..=599 => own_answer(status, shown.0, witness)?,
         _ => return None,
     };
@@ -161,22 +162,16 @@ fn bad_gateway((page, took): (Page, Took), witness: bool, to_all: bool) -> Optio
     })
 }
 
-/// 503: nginx answers it to everybody where it is told to, and by a limit to those above it; an application that is in
-/// trouble, to some or to all.
-fn unavailable(closed: Option<&'static str>, page: Page, to_all: bool) -> Verdict {
-    match (closed, page, to_all) {
-        (Some(why), ..) => sure("operator.maintenance", "possible", why),
-        (None, Page::Own, _) => sure(
-            "limit.rate",
-            "possible",
-            "nginx answered so with its own page, and not to all, as a limit does",
-        ),
-        (None, _, true) => sure(
+/// 503: nginx answers it to everybody where it is told to; an application that is in trouble, to some or to all.
+fn unavailable(closed: Option<&'static str>, to_all: bool) -> Verdict {
+    match (closed, to_all) {
+        (Some(why), _) => sure("operator.maintenance", "possible", why),
+        (None, true) => sure(
             "upstream.app_error",
             "possible",
             "503 was answered to all; whether on purpose the log does not tell",
         ),
-        (None, _, false) => sure("upstream.app_error", "possible", "503 was answered to some"),
+        (None, false) => sure("upstream.app_error", "possible", "503 was answered to some"),
     }
 }
 
