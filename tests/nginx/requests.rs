@@ -220,7 +220,7 @@ fn plans(v6: bool) -> Vec<Plan> {
         line("GET /port HTTP/1.1").answers(500, &[]).because("upstream.request"),
         Plan { body: b"a=1".to_vec(), ..line("POST /spool HTTP/1.1").with("Content-Length", "3") }
             .answers(500, &[])
-            .because("resource.disk"),
+            .because("resource.io"),
         line("GET /ok/hosts HTTP/1.1").with("Host", "a.example/").answers(400, &[]).because("client.bad_request"),
         Plan {
             abort: Some(Duration::from_millis(150)),
