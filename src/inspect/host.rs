@@ -1,5 +1,7 @@
 //! What the files of one host say together, on one clock.
 
+mod zones;
+
 use super::cause::is_server_side;
 use super::failures_only;
 use super::marks::{self, Word};
@@ -12,7 +14,7 @@ use crate::report::Evidence;
 use crate::scan::{Dimension, FailureTally, Sample, Seconds};
 use crate::time::{Second, Window};
 use crate::timeline::{Classes, Sums, Timeline};
-use crate::zone::{self, ZonePlan};
+use crate::zone::ZonePlan;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -122,69 +124,6 @@ impl<'a> Host<'a> {
         host.marks = marks::marks(&host.said);
         host.ticks = ticks(&host.said);
         Ok(host)
-    }
-
-    /// Finds the zone of each error log.
-    fn place(&mut self, given: &dyn Fn(Window) -> Result<Option<ZonePlan>>) -> Result<()> {
-        let access: Vec<zone::Sighting> =
-            self.files.iter().flat_map(|&i| self.reads[i].scan.access_sightings()).collect();
-        let mut steps: Vec<(Second, i16)> =
-            self.files.iter().flat_map(|&i| self.reads[i].scan.offset_steps()).collect();
-        steps.sort_unstable();
-        steps.dedup_by_key(|s| s.1);
-        // All error logs of a host are written by one nginx in one zone: they are matched together.
-        let errors: Vec<zone::Sighting> =
-            self.files.iter().flat_map(|&i| self.reads[i].scan.error_sightings()).collect();
-        let mut inferred = None;
-        for &i in &self.files {
-            let scan = &self.reads[i].scan;
-            let Some((first, last)) = scan.error_span else { continue };
-            let span = Window { start: first - 86_400, end: last + 86_400 };
-            let plan = if scan.error_utc {
-                ZonePlan::fixed(0, "the stamps are UTC", true)
-            } else if let Some(plan) = given(span)? {
-                plan
-            } else {
-                inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps)).clone()
-            };
-            self.zones.insert(i, self.repeat(plan, i, (first, last), &access));
-        }
-        Ok(())
-    }
-
-    /// Tells the hours that come twice in one error log apart. Records of one shape and second of the wall's clock are one
-    /// count, also where they are an hour apart; the first of them places it.
-    fn repeat(
-        &self,
-        mut plan: ZonePlan,
-        file: usize,
-        (first, last): (Second, Second),
-        access: &[zone::Sighting],
-    ) -> ZonePlan {
-        if plan.repeats(first, last) {
-            let (scan, mut stamps) = (&self.reads[file].scan, Vec::new());
-            scan.each_error(|e| stamps.push((e.first.byte, e.first.second)));
-            stamps.sort_unstable();
-            plan.repeat(&stamps, access, &scan.error_sightings());
-        }
-        plan
-    }
-
-    /// First and last second of an error log, in UTC.
-    pub fn error_span(&self, file: usize) -> Option<(Second, Second)> {
-        let (zone, scan) = (self.zones.get(&file)?, &self.reads[file].scan);
-        let (first, last) = scan.error_span?;
-        let mut span = (zone.utc(first, 0), zone.utc(last, 0));
-        // Neither the earliest nor the latest stamp by the clock on the wall need be that of the first or last record.
-        if zone.repeats(first, last) {
-            span = (Second::MAX, Second::MIN);
-            scan.each_error(|e| {
-                let second = zone.utc(e.first.second, e.first.byte);
-                let last = e.seconds().shifted(second - e.first.second).last().unwrap_or(second);
-                span = (span.0.min(second), span.1.max(last));
-            });
-        }
-        Some(span)
     }
 
     /// Gives every error record its class and its UTC second.
