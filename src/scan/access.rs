@@ -8,6 +8,7 @@
 use super::lanes::{BLOCK, Job, Lanes, WIDE, newlines};
 use super::scanner::{Origin, Scanner, Seen, wants_detail};
 use super::waited::Waited;
+use crate::format::find::begins;
 use crate::time::{Second, parse_iso8601, parse_time_local};
 use crate::timeline::Class;
 
@@ -111,8 +112,6 @@ impl<'p> Clock<'p> {
             return Some(self.minute + of_minute);
         }
         let bytes = text.get(from..from + len)?;
-        let begins =
-            |text: &[u8], with: &[u8]| text.len() >= with.len() && text.iter().zip(with).all(|(a, b)| a == b);
         if !begins(text, self.around.0) || !begins(&text[from + len..], self.around.1) {
             return None;
         }

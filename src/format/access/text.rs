@@ -10,7 +10,7 @@ use super::shape::Shape;
 use super::store::{is_told, store};
 use crate::error::{Error, Result};
 use crate::format::directive::{Escape, Field, Piece};
-use crate::format::find::{find, find_blank};
+use crate::format::find::{begins, find, find_blank};
 use crate::format::record::AccessRecord;
 
 /// A compiled text format.
@@ -306,14 +306,6 @@ impl Trial {
     fn known(&self, i: usize) -> Option<usize> {
         self.lengths.get(..self.n)?.get(i.checked_sub(self.first)?).copied()
     }
-}
-
-/// Whether `b` begins with a literal. Byte by byte: most have one to four, and the library's comparison of nothing, which is
-/// what stands before the first value of most formats, was measured to take as long as that of hundreds of bytes (a masked
-/// load from where no memory is).
-#[inline]
-fn begins(b: &[u8], literal: &[u8]) -> bool {
-    b.len() >= literal.len() && b.iter().zip(literal).all(|(a, b)| a == b)
 }
 
 /// The literals of formats have one to four bytes: looking for the first byte was measured faster than a searcher.

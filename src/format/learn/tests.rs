@@ -315,6 +315,20 @@ fn layouts_of_public_configurations() {
     }
 }
 
+/// A service of sixty pods: each has an address, and all have one port.
+#[test]
+fn many_peers_on_one_port_are_no_clients() {
+    let lines: Vec<String> = (0..60)
+        .map(|n| {
+            format!(r#"[01/Mar/2026:10:00:00 +0000] 10.0.0.{n}:8080 "GET /app HTTP/1.1" 502 0.0{:02}"#, n + 1)
+        })
+        .collect();
+    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    let learned = learn(&lines, &[]);
+    let r = learned.formats[0].parse(lines[7]).unwrap();
+    assert_eq!((text(r.client), text(r.upstream_addr), r.status), ("", "10.0.0.7:8080", Some(502)));
+}
+
 #[test]
 fn json_of_any_keys() {
     let at = |request_time, upstream, vhost| Want { vhost, upstream, request_time, ..base() };

@@ -6,8 +6,8 @@ use crate::format::directive::{Field, by_key};
 use crate::format::learn::values::{self, is_address, is_list, is_number, is_request, is_seconds, is_status};
 use std::collections::HashSet;
 
-/// More addresses with a port are clients, and not the peers of an upstream.
-const PEERS: usize = 32;
+/// Addresses with more ports than this are clients, and not the peers of an upstream.
+const PORTS: usize = 32;
 
 /// The colon of `host:port`.
 pub(super) fn host_port(b: &[u8]) -> Option<usize> {
@@ -203,14 +203,16 @@ impl<'a> Names<'a> {
                 self.set(i + 2, Field::RemoteUser);
             }
         }
-        // `$remote_addr:$remote_port`: of many ports, where an upstream has one or a few.
-        let ports = |s: &Self, i: usize| s.columns[i].iter().collect::<HashSet<_>>().len();
+        // `$remote_addr:$remote_port`: of many ports, where the peers of an upstream share one or a few.
+        let ports = |s: &Self, i: usize| {
+            s.columns[i].iter().filter_map(|v| v.rsplit(|c| *c == b':').next()).collect::<HashSet<_>>().len()
+        };
         if !self.has(&Field::RemoteAddr)
             && let Some(i) = (0..n).find(|&i| {
                 self.free(i)
                     && self
                         .all(i, |v| v.first().is_some_and(u8::is_ascii_digit) && values::is_address_port(v))
-                    && ports(self, i) > PEERS
+                    && ports(self, i) > PORTS
             })
         {
             self.set(i, Field::RemoteAddr);
