@@ -202,20 +202,6 @@ extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, _con
     }
 }
 
-/// See [`crate::parallel::share_one_heap`].
-pub(crate) fn share_one_heap() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    for (what, value) in [
-        (libc::M_ARENA_MAX, 1),
-        (libc::M_TOP_PAD, 1 << 20),
-        (libc::M_TRIM_THRESHOLD, 1 << 30),
-        (libc::M_MMAP_THRESHOLD, 16 << 20),
-    ] {
-        // SAFETY: sets a number of the allocator. A refused one costs speed only.
-        let _ = unsafe { libc::mallopt(what, value) };
-    }
-}
-
 /// Bytes of the longest mask.
 pub(crate) const WIDE: usize = 64;
 

@@ -8,7 +8,6 @@ use cli::{Cli, Command, check, commands, config, messages};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    downtime::parallel::share_one_heap();
     // Known before the arguments are: whatever is wrong with them, a monitor must not take it for CRITICAL.
     let plugin = std::env::args_os().nth(1).is_some_and(|arg| arg == "check");
     let mut cli = match cli::parse(std::env::args_os()) {
