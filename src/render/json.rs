@@ -1,12 +1,15 @@
 //! JSON: the contract `downtime.report/1`, one document; and `downtime.incident/1`, one incident a line.
 //!
-//! The structs of `json/view.rs` and `json/listing.rs` are the order of the fields. The contract in the language of machines is
-//! `report.schema.json`, which is printed by `downtime --schema`; tests hold every output against it.
+//! The structs of `json/view.rs`, `json/incident.rs` and `json/listing.rs` are the order of the fields. The contract in the
+//! language of machines is `report.schema.json`, which is printed by `downtime --schema`; tests hold every output
+//! against it.
 
 mod context;
 mod explained;
 mod formatter;
+mod incident;
 mod listing;
+mod piece;
 mod verify;
 mod view;
 
@@ -35,7 +38,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// The incidents, one a line; nothing when there is none.
 pub fn write_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for incident in &report.incidents {
-        compact(&view::IncidentLine::of(incident, report.zone), out)?;
+        compact(&incident::IncidentLine::of(incident, report.zone), out)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What an incident is compared with, and what several hosts say, field by field.
 
-use super::view::{Evidence, number};
+use super::piece::{Evidence, number};
 use crate::clock::Clock;
 use crate::report;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! The JSON documents beside the report: counts per step, and how each file was read.
 
-use super::view::{TOOL, Tool, number};
+use super::piece::{TOOL, Tool, number};
 use crate::analysis;
 use crate::clock::Clock;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! `downtime.verify/1`: what became of written notes.
 
-use super::view::{Evidence, TOOL, Tool, number};
+use super::piece::{Evidence, TOOL, Tool, number};
 use crate::clock::Clock;
 use crate::verify::{self, Value, Verdict};
 use serde::Serialize;
