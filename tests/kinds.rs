@@ -133,6 +133,21 @@ fn content_that_is_gone_or_forbidden() {
     }
 }
 
+/// A tenth of the requests find nothing, among robots that never do: little among all, and everything of its paths.
+#[test]
+fn a_small_part_of_the_content_that_is_gone_is_named() {
+    for seed in [11, 12, 13] {
+        let site = Site { seed, rate: 4.5, seconds: 600.0, ..Site::default() };
+        let mut hits = site.hits();
+        for h in hits.iter_mut().filter(|h| (240.0..285.0).contains(&h.at) && h.path.ends_with("app.css")) {
+            (h.status, h.took) = (404, 0.0);
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("a page is gone", &site, &report, (240.0, 285.0), 9.0);
+        assert!(i.title.contains("/static/app.css"), "{}", i.title);
+    }
+}
+
 #[test]
 fn scans_and_single_clients_are_findings() {
     let scan = |status: u16, clients: u64, path: fn(u64) -> String| {

@@ -41,13 +41,13 @@ pub fn stretches_of_two(
     timeline: &Timeline,
     good: Classes,
     bad: [Classes; 2],
-    options: &Options,
+    options: [&Options; 2],
 ) -> [Detection; 2] {
     let mut found = [Detection::default(), Detection::default()];
     let Some(span) = timeline.span().filter(|s| s.start < s.end) else { return found };
     let mut two = Two([Steps::new(span), Steps::new(span)]);
     timeline.each_run(span, [good, bad[0], bad[1]], &mut two);
-    for ((mut steps, bad), found) in two.0.into_iter().zip(bad).zip(&mut found) {
+    for (((mut steps, bad), options), found) in two.0.into_iter().zip(bad).zip(options).zip(&mut found) {
         steps.close();
         failing::anomalies(&Among { timeline, good, bad }, &steps, Excused { seconds: &[] }, options, found);
     }
@@ -107,7 +107,7 @@ mod tests {
         timeline.absorb(&mut seconds);
         let bad = [Classes::one(Class::Missing), Classes::one(Class::Aborted)];
         let options = Options::default();
-        let two = stretches_of_two(&timeline, Classes::GOOD, bad, &options);
+        let two = stretches_of_two(&timeline, Classes::GOOD, bad, [&options; 2]);
         for (found, bad) in two.iter().zip(bad) {
             let alone = stretches(&Among { timeline: &timeline, good: Classes::GOOD, bad }, &options);
             assert_eq!(found.anomalies.len(), 1);

@@ -266,11 +266,19 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, timed_out: &dyn Fn(Window) -> bool, an
             }
             a.waited = timed_out.then(|| a.first_bad.saturating_sub(by.start));
         }
+        // Where most went well all through, successes do not come back with the end but with any rise of the traffic. The
+        // wait that ends it early must have begun it early too.
+        let reach = match (a.failed_share().is_some_and(|s| s < 0.5), a.waited) {
+            (true, Some(_)) => a.first_bad.saturating_sub(by.start_interval.0),
+            (true, None) => 0,
+            (false, _) => TIMEOUT_REACH,
+        };
         if timed_out
             && !a.open_end
             && let (Some(end), Some(by_end)) = (a.end, by.end)
             && by_end < end
             && by_end > a.start
+            && end.saturating_sub(by_end) <= reach
         {
             a.end = Some(by_end);
             a.end_interval = by.end_interval;

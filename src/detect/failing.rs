@@ -20,8 +20,6 @@ const ROUNDS: usize = 8;
 const REMARK_NATS: f64 = 7.0;
 const MAX_REMARKS: usize = 20;
 
-/// The least a finding must bring. 13 would do for counts of clients.
-const LEAST_NATS: f64 = 16.0;
 /// Without client addresses fewer failures than these may be one person pressing reload.
 const LEAST_FAILED: f64 = 6.0;
 
@@ -114,7 +112,7 @@ fn settle(steps: &Steps, sums: &Sums<'_>, options: &Options) -> Option<Settled> 
     let mut baseline = Baseline::first(steps, sums)?;
     let chances =
         burst::LEVELS.len() as f64 * (steps.failing_seconds as f64 + 1.0) * options.scopes.max(1) as f64;
-    let threshold = (chances / options.false_findings.max(1e-9)).ln().max(LEAST_NATS);
+    let threshold = (chances / options.false_findings.max(1e-9)).ln().max(options.least_nats);
     let mut costs = Costs { threshold, dispersion: options.least_dispersion.max(1.0), cap: 0.6 };
     let mut runs: Vec<Range<usize>> = Vec::new();
     let mut segments = Vec::new();

@@ -240,11 +240,27 @@ pub struct Options {
     pub least_dispersion: f64,
     /// Shorter than this is a blip.
     pub least_seconds: i64,
+    /// The least evidence of a finding, in nats. 13 would do for counts of clients.
+    pub least_nats: f64,
+}
+
+impl Options {
+    /// For stretches that are only to be looked at more closely: one by chance alone in a log is none too many.
+    pub fn candidates() -> Self {
+        Self { false_findings: 1.0, least_nats: 8.0, ..Self::default() }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { arrival_known: true, false_findings: 0.01, scopes: 1, least_dispersion: 2.5, least_seconds: 3 }
+        Self {
+            arrival_known: true,
+            false_findings: 0.01,
+            scopes: 1,
+            least_dispersion: 2.5,
+            least_seconds: 3,
+            least_nats: 16.0,
+        }
     }
 }
 

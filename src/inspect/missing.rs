@@ -17,14 +17,18 @@ use crate::time::Window;
 use crate::timeline::Class;
 use std::collections::HashSet;
 
-/// Rises of missing answers that are looked at, the most evident first.
+/// Rises of missing answers that are looked at, the most evident first,
 const CANDIDATES: usize = 12;
+/// and how many of them may be slight ones: they are told only where something is gone.
+const SLIGHT: usize = 4;
 /// A family of paths is known when so many of its requests were answered well outside the candidate,
 const FAMILY: u32 = 10;
 /// and of all of them at most this share was missing.
 const STALE: f64 = 0.1;
 /// Good answers that are lacking make up at least this part of the missing ones: failed requests may be tried again.
 const LACKING: f64 = 0.3;
+/// So many pages can be a scope of their own.
+const PAGES: usize = 3;
 /// Fewer distinct clients than these are no public.
 const CLIENTS: usize = 3;
 
@@ -37,12 +41,16 @@ pub(super) fn find(
     found: &mut Detection,
 ) -> Vec<Finding> {
     candidates.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
-    candidates.truncate(CANDIDATES);
+    let evident = detect::Options::default().least_nats;
+    let slight = candidates.partition_point(|c| c.evidence_nats >= evident);
+    candidates.truncate(CANDIDATES.min(slight + SLIGHT));
     let mut findings = Vec::new();
     for c in candidates {
         let at = window(&c);
         let Some(look) = looks.at(host, at) else {
-            findings.push(unread(&c));
+            if c.evidence_nats >= evident {
+                findings.push(unread(&c));
+            }
             continue;
         };
         match gone(look, &c) {
@@ -53,7 +61,8 @@ pub(super) fn find(
                 }
                 found.anomalies.push(a);
             }
-            None => findings.push(never_there(host, look, &c)),
+            None if c.evidence_nats >= evident => findings.push(never_there(host, look, &c)),
+            None => {}
         }
     }
     findings
@@ -109,11 +118,18 @@ fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
         return None;
     }
     let in_scope = |a: &Answer| (a.good() || a.class == Class::Missing) && theirs(a) && used(a);
-    let ticks = look.ticks(|a| in_scope(a).then_some(a.class == Class::Missing));
-    let own = window(candidate);
-    let mut found = detect::stretches(&ticks, &Options::default()).anomalies;
-    found.retain(|b| window(b).overlaps(own));
-    let mut first = found.into_iter().max_by(|a, b| a.evidence_nats.total_cmp(&b.evidence_nats))?;
+    let worst = |of: &dyn Fn(&Answer) -> bool, scopes: usize| {
+        let ticks = look.ticks(|a| of(a).then_some(a.class == Class::Missing));
+        let mut found = detect::stretches(&ticks, &Options { scopes, ..Options::default() }).anomalies;
+        let own = window(candidate);
+        found.retain(|b| window(b).overlaps(own));
+        found.into_iter().max_by(|a, b| a.evidence_nats.total_cmp(&b.evidence_nats))
+    };
+    // Among all requests the few for one page say little, among those for that page much; but pages were chosen from.
+    let mut first = worst(&in_scope, 1).or_else(|| {
+        let (pages, scopes) = few_pages(look, |a| in_scope(a) && a.class == Class::Missing)?;
+        worst(&|a| in_scope(a) && pages.contains(&endpoint(a)), scopes)
+    })?;
     if !look.complete {
         // Some requests date nothing: the edges are those of the counts, which hold every second.
         let Anomaly { start, start_bounds, start_interval, end, end_bounds, end_interval, .. } = *candidate;
@@ -136,6 +152,15 @@ fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
         };
     }
     Some(first)
+}
+
+/// The endpoints to which all answers inside that were lost belong, if they are few, and in how many ways so many can be
+/// chosen of those that were asked for.
+fn few_pages(look: &Look, lost: impl Fn(&Answer) -> bool) -> Option<(HashSet<u64>, usize)> {
+    let pages: HashSet<u64> = look.inside().filter(|a| lost(a)).map(endpoint).collect();
+    let all: HashSet<u64> = look.answers.iter().map(endpoint).collect();
+    let ways = all.len().saturating_pow(u32::try_from(pages.len()).ok()?);
+    (pages.len() <= PAGES).then_some((pages, ways))
 }
 
 /// Whether what was lost took the place of good answers, and did not come beside them: whether the paths (families,

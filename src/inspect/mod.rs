@@ -82,14 +82,16 @@ pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<
 }
 
 /// The stretches in which more than usual was missing, and in which more than usual was given up. With request times the
-/// latter are failures already: those that had waited.
+/// latter are failures already: those that had waited. What was missing is judged by the paths, of which a few may be
+/// all that is gone: a rise that would prove nothing among all requests is worth the look.
 fn missing_and_given_up(host: &Host<'_>) -> [Vec<Anomaly>; 2] {
     let (good, missing) = (Classes::GOOD, Classes::one(Class::Missing));
-    let options = detect::Options::default();
+    let (candidates, options) = (detect::Options::candidates(), detect::Options::default());
     if host.arrival_known() {
         let among = detect::Among { timeline: &host.timeline, good, bad: missing };
-        return [detect::stretches(&among, &options).anomalies, Vec::new()];
+        return [detect::stretches(&among, &candidates).anomalies, Vec::new()];
     }
     let bad = [missing, Classes::one(Class::Aborted)];
-    detect::stretches_of_two(&host.timeline, good, bad, &options).map(|found| found.anomalies)
+    let found = detect::stretches_of_two(&host.timeline, good, bad, [&candidates, &options]);
+    found.map(|found| found.anomalies)
 }

@@ -284,6 +284,22 @@ fn a_hang_is_dated_before_its_first_line() {
 }
 
 #[test]
+fn a_rise_of_the_traffic_does_not_end_what_a_third_of_the_requests_meet() {
+    // One of three peers hangs; in the second half of it twice as many ask.
+    let mut ticks = Vec::new();
+    for t in 0..1200 {
+        let hung = (600..670).contains(&t);
+        let good = if t >= 635 { 3 } else { 2 };
+        let failed = u32::from(hung && t % 2 == 0);
+        ticks.push(tick(t, good - failed, failed));
+    }
+    let options = Options { arrival_known: false, ..Options::default() };
+    let found = Scene { options, timed_out: true, ..Scene::default() }.run(Some(&ticks)).anomalies;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!((found[0].end.unwrap() - 669).abs() <= 2, "{found:#?}");
+}
+
+#[test]
 fn hostile_counts_do_no_harm() {
     let mut r = Random(22);
     let mut wild = vec![
