@@ -65,6 +65,11 @@
 //! what lies around. Silence is tested against the rate before and after. Edges are the first and last failing seconds,
 //! with the last good one before and the first good one after. See [`detect`] for the formulas and their sources.
 //!
+//! A part of the site with hardly any of the traffic can fail and move the failed share by nothing. The names of what
+//! failed are counted by the second: where those of one virtual host, endpoint or peer lie together more than the
+//! requests do (Kulldorff's scan statistic), the requests for it alone are put to the same test, at the price of as many
+//! looks as there are names.
+//!
 //! Late answers are judged by the same automaton, over requests that took several times as long as this log's usually do.
 //! Where a verdict hangs on paths or clients, [`inspect`] reads the requests around the candidate again: content is gone
 //! if what was asked for used to be there, and what one client met alone, while the others were served, is no incident.

@@ -18,6 +18,7 @@ mod waits;
 
 use downtime::report::{Incident, Report, Severity};
 use site::{Format, Hit, Site};
+use support::Random;
 
 const HALF: f64 = 1200.0;
 
@@ -426,6 +427,61 @@ fn a_small_endpoint_that_fails_is_found_and_named() {
         assert_eq!(i.scope.endpoints, ["/cart"], "{:?}", i.scope);
         assert!(!i.scope.all);
     }
+}
+
+/// Requests for a part of the site that is nothing among all of it, one every ten seconds.
+fn rare(site: &Site, client: impl Fn(u64) -> u64, failing: impl Fn(f64) -> bool) -> Vec<Hit> {
+    let mut r = Random(site.seed + 7);
+    let mut hits = site.hits();
+    let mut at: f64 = 0.0;
+    for i in 0.. {
+        at -= (1.0 - r.share()).ln() * 10.0;
+        if at >= site.seconds {
+            break;
+        }
+        let n = client(i);
+        hits.push(Hit {
+            at,
+            client: format!("198.19.{}.{}", n / 250, n % 250 + 1),
+            path: "/partner/feed".into(),
+            status: if failing(at) { 502 } else { 200 },
+            took: 0.02,
+        });
+    }
+    hits.sort_by(|a, b| a.at.total_cmp(&b.at));
+    hits
+}
+
+#[test]
+fn a_part_of_half_a_hundredth_that_fails_is_found_among_healthy_traffic() {
+    // The second one holds more requests than are read again.
+    for (seed, rate, format) in [(42, 15.0, Format::Combined), (43, 45.0, Format::Timed)] {
+        let site = Site { seed, rate, format, ..Site::default() };
+        let hits = rare(&site, |i| i * 7 % 400, |at| (HALF..HALF + 420.0).contains(&at));
+        let report = site.report(&hits, &[]);
+        let i = only("a rare part", &site, &report, (HALF, HALF + 420.0), 37.0);
+        assert_eq!(i.scope.endpoints, ["/partner/feed"], "{:?}", i.scope);
+        assert!(i.title.contains("/partner/feed") && i.severity == Severity::Degradation, "{}", i.title);
+        let bounds =
+            (i.start_bounds.0 / 1000 - site.start) as f64..=(i.start_bounds.1 / 1000 - site.start) as f64;
+        assert!(bounds.contains(&HALF), "{bounds:?}");
+    }
+}
+
+#[test]
+fn a_part_that_fails_for_one_client_or_always_is_no_outage() {
+    let site = Site { seed: 44, rate: 15.0, ..Site::default() };
+    let one = rare(&site, |_| 1, |at| (HALF..HALF + 420.0).contains(&at));
+    let mut others = site.hits();
+    others.extend(one.into_iter().filter(|h| h.path == "/partner/feed"));
+    quiet("one client", &site.report(&others, &[]));
+    // Robots find a page that never worked.
+    let robots = rare(&site, |i| i * 7 % 400, |_| true);
+    let seen: Vec<Hit> = robots
+        .into_iter()
+        .filter(|h| h.path != "/partner/feed" || (HALF..HALF + 420.0).contains(&h.at))
+        .collect();
+    quiet("never worked", &site.report(&seen, &[]));
 }
 
 #[test]

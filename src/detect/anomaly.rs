@@ -153,6 +153,9 @@ pub struct Anomaly {
     pub started_at: Option<Second>,
     /// How long its first requests had waited when they were logged as timed out, in seconds, where that dates it.
     pub waited: Option<i64>,
+    /// The key of the one name (a virtual host, an endpoint, a peer) whose requests are counted, where it was found among
+    /// those alone.
+    pub within: Option<u64>,
     /// What the error log said meanwhile.
     pub errors: Option<ErrorStretch>,
     /// How late answers were, where that was found.
@@ -160,6 +163,43 @@ pub struct Anomaly {
 }
 
 impl Anomaly {
+    /// Requests that failed from one second to another, both of them failing, so many `(failed, of)`. What else is to be
+    /// known of them is not: bounds, usual share and evidence are those of a certainty.
+    pub fn failing(first: Second, last: Second, (failed, requests): (u64, u64)) -> Self {
+        let end = last.saturating_add(1);
+        Self {
+            kind: Kind::Failing,
+            start: first,
+            start_bounds: (first.saturating_sub(1), first),
+            start_interval: (first, first),
+            end: Some(end),
+            end_bounds: (last, end),
+            end_interval: (end, end),
+            open_start: false,
+            open_end: false,
+            phases: vec![AnomalyPhase { kind: Kind::Failing, start: first, end, requests, failed }],
+            requests,
+            failed,
+            failing_seconds: failed.min(end.saturating_sub(first).unsigned_abs()),
+            usual_share: 0.0,
+            evidence_nats: 0.0,
+            dispersion: 1.0,
+            expected_requests: None,
+            longest_ordinary_gap: None,
+            good_ratio: None,
+            last_good_before: None,
+            first_bad: first,
+            last_bad: last,
+            first_good_after: None,
+            stopped_at: None,
+            started_at: None,
+            waited: None,
+            within: None,
+            errors: None,
+            slow: None,
+        }
+    }
+
     /// Failed share of the requests, where there were any.
     pub fn failed_share(&self) -> Option<f64> {
         (self.requests > 0).then(|| self.failed as f64 / self.requests as f64)

@@ -292,6 +292,7 @@ fn anomaly(
         stopped_at: None,
         started_at: None,
         waited: None,
+        within: None,
         errors: None,
         slow: None,
     }

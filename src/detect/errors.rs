@@ -214,6 +214,7 @@ fn down_by_words(from: Second, end: Option<Second>, last: Second, options: &Opti
         stopped_at: Some(from),
         started_at: end,
         waited: None,
+        within: None,
         errors: None,
         slow: None,
     }

@@ -247,6 +247,7 @@ fn extend(a: &mut Anomaly, b: Anomaly) {
     a.started_at = b.started_at.or(a.started_at);
     a.last_bad = a.last_bad.max(b.last_bad);
     a.waited = a.waited.or(b.waited);
+    a.within = a.within.filter(|name| b.within == Some(*name));
     a.errors = both(a.errors, b.errors);
     let sorted = a.phases.last().is_none_or(|p| b.phases.first().is_none_or(|q| p.start <= q.start));
     a.phases.extend(b.phases);

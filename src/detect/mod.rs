@@ -18,6 +18,7 @@ mod baseline;
 mod beat;
 mod burst;
 mod classes;
+mod clusters;
 mod dip;
 mod edges;
 mod errors;
@@ -37,6 +38,7 @@ pub use anomaly::{
     Anomaly, AnomalyPhase, Detection, ErrorStretch, Estimate, Kind, Reason, Remark, SilenceKind, Slowness,
 };
 pub use classes::{Among, stretches_of_two};
+pub use clusters::{Cluster, densest};
 pub use edges::{Redated, vanished_successes};
 pub use waited::{date_by_wait, leave_out};
 

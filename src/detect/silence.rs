@@ -231,6 +231,7 @@ fn anomaly<T: Ticks>(
         stopped_at: proof.stopped,
         started_at: proof.started,
         waited: None,
+        within: None,
         errors: None,
         slow: None,
     }

@@ -106,7 +106,7 @@ fn incident(
         title: cut
             .map_or_else(|| words::title(host, a, severity, &scope, &impact), |_| words::torn_title(&scope)),
         why: cut.map_or_else(
-            || failures_only::why(host, a).unwrap_or_else(|| words::why(a, &impact)),
+            || failures_only::why(host, a).unwrap_or_else(|| words::why(a, &impact, &scope, look)),
             |n| words::torn(a, n),
         ),
         start: ms(a.start),
@@ -178,7 +178,8 @@ fn severity(
         Kind::Failing => {
             let down = a.phases.iter().any(|p| p.kind == Kind::Silence(SilenceKind::Down));
             let aborted = tally.statuses.get(&499).copied().unwrap_or(0);
-            if a.failed_share().is_some_and(|s| s >= NEAR_TOTAL) || down {
+            let all = a.within.is_none();
+            if all && a.failed_share().is_some_and(|s| s >= NEAR_TOTAL) || down {
                 (Severity::Outage, true)
             } else if aborted * 2 > tally.failed {
                 (Severity::Slowdown, true)
@@ -299,6 +300,17 @@ fn scope(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, tally: &FailureTally
     let mut scope = Scope { hosts: host.name.iter().cloned().collect(), ..Scope::default() };
     if let Some(look) = look.filter(|_| matches!(a.kind, Kind::Failing | Kind::Slow | Kind::Missing)) {
         places::name(look, &mut scope, &shown::bad(look, a));
+        if let Some((name, text)) = a.within.and_then(|name| Some((name, look.text(name)?))) {
+            let names = match Dimension::of_key(name) {
+                Dimension::Endpoint => &mut scope.endpoints,
+                Dimension::Vhost => &mut scope.vhosts,
+                Dimension::Peer => &mut scope.upstreams,
+            };
+            if names.iter().all(|n| n != text) {
+                *names = vec![text.to_owned()];
+            }
+            scope.all = false;
+        }
         return scope;
     }
     if tally.failed == 0 || a.failed_share().is_none_or(|s| s >= NEAR_TOTAL) {

@@ -37,6 +37,7 @@ mod several;
 mod shares;
 mod shown;
 mod skew;
+mod small;
 mod stalled;
 mod taken_over;
 mod unwritten;
@@ -65,6 +66,7 @@ use crate::timeline::{Class, Classes};
 /// Looks again at what detection found, where the verdict hangs on single requests: takes out what one client did
 /// alone, adds content that went missing, and gives the findings about what is neither.
 pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
+    small::find(host, looks, found);
     let mut findings = one_client::take_out(host, looks, found);
     if host.trials.is_none() {
         limited::find(host, looks, found);

@@ -148,10 +148,15 @@ enum Left {
     Page(u64, u64),
 }
 
+/// Whether a request is one of those an anomaly is about.
+fn is_of(a: &Anomaly, x: &Answer) -> bool {
+    a.within.is_none_or(|name| x.names.contains(&name))
+}
+
 /// The clients that met what is bad, if they are too few to be a public.
-fn few(look: &Look, bad: Bad) -> Option<Vec<(u64, u64)>> {
+fn few(look: &Look, a: &Anomaly, bad: Bad) -> Option<Vec<(u64, u64)>> {
     let mut met: ByKey<u64> = ByKey::default();
-    for (x, _) in bad.inside(look).filter(|x| x.1) {
+    for (x, _) in bad.inside(look).filter(|x| x.1 && is_of(a, x.0)) {
         *met.entry(x.client).or_default() += 1;
     }
     let mut met: Vec<(u64, u64)> = met.into_iter().collect();
@@ -200,7 +205,7 @@ fn never_works(look: &Look, bad: Bad) -> Option<(u64, u64)> {
 fn left(look: &Look, a: &Anomaly, bad: Bad) -> Left {
     let never = never_works(look, bad);
     let page = |x: &Answer| x.names[Dimension::Endpoint as usize];
-    let counts = |x: &Answer| never.is_none_or(|n| page(x) != n.0);
+    let counts = |x: &Answer| never.is_none_or(|n| page(x) != n.0) && is_of(a, x);
     let worst = worst(look, |x| counts(x) && bad.is(x) == Some(true));
     let out: HashSet<u64> = worst.iter().map(|w| w.0).collect();
     let theirs = |x: &Answer| counts(x) && !out.contains(&x.client);
@@ -307,10 +312,12 @@ pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection
             continue;
         };
         // Of failures the scan has counted the clients already.
-        let public = matches!(bad, Bad::Failed) && host.failures_unnamed(at).clients() >= PUBLIC as u64;
+        let public = a.within.is_none()
+            && matches!(bad, Bad::Failed)
+            && host.failures_unnamed(at).clients() >= PUBLIC as u64;
         if !public
             && let Some(look) = looks.close(host, at)
-            && let Some(met) = few(look, bad)
+            && let Some(met) = few(look, &a, bad)
             && let clients = met.iter().map(|m| m.0).collect::<Vec<_>>()
             && look.usual.part(&clients).is_some_and(|part| part < MANY)
         {

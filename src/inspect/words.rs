@@ -1,5 +1,6 @@
 //! The title of an incident, and the sentence of figures that a person can check.
 
+use super::again::Look;
 use super::host::Host;
 use crate::clock;
 use crate::detect::{Anomaly, Kind, SilenceKind};
@@ -13,16 +14,7 @@ pub(super) fn title(
     scope: &Scope,
     impact: &Impact,
 ) -> String {
-    let at = |names: &[String]| names.join(", ");
-    let place = if !scope.vhosts.is_empty() {
-        format!(" on {}", at(&scope.vhosts))
-    } else if !scope.upstreams.is_empty() {
-        format!(" at upstream {}", at(&scope.upstreams))
-    } else if !scope.endpoints.is_empty() && scope.endpoints.len() <= 3 {
-        format!(" on {}", at(&scope.endpoints))
-    } else {
-        String::new()
-    };
+    let place = place(scope);
     let of_host = host.name.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
     let what = match (a.kind, severity) {
         (Kind::Silence(SilenceKind::Down), _) => "nginx was down".to_owned(),
@@ -52,10 +44,25 @@ pub(super) fn title(
         (Kind::Failing, Severity::Outage) => "Nearly every request failed".to_owned(),
         (Kind::Failing, Severity::Slowdown) => "Clients gave up waiting".to_owned(),
         (Kind::Failing, _) => {
-            format!("{} of requests failed", clock::share(impact.failed_share.unwrap_or(0.0)))
+            let own = a.failed_share().filter(|_| a.within.is_some());
+            format!("{} of requests failed", clock::share(own.or(impact.failed_share).unwrap_or(0.0)))
         }
     };
     format!("{what}{place}{of_host}")
+}
+
+/// Where it was, as the end of a sentence; empty where it was everywhere, or at many endpoints.
+fn place(scope: &Scope) -> String {
+    let at = |names: &[String]| names.join(", ");
+    if !scope.vhosts.is_empty() {
+        format!(" on {}", at(&scope.vhosts))
+    } else if !scope.upstreams.is_empty() {
+        format!(" at upstream {}", at(&scope.upstreams))
+    } else if !scope.endpoints.is_empty() && scope.endpoints.len() <= 3 {
+        format!(" on {}", at(&scope.endpoints))
+    } else {
+        String::new()
+    }
 }
 
 /// Whether most of what was not answered well was refused, and not only not found.
@@ -76,11 +83,13 @@ fn odds(nats: f64) -> String {
 }
 
 /// The sentence that a person can check.
-pub(super) fn why(a: &Anomaly, impact: &Impact) -> String {
+pub(super) fn why(a: &Anomaly, impact: &Impact, scope: &Scope, look: Option<&Look>) -> String {
     match a.kind {
         Kind::Failing => {
+            let looked_at = if look.is_some_and(|l| l.complete) { "" } else { " that were looked at" };
+            let place = a.within.map_or_else(String::new, |_| place(scope) + looked_at);
             format!(
-                "{} of {} failed, usually {}; {}",
+                "{} of {}{place} failed, usually {}; {}",
                 clock::count(a.failed),
                 clock::count_of(a.requests, "request"),
                 clock::share(a.usual_share),

@@ -54,13 +54,18 @@ pub fn scope(incident: &Incident, names_each: usize) -> String {
         if names.is_empty() {
             continue;
         }
-        let plural = if names.len() == 1 { "" } else { "s" };
-        let shown: Vec<_> = names.iter().take(names_each).map(|n| safe::cut(n, 60)).collect();
-        let more = names.len().saturating_sub(names_each);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        parts.push(format!("{noun}{plural} {}{more}", shown.join(", ")));
+        parts.push(listed(noun, names, names_each));
     }
     if parts.is_empty() { "not narrowed down".into() } else { parts.join("; ") }
+}
+
+/// Names of one kind with their noun, at most so many of them.
+pub(crate) fn listed(noun: &str, names: &[String], most: usize) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let shown: Vec<_> = names.iter().take(most).map(|n| safe::cut(n, 60)).collect();
+    let more = names.len().saturating_sub(most);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{noun}{plural} {}{more}", shown.join(", "))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(crate) mod places;
 mod tables;
 
 use crate::clock::{self, Clock};
-use crate::render::{Style, grids};
+use crate::render::{Style, brief, grids};
 use crate::report::{CoverageState, Incident, News, NewsKind, Report, Severity};
 pub(crate) use incident::{between, duration, impact_words, lasted, noticed};
 use page::{Page, Paint};
@@ -157,9 +157,12 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
     };
     let failed = match i.impact.failed_share {
         Some(share) if i.impact.failed > 0 => {
-            format!("; {} of {} failed", clock::share(share), clock::count_of(i.impact.requests, "request"))
+            let of = clock::count_of(i.impact.requests, "request");
+            format!("; {} of {of} failed{}", clock::share(share), at(i))
         }
-        None if i.impact.failed > 0 => format!("; {} failed", clock::count_of(i.impact.failed, "request")),
+        None if i.impact.failed > 0 => {
+            format!("; {} failed{}", clock::count_of(i.impact.failed, "request"), at(i))
+        }
         _ => String::new(),
     };
     let lost = match i.impact.lost_estimate {
@@ -172,6 +175,14 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
     };
     let comma = if i.end.is_none() { "," } else { "" };
     format!("{which} {kind} {begun}{}{comma} {lasted}{failed}{late}{lost}.", clock.full(i.start))
+}
+
+/// Where the failures were, as the end of a sentence, in the dimension that people know best; empty where it was all over.
+fn at(i: &Incident) -> String {
+    let dimensions =
+        [("vhost", &i.scope.vhosts), ("endpoint", &i.scope.endpoints), ("upstream", &i.scope.upstreams)];
+    let named = dimensions.into_iter().find(|d| !d.1.is_empty());
+    named.map_or_else(String::new, |(noun, names)| format!(", at {}", brief::listed(noun, names, 2)))
 }
 
 pub(crate) fn totals(report: &Report) -> String {

@@ -54,6 +54,11 @@ impl Dimension {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Endpoint, Self::Vhost, Self::Peer];
 
+    /// The dimension of a key.
+    pub(crate) fn of_key(key: u64) -> Self {
+        Self::ALL[usize::try_from(key >> 56).unwrap_or(0).min(2)]
+    }
+
     /// The key of a name: its hash under the dimension.
     pub(crate) fn key(self, name: &[u8]) -> u64 {
         super::bounded::hash(name) >> 8 | (self as u64) << 56

@@ -1,6 +1,6 @@
 //! What later stages ask of a scan: sums over a stretch of time, and the error records by shape.
 
-use super::bounded::{Distinct, Smallest};
+use super::bounded::{Counter, Distinct, Smallest};
 use super::partial::{Dimension, FileScan, OTHER, Sample, Shaped, Sighting, keep_first, keep_last};
 use crate::time::{Second, Window};
 use crate::zone;
@@ -177,6 +177,16 @@ impl FileScan {
             }
             if unnamed > 0 {
                 *names.entry(None).or_default() += unnamed;
+            }
+        }
+    }
+
+    /// Visits the names of what failed, bucket by bucket in order of time: first second of the bucket, key of the name (in
+    /// any dimension), how many. Of a bucket with more names than are kept it is some of them.
+    pub fn each_failed_name(&self, mut visit: impl FnMut(Second, u64, u32)) {
+        for (second, cell) in self.failures.iter() {
+            for (name, n) in cell.names.iter().flat_map(Counter::iter) {
+                visit(second, name, n);
             }
         }
     }

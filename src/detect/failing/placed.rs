@@ -200,6 +200,7 @@ pub(super) fn finish<T: Ticks>(
         stopped_at: None,
         started_at: None,
         waited: None,
+        within: None,
         errors: None,
         slow: None,
     });

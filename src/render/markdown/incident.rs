@@ -62,7 +62,7 @@ pub(super) fn part(page: &mut String, report: &Report, at: usize, places: &Place
 }
 
 fn summary(page: &mut String, i: &Incident, clock: Clock) {
-    line(page, &format!("{}\n", sentence(i, false, clock)));
+    line(page, &format!("{}\n", prose(&sentence(i, false, clock))));
     heads(page, &["", ""]);
     let zone = clock.zone();
     row(page, &["What", &prose(&i.title)]);

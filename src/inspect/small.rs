@@ -1,0 +1,238 @@
+//! A small part of a site that fails while all else goes on: a virtual host, an endpoint, a peer with so little of the
+//! traffic that its failures are nothing among all requests.
+//!
+//! The scan keeps the names of what failed, second by second. Where the failures of one name lie together, the requests
+//! around are read again, and those for that name alone are put to the test that all requests were put to.
+
+use super::again::{Answer, Look, Looks};
+use super::host::Host;
+use super::incident::window;
+use crate::detect::{self, Anomaly, Cluster, Detection, Options, Reason};
+use crate::time::{Second, Window};
+use crate::timeline::Classes;
+use std::collections::HashSet;
+
+/// Fewer failures of a name are not looked at.
+const FAILURES: u32 = 5;
+/// Nats of a cluster that is worth a look, divided as the evidence of requests is.
+const WORTH: f64 = 8.0;
+/// Clusters of one name that are tried,
+const EACH: usize = 3;
+/// and looks made, the most evident first.
+const LOOKS: usize = 6;
+/// Good answers around that show that the part is one that works,
+const WORKS: u64 = 4;
+/// and failed ones inside that show that it did not, where some are read.
+const FAILED: u64 = 4;
+/// Of the requests of a part that is called out, at least this share failed: of less it cannot be said that the part fails.
+const SHARE: f64 = 0.2;
+/// A name with a greater share of the requests is no part of the site but the site.
+const MOST: f64 = 0.8;
+/// So many clients met the failures, and so many a failure, where each is a witness of its own.
+const CLIENTS: usize = 5;
+const ALONE: f64 = 0.8;
+/// By which the evidence of clients is divided.
+const OF_CLIENTS: f64 = 1.25;
+/// Bins of time in which all requests are counted.
+const BINS: i64 = 1 << 12;
+
+/// A cluster of failures of one name.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    name: u64,
+    cluster: Cluster,
+}
+
+/// Adds the small parts that failed to a detection.
+pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
+    let Some(span) = host.timeline.span().filter(|_| host.trials.is_none()) else { return };
+    let known = Known::of(found);
+    let named = by_name(host, &known);
+    // By the clock alone first: to count all requests once more takes longer, and hardly any log needs it.
+    let clock = |s: Second| s.saturating_sub(span.start).max(0) as f64;
+    let length = span.end.saturating_sub(span.start) as f64;
+    let lies_together = |of: &[(Second, u32)]| {
+        detect::densest(of, clock, length)
+            .is_some_and(|c| c.nats / Options::default().least_dispersion >= WORTH)
+    };
+    let scopes = named.len();
+    let worth: Vec<_> = named.into_iter().filter(|(_, failures)| lies_together(failures)).collect();
+    if worth.is_empty() {
+        return;
+    }
+    let traffic = Traffic::of(host, span);
+    let mut candidates: Vec<Candidate> =
+        worth.into_iter().flat_map(|(name, failures)| clusters(name, failures, &traffic)).collect();
+    candidates.sort_by(|a, b| b.cluster.nats.total_cmp(&a.cluster.nats).then(a.name.cmp(&b.name)));
+    let (mut made, mut new): (_, Vec<Anomaly>) = (0, Vec::new());
+    for c in candidates {
+        let at = Window { start: c.cluster.first, end: c.cluster.last.saturating_add(1) };
+        let is_known = known.overlaps(at) || new.iter().any(|a| window(a).overlaps(at));
+        if is_known || as_limited(host, at, c.cluster.failed) {
+            continue;
+        }
+        new.extend(looks.at(host, at).and_then(|look| failing(look, c, scopes)));
+        made += 1;
+        if made == LOOKS {
+            break;
+        }
+    }
+    found.anomalies.append(&mut new);
+    found.anomalies.sort_by_key(|a| (a.start, a.end_or_last()));
+}
+
+/// What was found already, and what was too short to call and stays so: stretches apart from each other, in order.
+struct Known(Vec<Window>);
+
+impl Known {
+    fn of(found: &Detection) -> Self {
+        let blips = found.remarks.iter().filter(|r| r.reason == Reason::Blip);
+        let blips = blips.map(|r| Window { start: r.start, end: r.end.max(r.start.saturating_add(1)) });
+        let mut all: Vec<Window> = found.anomalies.iter().map(window).chain(blips).collect();
+        all.sort_by_key(|w| (w.start, w.end));
+        let mut apart: Vec<Window> = Vec::new();
+        for w in all {
+            match apart.last_mut() {
+                Some(last) if w.start <= last.end => last.end = last.end.max(w.end),
+                _ => apart.push(w),
+            }
+        }
+        Self(apart)
+    }
+
+    fn overlaps(&self, window: Window) -> bool {
+        let next = self.0.partition_point(|k| k.end <= window.start);
+        self.0.get(next).is_some_and(|k| k.overlaps(window))
+    }
+}
+
+/// The failures of each name outside what is known, in order of time.
+fn by_name(host: &Host<'_>, known: &Known) -> Vec<(u64, Vec<(Second, u32)>)> {
+    let mut all: Vec<(u64, Second, u32)> = Vec::new();
+    for &i in &host.files {
+        host.reads[i].scan.each_failed_name(|second, name, n| {
+            if !known.overlaps(Window { start: second, end: second.saturating_add(1) }) {
+                all.push((name, second, n));
+            }
+        });
+    }
+    all.sort_unstable();
+    let names = all.chunk_by(|a, b| a.0 == b.0);
+    let enough = names.filter(|of| of.iter().map(|f| f.2).sum::<u32>() >= FAILURES);
+    enough.map(|of| (of[0].0, of.iter().map(|f| (f.1, f.2)).collect())).collect()
+}
+
+/// The clusters of one name's failures that are worth a look, the densest taken out before the next is looked for.
+fn clusters(name: u64, mut failures: Vec<(Second, u32)>, traffic: &Traffic) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    while found.len() < EACH
+        && let Some(cluster) = detect::densest(&failures, |s| traffic.until(s), traffic.all())
+        && cluster.nats / Options::default().least_dispersion >= WORTH
+    {
+        found.push(Candidate { name, cluster });
+        failures.retain(|f| f.0 < cluster.first || f.0 > cluster.last);
+    }
+    found
+}
+
+/// All requests over time.
+struct Traffic {
+    start: Second,
+    width: i64,
+    /// Requests before each bin.
+    before: Vec<f64>,
+}
+
+impl Traffic {
+    fn of(host: &Host<'_>, span: Window) -> Self {
+        let width = (span.end.saturating_sub(span.start) / BINS).saturating_add(1);
+        let bins = span.end.saturating_sub(span.start) / width + 1;
+        let mut before = vec![0.0; usize::try_from(bins).unwrap_or(0) + 1];
+        host.timeline.each_sum(span, [Classes::ALL, Classes::NONE], |s| {
+            let bin = s.second.saturating_sub(span.start) / width;
+            if let Some(sum) = usize::try_from(bin).ok().and_then(|bin| before.get_mut(bin + 1)) {
+                *sum += f64::from(s.lines[0]);
+            }
+        });
+        for i in 1..before.len() {
+            before[i] += before[i - 1];
+        }
+        Self { start: span.start, width, before }
+    }
+
+    fn all(&self) -> f64 {
+        self.before.last().copied().unwrap_or(0.0)
+    }
+
+    fn until(&self, second: Second) -> f64 {
+        let into = second.saturating_sub(self.start).max(0);
+        let bin = usize::try_from(into / self.width).unwrap_or(usize::MAX).min(self.before.len() - 1);
+        let next = self.before.get(bin + 1).copied().unwrap_or(self.before[bin]);
+        let part = (into % self.width) as f64 / self.width as f64;
+        self.before[bin] + part * (next - self.before[bin])
+    }
+}
+
+/// Whether most of it was refused by a limit, as the error log says: that is meant so.
+fn as_limited(host: &Host<'_>, at: Window, failed: u64) -> bool {
+    let limits = host.said.iter().filter(|s| host.category(s.class).starts_with("limit."));
+    2 * limits.map(|s| s.count_in(at)).sum::<u64>() >= failed
+}
+
+/// The anomaly of a part that failed, if it did.
+fn failing(look: &Look, c: Candidate, scopes: usize) -> Option<Anomaly> {
+    let own = |a: &&Answer| a.names.contains(&c.name) && (a.failed || a.good());
+    let count = |inside: bool| {
+        let all = || look.answers.iter().filter(own).filter(|a| look.inside.contains(a.second) == inside);
+        (all().count() as u64, all().filter(|a| a.failed).count() as u64)
+    };
+    let outside = count(false);
+    if outside.0 - outside.1 < WORKS.max(outside.1) {
+        return None;
+    }
+    let mut options = Options { scopes, ..Options::default() };
+    let found = if look.complete {
+        if met_one_by_one(look, c.name) {
+            options.least_dispersion = OF_CLIENTS;
+        }
+        let ticks = look.ticks(|a| own(&a).then_some(a.failed));
+        let mut found = detect::stretches(&ticks, &options).anomalies;
+        found.retain(|a| window(a).overlaps(look.inside));
+        found.into_iter().max_by(|a, b| a.evidence_nats.total_cmp(&b.evidence_nats))
+    } else {
+        sampled(c.cluster, count(true), outside, &options)
+    };
+    let mut a = found.filter(|a| a.failed_share().is_some_and(|s| s >= SHARE))?;
+    // What nearly everybody asks for is no part.
+    a.within = (outside.0 as f64 <= MOST * look.outside().count() as f64).then_some(c.name);
+    Some(a)
+}
+
+/// Whether hardly any client met two failures of the part: then they are as good as counts of clients.
+fn met_one_by_one(look: &Look, name: u64) -> bool {
+    let met = || look.inside().filter(|a| a.failed && a.names.contains(&name));
+    let clients: HashSet<u64> = met().map(|a| a.client).collect();
+    clients.len() >= CLIENTS && clients.len() as f64 >= ALONE * met().count() as f64
+}
+
+/// The anomaly where some of the requests were read: those inside and outside, each with how many failed. They tell that
+/// the part failed and did not before; how unlikely that is, and when it was, is told by its failures, which are all
+/// known. Requests for the part came every so often: the first that failed need not have been the first that would have.
+fn sampled(c: Cluster, inside: (u64, u64), outside: (u64, u64), options: &Options) -> Option<Anomaly> {
+    let share = |(n, k): (u64, u64)| k as f64 / n.max(1) as f64;
+    let nats = c.nats / options.least_dispersion;
+    let threshold = (options.scopes.max(1) as f64 / options.false_findings).ln().max(options.least_nats);
+    let pause = c.last.saturating_sub(c.first) as f64 / c.failed.saturating_sub(1).max(1) as f64;
+    // So long is one pause in forty, where requests come by chance.
+    let reach = ((pause * 40f64.ln()).ceil() as i64).max(1);
+    let long = c.last.saturating_sub(c.first) >= options.least_seconds - 1;
+    let stands = long && inside.1 >= FAILED && share(inside) >= 2.0 * share(outside) && nats >= threshold;
+    stands.then(|| Anomaly {
+        start_bounds: (c.first.saturating_sub(reach), c.first),
+        end_bounds: (c.last, c.last.saturating_add(reach)),
+        usual_share: share(outside),
+        evidence_nats: nats,
+        dispersion: options.least_dispersion,
+        ..Anomaly::failing(c.first, c.last, (inside.1, inside.0))
+    })
+}
