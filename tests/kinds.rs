@@ -468,6 +468,40 @@ fn a_part_of_half_a_hundredth_that_fails_is_found_among_healthy_traffic() {
     }
 }
 
+/// Each failure has its record: what the error log tells reached clients, however few they were.
+#[test]
+fn a_small_part_whose_failures_the_error_log_tells_is_not_hidden() {
+    let site = Site { seed: 45, rate: 15.0, ..Site::default() };
+    let hits = rare(&site, |i| i * 7 % 400, |at| (HALF..HALF + 420.0).contains(&at));
+    let refused = |h: &Hit| {
+        let Hit { client, path, .. } = h;
+        format!(
+            "[error] 71#71: *9 connect() failed (111: Connection refused) while connecting to upstream, client: {client}, \
+             server: a.example, request: \"GET {path} HTTP/1.1\", upstream: \"http://10.0.0.9:80/\", host: \"a.example\""
+        )
+    };
+    let failed = hits.iter().filter(|h| h.status == 502);
+    let errors: Vec<(f64, String)> = failed.map(|h| (h.at + h.took, refused(h))).collect();
+    let report = site.report(&hits, &errors);
+    let i = only("told by the error log", &site, &report, (HALF, HALF + 420.0), 37.0);
+    assert!(i.client_visible && i.severity == Severity::Degradation, "{i:?}");
+    assert_eq!(i.cause.as_ref().unwrap().category, "upstream.refused");
+    assert_eq!(i.scope.endpoints, ["/partner/feed"], "{:?}", i.scope);
+
+    // As few on as many pages, so that no part of the site stands out.
+    let spread: Vec<Hit> = hits
+        .iter()
+        .enumerate()
+        .map(|(n, h)| match h.path.as_str() {
+            "/partner/feed" => Hit { path: ["/", "/search", "/login", "/cart"][n % 4].into(), ..h.clone() },
+            _ => h.clone(),
+        })
+        .collect();
+    let report = site.report(&spread, &errors);
+    let i = only("spread", &site, &report, (HALF, HALF + 420.0), 37.0);
+    assert!(i.client_visible && i.severity == Severity::Degradation, "{i:?}");
+}
+
 #[test]
 fn a_part_that_fails_for_one_client_or_always_is_no_outage() {
     let site = Site { seed: 44, rate: 15.0, ..Site::default() };

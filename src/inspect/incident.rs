@@ -166,6 +166,7 @@ fn severity(
         // The error log alone speaks. Where an access log shows that the requests were answered, retries saved them;
         // but a request that was dropped before it had a line is in no access log.
         Kind::ErrorsOnly if host.timeline.is_empty() || unlogged => (Severity::Degradation, true),
+        Kind::ErrorsOnly if reached_clients(host, a, tally) => (Severity::Degradation, true),
         Kind::ErrorsOnly => (Severity::Hidden, false),
         Kind::Slow => (Severity::Slowdown, true),
         // Refused or not found is as bad for a visitor as failed.
@@ -188,6 +189,25 @@ fn severity(
             }
         }
     }
+}
+
+/// Fewer failed requests than these may be others that happened to fail,
+const REACHED: u64 = 5;
+/// and they are at least this part of what the error log tells of: each request was tried at several peers, perhaps.
+const OF_RECORDS: f64 = 0.1;
+
+/// Whether requests failed with what the error log tells of, too few to be found among all others: several times as many
+/// as in as long a time before and after.
+fn reached_clients(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> bool {
+    let at = window(a);
+    let length = at.end.saturating_sub(at.start);
+    let failed = |from, to| host.failures_unnamed(Window { start: from, end: to }).failed;
+    let before = failed(at.start.saturating_sub(length), at.start);
+    let after = failed(at.end, at.end.saturating_add(length));
+    let usual = before.max(after);
+    let records = a.errors.map_or(0, |e| e.records) as f64;
+    let more = tally.failed.saturating_sub(usual);
+    tally.failed >= 3 * usual && more >= REACHED && more as f64 >= OF_RECORDS * records
 }
 
 fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tally: &FailureTally) -> Impact {

@@ -7,7 +7,7 @@
 use super::again::{Answer, Look, Looks};
 use super::host::Host;
 use super::incident::window;
-use crate::detect::{self, Anomaly, Cluster, Detection, Options, Reason};
+use crate::detect::{self, Anomaly, Cluster, Detection, Kind, Options, Reason};
 use crate::time::{Second, Window};
 use crate::timeline::Classes;
 use std::collections::HashSet;
@@ -81,14 +81,16 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     found.anomalies.sort_by_key(|a| (a.start, a.end_or_last()));
 }
 
-/// What was found already, and what was too short to call and stays so: stretches apart from each other, in order.
+/// Requests found to fail already, and what was too short to call and stays so: stretches apart from each other, in order.
+/// That the error log tells of failures, or that answers are late, does not say who met them.
 struct Known(Vec<Window>);
 
 impl Known {
     fn of(found: &Detection) -> Self {
         let blips = found.remarks.iter().filter(|r| r.reason == Reason::Blip);
         let blips = blips.map(|r| Window { start: r.start, end: r.end.max(r.start.saturating_add(1)) });
-        let mut all: Vec<Window> = found.anomalies.iter().map(window).chain(blips).collect();
+        let failing = found.anomalies.iter().filter(|a| !matches!(a.kind, Kind::ErrorsOnly | Kind::Slow));
+        let mut all: Vec<Window> = failing.map(window).chain(blips).collect();
         all.sort_by_key(|w| (w.start, w.end));
         let mut apart: Vec<Window> = Vec::new();
         for w in all {
