@@ -2,8 +2,8 @@
 
 use super::counts::{CountStream, FailedStream};
 use super::latency::LatencyStream;
-use super::stream::{Row, Stream, VARINT, absorb_stream, add_stream};
-use super::{BUCKETS, CLASSES, Class, PAGE_BITS, Timeline};
+use super::stream::{Row, Stream, VARINT, absorb_stream};
+use super::{BUCKETS, CLASSES, Class, Timeline};
 use crate::time::Second;
 
 /// Bytes that the lists may grow to.
@@ -42,10 +42,11 @@ pub(crate) fn only_ok(counts: &[u16; CLASSES]) -> bool {
     others == [0; CLASSES]
 }
 
-/// A page that is being written: the first second that may follow, the first of the next page, and what stands in it
-/// so far.
+/// A page that is being written: its first second, the first that may follow, the first of the next page, and what
+/// stands in it so far.
 #[derive(Debug)]
 struct Open {
+    start: Second,
     next: Second,
     end: Second,
     bytes: Vec<u8>,
@@ -53,7 +54,7 @@ struct Open {
 
 impl Default for Open {
     fn default() -> Self {
-        Self { next: Second::MIN, end: Second::MIN, bytes: Vec::new() }
+        Self { start: Second::MIN, next: Second::MIN, end: Second::MIN, bytes: Vec::new() }
     }
 }
 
@@ -63,8 +64,9 @@ impl Open {
     fn advance<S: Stream>(&mut self, timeline: &mut Timeline, second: Second) -> Option<u32> {
         if second >= self.end {
             self.flush::<S>(timeline);
-            self.next = second >> PAGE_BITS << PAGE_BITS;
-            self.end = self.next.saturating_add(1 << PAGE_BITS);
+            self.start = second >> timeline.bits << timeline.bits;
+            self.next = self.start;
+            self.end = self.start.saturating_add(1 << timeline.bits);
         }
         if second < self.next {
             return None;
@@ -77,16 +79,14 @@ impl Open {
     #[inline(never)]
     fn flush<S: Stream>(&mut self, timeline: &mut Timeline) {
         if !self.bytes.is_empty() {
-            let page = (self.end - 1) >> PAGE_BITS;
-            let end = (self.next - (page << PAGE_BITS)) as u32;
-            add_stream::<S>(timeline.pages.page(page), &self.bytes, end);
+            timeline.add::<S>(&self.bytes, self.start..self.next);
         }
         self.clear();
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
-        (self.next, self.end) = (Second::MIN, Second::MIN);
+        (self.start, self.next, self.end) = (Second::MIN, Second::MIN, Second::MIN);
     }
 }
 
@@ -190,19 +190,9 @@ impl Timeline {
         c.write_failures(self);
         c.failing.flush::<FailedStream>(self);
         c.timings.flush::<LatencyStream>(self);
-        sort_by_second(&mut c.runs);
-        sort_by_second(&mut c.failed);
-        sort_by_second(&mut c.latencies);
-        absorb_stream::<CountStream, _>(self, &c.runs, |w| w.map(u32::from));
-        absorb_stream::<FailedStream, _>(self, &c.failed, |n| n);
-        absorb_stream::<LatencyStream, _>(self, &c.latencies, |w| w.map(u32::from));
+        absorb_stream::<CountStream, _>(self, &mut c.runs, |w| w.map(u32::from));
+        absorb_stream::<FailedStream, _>(self, &mut c.failed, |n| n);
+        absorb_stream::<LatencyStream, _>(self, &mut c.latencies, |w| w.map(u32::from));
         c.clear();
-    }
-}
-
-/// What a second has is added up, so those of one may stand in any order.
-fn sort_by_second<T>(v: &mut [(Second, T)]) {
-    if !v.is_sorted_by_key(|e| e.0) {
-        v.sort_unstable_by_key(|e| e.0);
     }
 }

@@ -5,7 +5,7 @@
 )]
 
 use super::stream::{Decoder, Row, Stream, VARINT, read_varint, write_varint};
-use super::{CLASSES, Class, Counts, PAGE_BITS, Page, Timeline};
+use super::{CLASSES, Class, Counts, Page, Timeline};
 use crate::time::{Second, Window};
 
 /// What one second of the log holds.
@@ -124,7 +124,7 @@ impl Timeline {
     /// Visits every second inside `window` that holds anything, in order.
     pub fn each(&self, window: Window, mut visit: impl FnMut(Moment)) {
         for (key, page) in self.pages_in(window) {
-            let base = key << PAGE_BITS;
+            let base = key << self.bits;
             let mut counts = Decoder::<CountStream>::new(&page.counts);
             let mut failed = Decoder::<FailedStream>::new(&page.failed);
             let (mut c, mut f) = (counts.next(), failed.next());
@@ -177,8 +177,8 @@ impl Timeline {
         walker: &mut W,
     ) {
         for (key, page) in self.pages_in(window) {
-            let base = key << PAGE_BITS;
-            let whole = window.start <= base && base + (1 << PAGE_BITS) <= window.end;
+            let base = key << self.bits;
+            let whole = window.start <= base && base + (1 << self.bits) <= window.end;
             let mut failures = Failures::new(&page.failed, base);
             let mut bytes = page.counts.as_slice();
             // The first second that the next entry can stand for.

@@ -1,7 +1,7 @@
 //! How long requests took: half-octave buckets, by second.
 
 use super::stream::{Decoder, Stream, read_varint, write_varint};
-use super::{PAGE_BITS, Page, Timeline};
+use super::{Page, Timeline};
 use crate::time::{Second, Window};
 
 /// Number of latency buckets.
@@ -69,7 +69,7 @@ impl Timeline {
         for (key, page) in self.pages_in(window) {
             let mut stream = Decoder::<LatencyStream>::new(&page.latency);
             while let Some((at, latencies)) = stream.next() {
-                let second = (key << PAGE_BITS) + i64::from(at);
+                let second = (key << self.bits) + i64::from(at);
                 if window.contains(second) {
                     visit(second, &latencies);
                 }
@@ -83,8 +83,8 @@ impl Timeline {
     pub(crate) fn each_timing(&self, window: Window, visitor: &mut impl Timings) {
         for (key, page) in self.pages_in(window) {
             let mut bytes = page.latency.as_slice();
-            let mut next = key << PAGE_BITS;
-            let whole = window.start <= next && next + (1 << PAGE_BITS) <= window.end;
+            let mut next = key << self.bits;
+            let whole = window.start <= next && next + (1 << self.bits) <= window.end;
             while let Some(skip) = Some(&mut bytes).filter(|b| !b.is_empty()).and_then(read_varint) {
                 let second = next + i64::from(skip);
                 next = second + 1;

@@ -2,17 +2,19 @@
 //!
 //! Counts are integers and a merge is their sum, so any cut of the input, any order and any number of threads
 //! give the same Timeline, byte for byte. Seconds are kept in pages of 1,024 as varints: a quiet second costs one
-//! byte, a busy one six or seven. Dense bins of 32 bytes a second were measured first: 60 days of a quiet site
+//! byte, a busy one six or seven. Where these pages would be very many, all of them are wider ([`wide`]). Dense bins of 32 bytes a second were measured first: 60 days of a quiet site
 //! cost 172 MB and three times the newline floor, all of it in zeroing.
 
 mod class;
 mod collected;
 mod counts;
 mod latency;
+mod order;
 mod pages;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 pub use class::{CLASSES, Class, Counts};
 pub use collected::Collected;
@@ -28,13 +30,21 @@ use pages::Pages;
 use serde::{Deserialize, Serialize};
 use stream::{Decoder, Stream, add_stream};
 
-/// Seconds per page, as a power of two.
+/// Seconds per page of all but the longest logs, as a power of two.
 const PAGE_BITS: u32 = 10;
 
 /// Per-second counts; see the head of this file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
+    /// Seconds per page, as a power of two.
+    bits: u32,
     pages: Pages,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { bits: PAGE_BITS, pages: Pages::default() }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,13 +63,17 @@ impl Timeline {
     }
 
     /// Adds another timeline.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
+        let bits = self.bits.max(other.bits);
+        self.widen_to(bits);
+        other.widen_to(bits);
         self.pages.merge(other.pages, |mine, page| {
             let [counts, failed, latency] = page.ends;
             add_stream::<CountStream>(mine, &page.counts, counts);
             add_stream::<FailedStream>(mine, &page.failed, failed);
             add_stream::<LatencyStream>(mine, &page.latency, latency);
         });
+        self.fit();
     }
 
     /// First and last second with a line, as a half-open window.
@@ -70,7 +84,7 @@ impl Timeline {
             let first = counts.next().map(|c| c.0);
             let at =
                 if last { std::iter::from_fn(|| counts.next()).last().map(|c| c.0).or(first) } else { first };
-            at.map(|at| (key << PAGE_BITS) + i64::from(at))
+            at.map(|at| (key << self.bits) + i64::from(at))
         };
         let mut with_lines = self.pages.iter().filter(|(_, p)| !p.counts.is_empty());
         let start = edge(with_lines.next(), false)?;
@@ -80,34 +94,38 @@ impl Timeline {
 
     /// Forgets the pages that end before `second`.
     pub(crate) fn forget_before(&mut self, second: Second) {
-        self.pages.forget_before(second >> PAGE_BITS);
+        self.pages.forget_before(second >> self.bits);
     }
 
     /// Whether every stream of every page can be read to its end, inside its page and with counts that can be added: a
     /// timeline read from a file may be anybody's.
     pub(crate) fn is_sound(&self) -> bool {
+        let bits = self.bits;
+        if !(PAGE_BITS..=wide::MOST_BITS).contains(&bits) {
+            return false;
+        }
         // The years 0 to 9999.
-        let pages = -62_167_219_200 >> PAGE_BITS..=253_402_300_799 >> PAGE_BITS;
+        let pages = -62_167_219_200 >> bits..=253_402_300_799 >> bits;
         self.pages.iter().all(|(key, page)| {
             pages.contains(&key)
-                && is_sound::<CountStream>(&page.counts, page.ends[0], |c| c.to_vec())
-                && is_sound::<FailedStream>(&page.failed, page.ends[1], |n| vec![n])
-                && is_sound::<LatencyStream>(&page.latency, page.ends[2], |l| l.to_vec())
+                && is_sound::<CountStream>(bits, &page.counts, page.ends[0], |c| c.to_vec())
+                && is_sound::<FailedStream>(bits, &page.failed, page.ends[1], |n| vec![n])
+                && is_sound::<LatencyStream>(bits, &page.latency, page.ends[2], |l| l.to_vec())
         })
     }
 
     fn pages_in(&self, window: Window) -> impl Iterator<Item = (i64, &Page)> {
         let last = window.end.saturating_sub(1).max(window.start);
-        self.pages.range(window.start >> PAGE_BITS, last >> PAGE_BITS)
+        self.pages.range(window.start >> self.bits, last >> self.bits)
     }
 }
 
 /// Whether a stream ends where it says, and its counts stay countable.
-fn is_sound<S: Stream>(mut bytes: &[u8], end: u32, counts: impl Fn(S::Value) -> Vec<u32>) -> bool {
+fn is_sound<S: Stream>(bits: u32, mut bytes: &[u8], end: u32, counts: impl Fn(S::Value) -> Vec<u32>) -> bool {
     let mut next = 0u32;
     while !bytes.is_empty() {
         let Some((skip, value)) = S::decode(&mut bytes) else { return false };
-        let Some(at) = next.checked_add(skip).filter(|at| *at < 1 << PAGE_BITS) else { return false };
+        let Some(at) = next.checked_add(skip).filter(|at| *at < 1 << bits) else { return false };
         if counts(value).iter().any(|n| *n >= 1 << 24) {
             return false;
         }

@@ -20,6 +20,8 @@ pub(super) struct Pages {
     first: Option<(i64, Shelf)>,
     /// The others.
     more: BTreeMap<i64, Shelf>,
+    /// Pages on all of them.
+    len: usize,
 }
 
 /// Pages in order, with their numbers.
@@ -30,13 +32,18 @@ impl Pages {
         self.first.is_none() && self.more.is_empty()
     }
 
-    /// The shelf of a number of its own.
-    fn shelf(&mut self, number: i64) -> &mut Shelf {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The shelf of a number of its own; and what counts the pages on all.
+    fn shelf(&mut self, number: i64) -> (&mut Shelf, &mut usize) {
         let other = self.first.as_ref().is_some_and(|first| first.0 != number);
         if other || self.first.is_none() && !self.more.is_empty() {
-            return self.more.entry(number).or_default();
+            return (self.more.entry(number).or_default(), &mut self.len);
         }
-        &mut self.first.get_or_insert_with(|| (number, Shelf::new())).1
+        (&mut self.first.get_or_insert_with(|| (number, Shelf::new())).1, &mut self.len)
     }
 
     /// The shelves from `from` to `to`, in order.
@@ -52,11 +59,12 @@ impl Pages {
 
     /// The page of a number, which is empty where there was none.
     pub(super) fn page(&mut self, number: i64) -> &mut Page {
-        let shelf = self.shelf(number >> SHELF_BITS);
+        let (shelf, len) = self.shelf(number >> SHELF_BITS);
         let place = match find(shelf, number) {
             Ok(place) => place,
             Err(place) => {
                 insert(shelf, place, (number, Page::default()));
+                *len += 1;
                 place
             }
         };
@@ -70,15 +78,19 @@ impl Pages {
             return;
         }
         for (key, pages) in other.first.into_iter().chain(other.more) {
-            let shelf = self.shelf(key);
+            let (shelf, len) = self.shelf(key);
             if shelf.is_empty() {
+                *len += pages.len();
                 *shelf = pages;
                 continue;
             }
             for (number, page) in pages {
                 match find(shelf, number) {
                     Ok(place) => add(&mut shelf[place].1, &page),
-                    Err(place) => insert(shelf, place, (number, page)),
+                    Err(place) => {
+                        insert(shelf, place, (number, page));
+                        *len += 1;
+                    }
                 }
             }
         }
@@ -93,6 +105,15 @@ impl Pages {
         cut.chain(self.more.get_mut(&shelf)).for_each(|shelf| shelf.retain(|page| page.0 >= number));
         self.first = self.first.take().filter(|first| !first.1.is_empty());
         self.more.retain(|_, shelf| !shelf.is_empty());
+        self.len = self.shelves(i64::MIN, i64::MAX).map(Vec::len).sum();
+    }
+
+    /// Takes all of them, in order.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (i64, Page)> + use<> {
+        let Self { first, mut more, .. } = std::mem::take(self);
+        let at = first.as_ref().map(|first| first.0);
+        let behind = at.map(|at| more.split_off(&at)).unwrap_or_default();
+        more.into_values().chain(first.map(|first| first.1)).chain(behind.into_values()).flatten()
     }
 
     /// All of them in order, with their numbers.
@@ -143,7 +164,7 @@ impl Eq for Pages {}
 /// As a map from numbers to pages.
 impl Serialize for Pages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.shelves(i64::MIN, i64::MAX).map(Vec::len).sum()))?;
+        let mut map = serializer.serialize_map(Some(self.len))?;
         for (number, page) in self.iter() {
             map.serialize_entry(&number, page)?;
         }
@@ -212,9 +233,14 @@ mod tests {
             let bytes = postcard::to_stdvec(&pages).unwrap();
             prop_assert_eq!(&bytes, &postcard::to_stdvec(&want).unwrap());
             prop_assert_eq!(&postcard::from_bytes::<Pages>(&bytes).unwrap(), &pages);
+            prop_assert_eq!(pages.len(), want.len());
             pages.forget_before(before);
-            prop_assert_eq!(all(&pages), want.split_off(&before).into_iter().collect::<Vec<_>>());
+            let left: Vec<_> = want.split_off(&before).into_iter().collect();
+            prop_assert_eq!(all(&pages), left.clone());
+            prop_assert_eq!(pages.len(), left.len());
             prop_assert!(pages.shelves(i64::MIN, i64::MAX).all(|shelf| !shelf.is_empty()));
+            prop_assert_eq!(pages.take().collect::<Vec<_>>(), left);
+            prop_assert!(pages.is_empty() && pages.len() == 0);
         }
     }
 

@@ -1,6 +1,7 @@
 //! A page's streams: entries of seconds in rising order, each with the number of seconds skipped before it.
 
-use super::{PAGE_BITS, Page, Timeline};
+use super::order::{self, InOrder};
+use super::{Page, Timeline};
 use crate::time::Second;
 
 /// One of the three streams of a page: how a value is written, read and added.
@@ -47,29 +48,33 @@ impl<'a, S: Stream> Decoder<'a, S> {
     }
 }
 
-/// Encodes sorted entries into their pages; entries of one second are added up.
+/// Encodes entries into their pages; entries of one second are added up.
 pub(super) fn absorb_stream<S: Stream, T: Copy>(
     timeline: &mut Timeline,
-    entries: &[(Second, T)],
+    list: &mut [(Second, T)],
     widen: impl Fn(T) -> S::Value,
 ) {
-    let mut at = 0;
-    while at < entries.len() {
-        let key = entries[at].0 >> PAGE_BITS;
-        let mut fresh = Vec::new();
-        let mut next = 0;
-        while let Some(&(second, first)) = entries.get(at).filter(|e| e.0 >> PAGE_BITS == key) {
+    let order = order::by_second(list);
+    let entries = InOrder { list, order: &order };
+    let (mut at, mut fresh) = (0, Vec::new());
+    while let Some(&(first, _)) = entries.get(at) {
+        // Pages may become wider with each that is added.
+        let bits = timeline.bits;
+        let key = first >> bits;
+        let start = key << bits;
+        fresh.clear();
+        let mut next = start;
+        while let Some(&(second, first)) = entries.get(at).filter(|e| e.0 >> bits == key) {
             let mut value = widen(first);
             at += 1;
             while let Some(&(_, more)) = entries.get(at).filter(|e| e.0 == second) {
                 S::add(&mut value, widen(more));
                 at += 1;
             }
-            let offset = (second & ((1 << PAGE_BITS) - 1)) as u32;
-            S::encode(&mut fresh, offset - next, &value);
-            next = offset + 1;
+            S::encode(&mut fresh, (second - next) as u32, &value);
+            next = second + 1;
         }
-        add_stream::<S>(timeline.pages.page(key), &fresh, next);
+        timeline.add::<S>(&fresh, start..next);
     }
 }
 
@@ -149,6 +154,19 @@ fn append<S: Stream>(to: &mut Vec<u8>, mut other: &[u8], end: u32) {
         S::encode(to, skip - end, &value);
         to.extend_from_slice(other);
     }
+}
+
+/// Appends the stream of a page to that of a wider one, in which it begins at second `from`, behind all that is there.
+pub(super) fn append_page<S: Stream>(wide: &mut Page, page: &mut Page, from: u32) {
+    let bytes = std::mem::take(S::of(page));
+    let mut rest = bytes.as_slice();
+    let Some((skip, value)) = S::decode(&mut rest) else { return };
+    let end = wide.ends[S::INDEX];
+    wide.ends[S::INDEX] = from + page.ends[S::INDEX];
+    let to = S::of(wide);
+    to.reserve_exact(bytes.len() + 16);
+    S::encode(to, from + skip - end, &value);
+    to.extend_from_slice(rest);
 }
 
 /// Bytes of the longest varint.

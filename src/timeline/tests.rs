@@ -255,3 +255,53 @@ proptest! {
         prop_assert_eq!(timed, entries.len());
     }
 }
+
+/// A timeline of so many seconds, `apart` from one another, of 2xx and one failure each.
+fn sparse(first: Second, n: i64, apart: i64) -> Timeline {
+    let (mut t, mut c) = (Timeline::default(), Collected::default());
+    for second in (0..n).map(|i| first + i * apart) {
+        c.count(&mut t, second, &[3, 0, 0, 0, 0, 1, 0, 0]);
+        c.fail(&mut t, second);
+        c.time(&mut t, second, &mut [1; BUCKETS], 1);
+    }
+    t.absorb(&mut c);
+    t
+}
+
+#[test]
+fn pages_are_as_wide_as_their_number_asks_for() {
+    let near = sparse(0, 64, 1024);
+    assert_eq!((near.bits, near.pages.len()), (PAGE_BITS, 64));
+    let far = sparse(5, 1000, 86_400);
+    assert!(far.bits > 17 && far.pages.len() <= 64 && far.is_sound());
+    assert!(far.pages.len() > 32, "{}", far.pages.len());
+    let seconds: Vec<Second> = collect(&far).iter().map(|m| m.second).collect();
+    assert_eq!(seconds, (0..1000).map(|i| 5 + i * 86_400).collect::<Vec<_>>());
+    let part = Window { start: 5 + 10 * 86_400, end: 5 + 20 * 86_400 };
+    let (mut moments, mut timed) = (0, 0);
+    far.each(part, |m| moments += m.failed);
+    far.each_latency(part, |_, _| timed += 1);
+    assert_eq!((moments, timed), (10, 10));
+}
+
+proptest! {
+    /// However wide the pages of the parts became: the whole has one width, and all seconds.
+    #[test]
+    fn widths_do_not_depend_on_the_order(
+        parts in prop::collection::vec((0i64..2_000_000, 1i64..90, 1i64..90_000), 1..5),
+    ) {
+        let made: Vec<Timeline> = parts.iter().map(|&(first, n, apart)| sparse(first, n, apart)).collect();
+        let sum = |parts: &mut dyn Iterator<Item = &Timeline>| {
+            let mut sum = Timeline::default();
+            parts.for_each(|part| sum.merge(part.clone()));
+            sum
+        };
+        let (there, back) = (sum(&mut made.iter()), sum(&mut made.iter().rev()));
+        prop_assert_eq!(&there, &back);
+        prop_assert!(there.is_sound());
+        let mut want: Vec<Second> = parts.iter().flat_map(|&(f, n, a)| (0..n).map(move |i| f + i * a)).collect();
+        want.sort_unstable();
+        want.dedup();
+        prop_assert_eq!(collect(&there).iter().map(|m| m.second).collect::<Vec<_>>(), want);
+    }
+}
