@@ -253,6 +253,15 @@ impl<const CAP: usize> Counter<CAP> {
         }
     }
 
+    /// Tells only keys up to `limit` apart.
+    pub(crate) fn bound(&mut self, limit: u64) {
+        while self.counts.last().is_some_and(|last| last.0 > limit)
+            && let Some((_, fallen)) = self.counts.pop()
+        {
+            self.rest += fallen;
+        }
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         self.rest += other.rest;
         for &(key, n) in &*other.counts {

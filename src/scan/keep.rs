@@ -117,7 +117,7 @@ impl FileScan {
             && self.excluded.iter().all(|(_, (lines, bytes))| *lines < MOST && *bytes < MOST)
             && self.timeline.is_sound()
             && self.shapes.is_sound(&fresh.shapes)
-            && self.names.is_sound(&fresh.names)
+            && self.names.is_sound()
             && self.seen_access.is_sound(&fresh.seen_access)
             && self.seen_error.is_sound(&fresh.seen_error)
             && self.examples.is_sound(&fresh.examples)

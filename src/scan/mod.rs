@@ -25,6 +25,7 @@ mod json;
 mod keep;
 mod known;
 mod lanes;
+mod names;
 mod partial;
 mod plan;
 mod quoted;

@@ -2,6 +2,7 @@
 
 use super::bounded::{Buckets, Cell, Counter, Distinct, Smallest};
 use super::few::Few;
+use super::names::Names;
 use crate::time::{Millis, Second};
 use crate::timeline::Timeline;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,6 @@ use std::collections::BTreeMap;
 pub(super) const FAILURES: usize = 8192;
 /// The same for seconds with error records.
 pub(super) const ERRORS: usize = 8192;
-/// Names (endpoints, virtual hosts, peers) that are remembered by text.
-const NAMES: usize = 4096;
 /// Shapes of error messages told apart.
 const SHAPES: usize = 1024;
 /// Sightings kept to match an error log with an access log. A thread reads about `k (1 + ln(n / k))` of n requests
@@ -223,7 +222,7 @@ pub struct FileScan {
     pub(crate) failures: Buckets<FailureCell>,
     pub(crate) errors: Buckets<ErrorCell>,
     pub(crate) shapes: Smallest<u64, Sample>,
-    pub(crate) names: Smallest<u64, Box<[u8]>>,
+    pub(crate) names: Names,
     pub(crate) seen_access: Smallest<Sighting, ()>,
     pub(crate) seen_error: Smallest<Sighting, ()>,
     /// Offsets from UTC that stamps carried, with the first and last second of each.
@@ -278,7 +277,7 @@ impl Default for FileScan {
             failures: Buckets::new(FAILURES),
             errors: Buckets::new(ERRORS),
             shapes: Smallest::new(SHAPES),
-            names: Smallest::new(NAMES),
+            names: Names::default(),
             seen_access: Smallest::new(SIGHTINGS),
             seen_error: Smallest::new(SIGHTINGS),
             offsets: Few::default(),
@@ -315,7 +314,7 @@ impl FileScan {
         self.errors.merge(other.errors);
         self.shapes.merge(other.shapes, |a, b| *a = a.clone().min(b));
         self.bound_shapes();
-        self.names.merge(other.names, |_, _| ());
+        self.names.merge(other.names);
         self.seen_access.merge(other.seen_access, |(), ()| ());
         self.seen_error.merge(other.seen_error, |(), ()| ());
         for &(offset, (first, last)) in &*other.offsets {
@@ -358,6 +357,14 @@ impl FileScan {
         }
     }
 
+    /// Of names that nobody can tell, as their texts are not kept, only the sum by bucket is kept.
+    pub(super) fn bound_names(&mut self) {
+        let limits = self.names.limits();
+        for (i, limit) in limits.into_iter().enumerate().filter_map(|(i, limit)| Some((i, limit?))) {
+            self.failures.values_mut().for_each(|cell| cell.names[i].bound(limit));
+        }
+    }
+
     /// Counts lines that shall not count.
     pub(crate) fn exclude(&mut self, name: &str, lines: u64, bytes: u64) {
         if let Some(sum) = self.excluded.get_mut(name) {
@@ -380,6 +387,7 @@ impl FileScan {
     /// Turns lines within chunks of `chunk_bytes` into lines of the file, and puts the index in order. To be
     /// called once, when every part has been merged.
     pub fn finish(&mut self, chunk_bytes: u64) {
+        self.bound_names();
         let mut before = BTreeMap::new();
         let mut sum = 0;
         for (&chunk, &lines) in &self.chunk_lines {

@@ -155,7 +155,7 @@ impl FileScan {
                 unnamed[i] += u64::from(counter.rest);
                 for (key, n) in counter.iter() {
                     // Of names beyond those that are kept only the sum can be told.
-                    if self.names.wants(&key) {
+                    if self.names.wants(key) {
                         sums[i].push((key, u64::from(n)));
                     } else {
                         unnamed[i] += u64::from(n);
@@ -167,7 +167,7 @@ impl FileScan {
             sums.sort_unstable();
             for same in sums.chunk_by(|a, b| a.0 == b.0) {
                 let n: u64 = same.iter().map(|s| s.1).sum();
-                match self.names.get(&same[0].0) {
+                match self.names.get(same[0].0) {
                     Some(name) => {
                         let name = String::from_utf8_lossy(name).into_owned();
                         *names.entry(Some(name)).or_default() += n;
@@ -223,7 +223,7 @@ impl FileScan {
     pub fn is_capped(&self) -> bool {
         let unshaped =
             self.errors.iter().any(|(_, cell)| cell.shapes.last().is_some_and(|e| e.shape == OTHER));
-        unshaped || self.shapes.is_full() || self.names.is_full()
+        unshaped || self.shapes.is_full() || self.names.is_any_full()
     }
 
     /// Lines that could not be read, a few of them.

@@ -255,6 +255,7 @@ fn lines_without_a_status_are_neither_good_nor_bad() {
 fn memory_is_bounded_when_every_line_fails_with_a_new_url() {
     let plan = plan("combined");
     let mut scanner = Scanner::new(&plan, Window::ALL, false);
+    let mut parts = FileScan::default();
     let mut bytes = Vec::new();
     for chunk in 0..20u64 {
         bytes.clear();
@@ -271,10 +272,16 @@ fn memory_is_bounded_when_every_line_fails_with_a_new_url() {
             .unwrap();
         }
         scanner.slice(&bytes, chunk << 20, 0, chunk);
+        let mut alone = Scanner::new(&plan, Window::ALL, false);
+        alone.slice(&bytes, chunk << 20, 0, chunk);
+        parts.merge(alone.finish());
     }
-    let out = scanner.finish();
+    let mut out = scanner.finish();
+    out.finish(1 << 20);
+    parts.finish(1 << 20);
+    assert_eq!(parts, out);
     assert_eq!(out.requests, 40_000);
-    assert_eq!((out.names.iter().count(), out.seen_access.iter().count()), (4096, 1024));
+    assert_eq!((out.names.len(), out.seen_access.iter().count()), (4096, 1024));
     let cells: Vec<_> = out.failures.iter().map(|c| c.1).collect();
     assert!(cells.len() <= 8192);
     assert!(cells.iter().all(|c| c.names[0].iter().count() <= 24));

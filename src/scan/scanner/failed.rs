@@ -5,9 +5,10 @@ use super::run::Sighting;
 use crate::format::AccessRecord;
 use crate::format::access::store::split_request;
 use crate::format::find::find;
-use crate::scan::bounded::{Smallest, hash};
+use crate::scan::bounded::hash;
 use crate::scan::endpoint;
-use crate::scan::known::{Names, given};
+use crate::scan::known::{self, given};
+use crate::scan::names::Names;
 use crate::scan::partial::{Dimension, KEPT, Sample};
 use crate::time::{Millis, Second};
 use crate::timeline::Class;
@@ -95,10 +96,10 @@ impl Scanner<'_> {
         let known = self.plan.fast.known();
         // What is only sighted needs no names.
         let names = match known.named {
-            _ if seen.class == Class::Missing => known.request.then(Names::default),
+            _ if seen.class == Class::Missing => known.request.then(known::Names::default),
             named => named.and_then(|named| named.find(line)),
         };
-        if let Some(Names { vhost, peers }) = names {
+        if let Some(known::Names { vhost, peers }) = names {
             let client = &line[..find(line, b' ').unwrap_or(0)];
             let request = seen.request.and_then(given);
             self.look(
@@ -161,8 +162,14 @@ impl Scanner<'_> {
         }
         let mut named = |dimension: Dimension, name: &[u8]| {
             let key = dimension.key(name);
-            cell.names[dimension as usize].add(key, 1);
-            self.named.see(&mut self.out.names, key, name);
+            let counter = &mut cell.names[dimension as usize];
+            // What is not wanted once will never be: of those names nothing but their sum can be told.
+            if self.out.names.wants(key) {
+                counter.add(key, 1);
+                self.named.see(&mut self.out.names, key, name);
+            } else {
+                counter.rest += 1;
+            }
         };
         if let Some(uri) = request.uri {
             endpoint::template(uri, &mut self.name);
@@ -185,19 +192,16 @@ impl Scanner<'_> {
 pub(super) struct Named(Vec<u64>);
 
 impl Named {
-    fn see(&mut self, names: &mut Smallest<u64, Box<[u8]>>, key: u64, name: &[u8]) {
-        // What is not wanted once will never be, and what was there may only have been dropped as unwanted.
-        if !names.wants(&key) {
-            return;
-        }
+    /// Takes a wanted one.
+    fn see(&mut self, names: &mut Names, key: u64, name: &[u8]) {
         if self.0.is_empty() {
             // The top bits of a key are its dimension: this is none.
             self.0.resize(1024, u64::MAX);
         }
         let Some(slot) = self.0.get_mut((key & 1023) as usize).filter(|slot| **slot != key) else { return };
         *slot = key;
-        if names.get(&key).is_none() {
-            names.show(key, name.into(), |_, _| ());
+        if names.get(key).is_none() {
+            names.show(key, name);
         }
     }
 }
