@@ -93,6 +93,74 @@ impl Job for All<'_, '_> {
     }
 }
 
+/// Bytes of a line whose marks are counted in words of 64.
+const WINDOWS: usize = 8;
+
+/// Where a byte stands in a short line, of which a few places are asked for: to count all is a fourth of writing all down.
+#[derive(Debug)]
+pub(crate) struct Marks([u64; WINDOWS]);
+
+impl Marks {
+    /// `None` of a long line.
+    pub(crate) fn of(line: &[u8], byte: u8) -> Option<Self> {
+        if line.len() > WINDOWS * WIDE {
+            return None;
+        }
+        let mut masks = [0; WINDOWS];
+        dispatch(Mark { line, byte, masks: &mut masks });
+        Some(Self(masks))
+    }
+
+    /// How often it stands there.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(|mask| mask.count_ones() as usize).sum()
+    }
+
+    /// Where it stands for the `n`-th time, counted from 0.
+    pub(crate) fn place(&self, n: usize) -> Option<usize> {
+        let mut left = n as u32;
+        for (window, mask) in self.0.iter().enumerate() {
+            let here = mask.count_ones();
+            if left < here {
+                let mask = (0..left).fold(*mask, |mask, _| mask & (mask - 1));
+                return Some(window * WIDE + mask.trailing_zeros() as usize);
+            }
+            left -= here;
+        }
+        None
+    }
+}
+
+struct Mark<'b, 'm> {
+    line: &'b [u8],
+    byte: u8,
+    masks: &'m mut [u64; WINDOWS],
+}
+
+impl Job for Mark<'_, '_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let (windows, rest) = self.line.as_chunks::<WIDE>();
+        for (mask, window) in self.masks.iter_mut().zip(windows) {
+            *mask = lanes.mask(window, self.byte);
+        }
+        if !rest.is_empty()
+            && let Some(mask) = self.masks.get_mut(windows.len())
+        {
+            // The last 64 bytes of the line, without those that a window before has.
+            *mask = if let Some(last) = self.line.last_chunk::<WIDE>() {
+                lanes.mask(last, self.byte) >> (WIDE - rest.len())
+            } else {
+                let mut last = [!self.byte; WIDE];
+                last[..rest.len()].copy_from_slice(rest);
+                lanes.mask(&last, self.byte)
+            };
+        }
+    }
+}
+
 /// Where the first white space stands.
 #[inline]
 pub(crate) fn find_blank(bytes: &[u8]) -> Option<usize> {
@@ -130,6 +198,10 @@ mod tests {
             let mut places = [0; 200];
             prop_assert_eq!(find_all(&bytes, b'"', &mut places), Some(want.len()));
             prop_assert_eq!(&places[..want.len()], &want[..]);
+            let marks = Marks::of(&bytes, b'"').unwrap();
+            prop_assert_eq!(marks.count(), want.len());
+            let marked: Vec<usize> = (0..).map_while(|n| marks.place(n)).collect();
+            prop_assert_eq!(&marked, &want);
             let less = want.len().checked_sub(1).map(|n| find_all(&bytes, b'"', &mut places[..n]));
             prop_assert_eq!(less.flatten(), None);
             let clean = (!bytes.contains(&b'!')).then_some(want.len());

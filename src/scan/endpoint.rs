@@ -14,11 +14,8 @@ const DEEPEST: usize = 5;
 /// `oauth2`), or when it is long and hexadecimal. `/product/4711-red-boots` and `/product/12` are one endpoint.
 pub(crate) fn template(uri: &[u8], out: &mut Vec<u8>) {
     out.clear();
-    let uri = uri
-        .strip_prefix(b"http://")
-        .or_else(|| uri.strip_prefix(b"https://"))
-        .map_or(uri, |rest| rest.iter().position(|b| *b == b'/').map_or(b"/".as_slice(), |i| &rest[i..]));
-    let mut rest = uri;
+    out.reserve(LONGEST + 8);
+    let mut rest = if uri.starts_with(b"/") { uri } else { path(uri) };
     for depth in 0.. {
         if depth > DEEPEST {
             out.extend_from_slice(b"/...");
@@ -33,11 +30,12 @@ pub(crate) fn template(uri: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(b"...");
             break;
         }
-        if segment.is_identifier() {
+        if segment.is_identifier {
             out.extend_from_slice(b"{id}");
             // The kind of a file says more than its number: /img/{id}.webp is not /img/{id}.css.
-            if let Some(dot) = text.iter().rposition(|b| *b == b'.')
-                && (2..6).contains(&(text.len() - dot))
+            let near = text.len().saturating_sub(5);
+            if let Some(dot) = text[near..].iter().rposition(|b| *b == b'.').map(|at| near + at)
+                && text.len() - dot >= 2
                 && text[dot + 1..].iter().any(u8::is_ascii_alphabetic)
             {
                 out.extend_from_slice(&text[dot..]);
@@ -50,6 +48,13 @@ pub(crate) fn template(uri: &[u8], out: &mut Vec<u8>) {
             _ => break,
         }
     }
+}
+
+/// A URI without scheme and host, where it has them.
+fn path(uri: &[u8]) -> &[u8] {
+    uri.strip_prefix(b"http://")
+        .or_else(|| uri.strip_prefix(b"https://"))
+        .map_or(uri, |rest| rest.iter().position(|b| *b == b'/').map_or(b"/".as_slice(), |i| &rest[i..]))
 }
 
 /// What a byte is in a path.
@@ -86,16 +91,13 @@ static SUMS: [u64; 4] = [0, 1, 1 << 32, 0];
 /// A segment of a path, looked at once: every request that failed comes here.
 struct Segment {
     len: usize,
-    digits: usize,
-    letters: usize,
-    /// It begins with a letter, and no letter follows a digit.
-    word: bool,
-    hexadecimal: bool,
+    is_identifier: bool,
 }
 
 impl Segment {
     /// The one at the start of `path`, up to the next slash or the path's end.
     fn read(path: &[u8]) -> Self {
+        // It begins with a letter, and no letter follows a digit.
         let (mut before, mut stray, mut all, mut sums) = (LETTER, 0, HEXADECIMAL, 0);
         let mut len = 0;
         for byte in path {
@@ -108,16 +110,16 @@ impl Segment {
             before = kind;
             sums += SUMS[usize::from(kind & (DIGIT | LETTER))];
             len += 1;
+            // Whatever follows, this is no word.
+            if sums as u32 > 2 {
+                let more = path[len..].iter().position(|b| KINDS[usize::from(*b)] & END != 0);
+                return Self { len: more.map_or(path.len(), |more| len + more), is_identifier: true };
+            }
         }
         let (digits, letters) = (sums as u32 as usize, (sums >> 32) as usize);
-        let word = stray & LETTER == 0;
-        Self { len, digits, letters, word, hexadecimal: all & HEXADECIMAL != 0 }
-    }
-
-    fn is_identifier(&self) -> bool {
-        let word =
-            self.word && self.digits <= 2 && self.letters > 0 && self.letters + self.digits == self.len;
-        self.digits > 0 && !word || self.hexadecimal && self.len >= 16
+        let word = stray & LETTER == 0 && letters > 0 && letters + digits == len;
+        let hexadecimal = all & HEXADECIMAL != 0 && len >= 16;
+        Self { len, is_identifier: digits > 0 && !word || hexadecimal }
     }
 }
 
@@ -146,6 +148,10 @@ mod tests {
             ("/u/deadbeefdeadbeefdeadbeef", "/u/{id}"),
             ("/a/b/c/d/e/f/g/h", "/a/b/c/d/e/..."),
             ("/oauth2/token", "/oauth2/token"),
+            ("/4711.jpg/x", "/{id}.jpg/x"),
+            ("/4711.jpeg2", "/{id}"),
+            ("/4711.a.b", "/{id}.b"),
+            ("/4711.", "/{id}"),
             ("/", "/"),
             ("*", "*"),
         ] {
@@ -170,7 +176,7 @@ mod tests {
             ("deadbeefdeadbee", false),
             ("", false),
         ] {
-            assert_eq!(Segment::read(segment.as_bytes()).is_identifier(), identifier, "{segment}");
+            assert_eq!(Segment::read(segment.as_bytes()).is_identifier, identifier, "{segment}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! which between quotes that can be counted.
 
 use super::plan::Tail;
-use crate::format::find::find_all;
+use crate::format::find::{Marks, find_all};
 use crate::format::{Field, Piece};
 
 /// Quotes of a line at most; a format of more is read as a whole.
@@ -72,7 +72,11 @@ impl Named {
 
     /// The names in a line whose quotes stand there.
     pub(super) fn at<'l>(&self, line: &'l [u8], quotes: &[usize]) -> Names<'l> {
-        let value = |place: Option<Between>| place.and_then(|place| given(place.at(line, quotes)?));
+        self.values(|between| between.at(line, quotes))
+    }
+
+    fn values<'l>(&self, at: impl Fn(Between) -> Option<&'l [u8]>) -> Names<'l> {
+        let value = |between: Option<Between>| given(at(between?)?);
         Names { vhost: value(self.host).or_else(|| value(self.server)), peers: value(self.peers) }
     }
 
@@ -81,7 +85,11 @@ impl Named {
         if self.is_nothing() {
             return Some(Names::default());
         }
-        Some(self.at(line, Quotes::of(line)?.all(self.quotes)?))
+        let Some(marks) = Marks::of(line, b'"') else {
+            return Some(self.at(line, Quotes::of(line)?.all(self.quotes)?));
+        };
+        (marks.count() == self.quotes)
+            .then(|| self.values(|between| between.among(line, &marks, self.quotes)))
     }
 }
 
@@ -165,5 +173,11 @@ impl Between {
     pub(super) fn at<'l>(self, line: &'l [u8], quotes: &[usize]) -> Option<&'l [u8]> {
         let end = quotes.len().checked_sub(1 + self.behind)?;
         line.get(quotes.get(end.checked_sub(1)?)? + 1..*quotes.get(end)?)
+    }
+
+    /// The same where they are marked: there are so many.
+    fn among<'l>(self, line: &'l [u8], quotes: &Marks, n: usize) -> Option<&'l [u8]> {
+        let end = n.checked_sub(1 + self.behind)?;
+        line.get(quotes.place(end.checked_sub(1)?)? + 1..quotes.place(end)?)
     }
 }

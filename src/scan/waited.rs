@@ -43,15 +43,19 @@ impl Waited {
             Some(b'-') if ends(1) => return Self::Nothing,
             _ => {}
         }
-        let whole = bytes.iter().take(7).take_while(|b| b.is_ascii_digit()).count();
-        if !(1..7).contains(&whole) || bytes.get(whole) != Some(&b'.') || !ends(whole + 4) {
+        let digit = |at: usize| bytes.get(at).map(|b| u32::from(b.wrapping_sub(b'0'))).filter(|d| *d < 10);
+        let (mut ms, mut at) = (0, 0);
+        while let Some(digit) = digit(at).filter(|_| at < 7) {
+            ms = ms * 10 + digit;
+            at += 1;
+        }
+        if !(1..7).contains(&at) || bytes.get(at) != Some(&b'.') || !ends(at + 4) {
             return Self::Odd;
         }
-        let digits = bytes[..whole].iter().chain(bytes[whole + 1..].iter().take(3));
-        digits
-            .map(|b| b.is_ascii_digit().then(|| u32::from(b - b'0')))
-            .try_fold((0, 0), |(n, ms), digit| Some((n + 1, ms * 10 + digit?)))
-            .filter(|(n, _)| *n == whole + 3)
-            .map_or(Self::Odd, |(_, ms)| Self::Millis(ms))
+        for behind in 1..=3 {
+            let Some(digit) = digit(at + behind) else { return Self::Odd };
+            ms = ms * 10 + digit;
+        }
+        Self::Millis(ms)
     }
 }
