@@ -148,7 +148,7 @@ fn finish<R>(
     let catalogue = catalogue(users, &counts.reads)?;
     let zone = |span| given_zone(options, span);
     let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
-    let (part, failures) = part_of(options, &counts, &hosts, hosts.len() > 1);
+    let (part, failures) = part_of(options, &counts, &hosts, hosts.len() > 1)?;
     let mut report = part::assemble(vec![part])?;
     let more = then(&report, &counts.reads, &hosts);
     if options.redact {
@@ -191,7 +191,7 @@ pub(crate) fn part<R>(
     let catalogue = catalogue(users, &counts.reads)?;
     let zone = |span| given_zone(options, span);
     let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
-    let (part, failures) = part_of(options, &counts, &hosts, true);
+    let (part, failures) = part_of(options, &counts, &hosts, true)?;
     let done = then(&part)?;
     Ok((done, counts.failures.into_iter().chain(failures).collect()))
 }
@@ -202,7 +202,7 @@ fn part_of<'a>(
     counts: &Counts,
     hosts: &'a [Host<'_>],
     apart: bool,
-) -> (Part<'a>, Vec<Error>) {
+) -> Result<(Part<'a>, Vec<Error>)> {
     let Counts { reads, refused, skipped, failures, zone, window } = counts;
     let coverage = inspect::coverage(reads, refused, hosts, *window);
     let mut inputs = inspect::inputs(reads, hosts);
@@ -214,8 +214,11 @@ fn part_of<'a>(
     }
     let only_errors = reads.iter().all(|r| r.reading.role == Role::Error);
     let shown = if only_errors && options.zone.is_none() { 0 } else { zone.unwrap_or(0) };
+    let workers = || Workers::new(options.threads);
+    let hosts_of =
+        hosts.iter().map(|host| host_part(host, &coverage, apart, workers)).collect::<Result<_>>()?;
     let part = Part {
-        hosts: hosts.iter().map(|host| host_part(host, &coverage, apart)).collect(),
+        hosts: hosts_of,
         inputs,
         left_out: inspect::left_out(reads, refused),
         skipped: part::skipped(skipped),
@@ -228,7 +231,7 @@ fn part_of<'a>(
         asked: part::asked(options, *window, shown),
         failures: failures.iter().chain(&failed).map(ToString::to_string).collect(),
     };
-    (part, failed)
+    Ok((part, failed))
 }
 
 /// Hides clients and query strings, under a key made of the inputs.

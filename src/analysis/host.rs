@@ -2,21 +2,29 @@
 
 use super::part::HostPart;
 use crate::detect::{self, Signals};
+use crate::error::Result;
 use crate::inspect::{self, Counted, Host};
+use crate::parallel::Workers;
 use crate::report::{Coverage, CoverageState};
 use crate::time::Window;
 use std::borrow::Cow;
 
 /// What one host says; `apart` where there are others to compare it with.
-pub(super) fn host_part<'a>(host: &'a Host<'_>, coverage: &[Coverage], apart: bool) -> HostPart<'a> {
+pub(super) fn host_part<'a>(
+    host: &'a Host<'_>,
+    coverage: &[Coverage],
+    apart: bool,
+    workers: impl FnOnce() -> Result<Workers>,
+) -> Result<HostPart<'a>> {
     let (records, said) = inspect::records(host);
     let coverage: Vec<Coverage> = coverage.iter().filter(|c| c.host == host.name).cloned().collect();
     let mut found = detect_host(host, &coverage);
+    inspect::unpack(host, &found, workers)?;
     let mut looks = inspect::Looks::default();
     let mut findings = inspect::settle(host, &mut looks, &mut found);
     let incidents = inspect::incidents(host, &mut looks, &found.anomalies);
     findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
-    HostPart {
+    Ok(HostPart {
         name: host.name.clone(),
         timeline: Cow::Borrowed(&host.timeline),
         errors: Cow::Borrowed(host.error_ticks()),
@@ -27,7 +35,7 @@ pub(super) fn host_part<'a>(host: &'a Host<'_>, coverage: &[Coverage], apart: bo
         findings,
         coverage,
         failures_only: host.trials.is_some(),
-    }
+    })
 }
 
 fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {

@@ -98,7 +98,11 @@ const WINDOWS: usize = 8;
 
 /// Where a byte stands in a short line, of which a few places are asked for: to count all is a fourth of writing all down.
 #[derive(Debug)]
-pub(crate) struct Marks([u64; WINDOWS]);
+pub(crate) struct Marks {
+    masks: [u64; WINDOWS],
+    /// How many are in each window: counted where the processor can.
+    counts: [u32; WINDOWS],
+}
 
 impl Marks {
     /// `None` of a long line.
@@ -106,21 +110,20 @@ impl Marks {
         if line.len() > WINDOWS * WIDE {
             return None;
         }
-        let mut masks = [0; WINDOWS];
-        dispatch(Mark { line, byte, masks: &mut masks });
-        Some(Self(masks))
+        let mut marks = Self { masks: [0; WINDOWS], counts: [0; WINDOWS] };
+        dispatch(Mark { line, byte, marks: &mut marks });
+        Some(marks)
     }
 
     /// How often it stands there.
     pub(crate) fn count(&self) -> usize {
-        self.0.iter().map(|mask| mask.count_ones() as usize).sum()
+        self.counts.iter().sum::<u32>() as usize
     }
 
     /// Where it stands for the `n`-th time, counted from 0.
     pub(crate) fn place(&self, n: usize) -> Option<usize> {
         let mut left = n as u32;
-        for (window, mask) in self.0.iter().enumerate() {
-            let here = mask.count_ones();
+        for (window, (mask, here)) in self.masks.iter().zip(self.counts).enumerate() {
             if left < here {
                 let mask = (0..left).fold(*mask, |mask, _| mask & (mask - 1));
                 return Some(window * WIDE + mask.trailing_zeros() as usize);
@@ -134,7 +137,7 @@ impl Marks {
 struct Mark<'b, 'm> {
     line: &'b [u8],
     byte: u8,
-    masks: &'m mut [u64; WINDOWS],
+    marks: &'m mut Marks,
 }
 
 impl Job for Mark<'_, '_> {
@@ -143,11 +146,12 @@ impl Job for Mark<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let (windows, rest) = self.line.as_chunks::<WIDE>();
-        for (mask, window) in self.masks.iter_mut().zip(windows) {
+        let Marks { masks, counts } = self.marks;
+        for (mask, window) in masks.iter_mut().zip(windows) {
             *mask = lanes.mask(window, self.byte);
         }
         if !rest.is_empty()
-            && let Some(mask) = self.masks.get_mut(windows.len())
+            && let Some(mask) = masks.get_mut(windows.len())
         {
             // The last 64 bytes of the line, without those that a window before has.
             *mask = if let Some(last) = self.line.last_chunk::<WIDE>() {
@@ -157,6 +161,9 @@ impl Job for Mark<'_, '_> {
                 last[..rest.len()].copy_from_slice(rest);
                 lanes.mask(&last, self.byte)
             };
+        }
+        for (count, mask) in counts.iter_mut().zip(masks) {
+            *count = mask.count_ones();
         }
     }
 }

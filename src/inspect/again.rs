@@ -8,10 +8,12 @@
 mod answer;
 mod look;
 mod texts;
+mod unpack;
 
 pub(super) use answer::Answer;
 pub(super) use look::Look;
 pub(super) use texts::ByKey;
+pub use unpack::unpack;
 
 use super::host::Host;
 use crate::format::record::AccessRecord;
@@ -29,8 +31,10 @@ const MOST: u64 = 20_000;
 /// there; but so many, a tenth of a second's work, however small the log.
 const PART: u64 = 100;
 const LEAST_OF_ALL: u64 = 100_000;
-/// Bytes that are unpacked again for a look; or a quarter of all, where there are many files.
+/// Bytes that are unpacked again for a look that was not foreseen; or a quarter of all, where there are many files.
 const UNPACKED: u64 = 64 << 20;
+/// The same for all of them; or as many as the scan has unpacked.
+const UNPACKED_IN_ALL: u64 = 1 << 30;
 /// A look is not worth it below this.
 const LEAST: u64 = 3_000;
 /// Seconds on each side of a candidate that tell what is usual.
@@ -53,6 +57,8 @@ const EACH: usize = 600;
 pub struct Looks {
     made: BTreeMap<(Window, i64), Option<Look>>,
     kept: u64,
+    /// Bytes that were unpacked again.
+    unpacked: u64,
     usual: Option<Rc<Usual>>,
 }
 
@@ -81,20 +87,21 @@ impl Looks {
         let usual = self.usual(host);
         if !self.made.contains_key(&(inside, reach)) {
             let made = self.made.values().flatten();
-            let look = most.and_then(|n| Look::around(host, (inside, reach), n, &usual, made));
+            let look =
+                most.and_then(|n| Look::around(host, (inside, reach), (n, &mut self.unpacked), &usual, made));
             self.kept += look.as_ref().map_or(0, |l| l.answers.len() as u64);
             self.made.insert((inside, reach), look);
         }
         self.made.get(&(inside, reach))?.as_ref()
     }
 
-    /// Who asks, from some requests spread over the log; empty where no place can be looked up.
+    /// Who asks, from some requests spread over the log; of packed files from what was unpacked again.
     fn usual(&mut self, host: &Host<'_>) -> Rc<Usual> {
         let sample = || {
             let mut usual = Usual::default();
             let mut visit = |_: u64, record: &AccessRecord<'_>, _: Second| usual.add(hash(client(record)));
             for read in host.files.iter().map(|&i| &host.reads[i]) {
-                if read.reading.role == Role::Access && read.reading.source.is_seekable() {
+                if read.reading.role == Role::Access {
                     reading::some_requests_between(
                         read,
                         Window::ALL.start..Window::ALL.end,

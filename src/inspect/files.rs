@@ -68,7 +68,15 @@ fn input(read: &Read, hosts: &[Host<'_>], index: usize) -> Input {
         notes.push("more different names or messages than are kept apart; counts are complete".into());
     }
     if matches!(reading.source.kind, Kind::Stdin | Kind::Pipe) {
-        notes.push("was read once, from a pipe".into());
+        notes.push(match reading.role {
+            // One client's retries and content that is gone are told by a second look.
+            Role::Access => {
+                "was read once, from a pipe: who asked for what around an incident was not looked at; \
+                             written to a file, it is"
+                    .into()
+            }
+            Role::Error => "was read once, from a pipe".into(),
+        });
     }
     let mut offsets: Vec<String> = scan.offset_steps().into_iter().map(|s| time::zone_name(s.1)).collect();
     offsets.dedup();

@@ -43,7 +43,7 @@ mod taken_over;
 mod unwritten;
 mod words;
 
-pub use again::Looks;
+pub use again::{Looks, unpack};
 pub use around::around;
 pub use availability::availability;
 pub use budget::error_budget;

@@ -1,6 +1,7 @@
 //! Lines read again, after the scan, by their place or their time.
 
 use super::Read;
+use super::pieces::Lines;
 use crate::catalogue::read_line;
 use crate::format::errorlog;
 use crate::format::framing::Framing;
@@ -16,7 +17,7 @@ const RECORD: u64 = 4 << 10;
 /// Bytes of a line of which few are longer.
 const LONG_LINE: u64 = 600;
 /// Bytes looked at behind a block for the rest of its last line.
-const REST: u64 = 64 << 10;
+pub(super) const REST: u64 = 64 << 10;
 
 /// The line of a sample as the file has it: from what was kept, or read again. For an error log also the physical
 /// lines that belong to the record. Empty when the file is gone meanwhile.
@@ -144,36 +145,53 @@ pub fn each_request_between(read: &Read, range: Range<Second>, visit: &mut dyn R
 }
 
 /// Visits some requests of a long stretch: of `places` blocks spread evenly over it, at most `each` lines. Only of files
-/// in which a place can be looked up.
+/// in which a place can be looked up, and of those places of packed ones that were unpacked again.
 pub fn some_requests_between(
     read: &Read,
     range: Range<Second>,
     (places, each): (usize, usize),
     visit: &mut dyn Requests,
 ) {
-    let inside: Vec<&Block> =
-        read.scan.blocks.iter().filter(|b| b.first < range.end && b.last >= range.start).collect();
-    if inside.is_empty() {
+    let wanted = places_between(read, &range, (places, each));
+    if wanted.is_empty() {
         return;
     }
-    let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
     let (mut room, mut last) = (Vec::new(), LastStamp::default());
-    let places = places.clamp(1, inside.len());
-    for i in 0..places {
-        // The middle of each part, for the first and last block lie half outside.
-        let Some(block) = inside.get((2 * i + 1) * inside.len() / (2 * places)) else { return };
-        let end = block.end.min(block.start.saturating_add(each as u64 * LONG_LINE));
-        let Ok(map) = plain.map(block.start.saturating_sub(1)..end) else { return };
-        let bytes: &[u8] = &map;
+    let mut some = |place: &Range<u64>, from: u64, bytes: &[u8]| {
         let mut start =
-            if block.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
+            if place.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
         for _ in 0..each {
             let Some(n) = bytes.get(start..).and_then(|rest| memchr::memchr(b'\n', rest)) else { break };
-            let byte = block.start.saturating_sub(1) + start as u64;
+            let byte = from + start as u64;
             request(read, &bytes[start..start + n], byte, &range, (&mut room, &mut last), visit);
             start += n + 1;
         }
+    };
+    if !read.reading.source.is_seekable() {
+        for place in &wanted {
+            let Some(lines) = Lines::of(read, place) else { continue };
+            let end = ((place.end - lines.start()) as usize).min(lines.len());
+            some(place, lines.start(), &lines[..end]);
+        }
+        return;
     }
+    let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
+    for place in &wanted {
+        let from = place.start.saturating_sub(1);
+        let Ok(map) = plain.map(from..place.end) else { return };
+        some(place, from, &map);
+    }
+}
+
+/// The places that [`some_requests_between`] reads.
+pub fn places_between(read: &Read, range: &Range<Second>, (places, each): (usize, usize)) -> Vec<Range<u64>> {
+    let inside: Vec<&Block> =
+        read.scan.blocks.iter().filter(|b| b.first < range.end && b.last >= range.start).collect();
+    let places = places.min(inside.len());
+    // The middle of each part, for the first and last block lie half outside.
+    let block = |i| inside.get((2 * i + 1) * inside.len() / (2 * places));
+    let place = |b: &&Block| b.start..b.end.min(b.start.saturating_add(each as u64 * LONG_LINE));
+    (0..places).filter_map(block).map(place).collect()
 }
 
 /// Visits the request of a line, if it was written inside `range`.
@@ -215,36 +233,36 @@ fn is_excluded(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> bool {
 
 /// Visits the lines of the blocks that hold a line of `range`, with their places.
 fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])) {
-    let blocks = &read.scan.blocks;
-    let wanted = |i: usize| blocks.get(i).is_some_and(|b| b.first < range.end && b.last >= range.start);
-    // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along; and with a
-    // block what no block holds behind it, for there stand only lines that go on a record and look like one. Behind the
-    // last block a record can go on as well: of that more than is ever taken.
-    let end = |i: usize| blocks.get(i + 1).map_or(blocks[i].end.saturating_add(REST), |next| next.start);
-    let spans: Vec<Range<u64>> =
-        (0..blocks.len()).filter(|&i| wanted(i) || wanted(i + 1)).map(|i| blocks[i].start..end(i)).collect();
+    let spans = spans_between(read, &range);
     // Of thousands of files most hold none of a stretch.
-    if spans.is_empty() {
-        return;
-    }
+    let Some(last) = spans.last().map(|s| s.end) else { return };
+    let mut lines_of = |span: &Range<u64>, from: u64, bytes: &[u8]| {
+        let mut start =
+            if span.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
+        while start < bytes.len() && from + (start as u64) < span.end {
+            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |i| start + i);
+            line(from + start as u64, &bytes[start..end]);
+            start = end + 1;
+        }
+    };
     if read.reading.source.is_seekable() {
         let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
-        for span in joined(&spans) {
+        for span in joined(&spans, AT_ONCE) {
             let from = span.start.saturating_sub(1);
             // Mapped: what is read again is in memory still, and to copy it costs more than to look at it.
             let Ok(map) = plain.map(from..span.end + REST) else { return };
-            let bytes: &[u8] = &map;
-            let mut start =
-                if span.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
-            while start < bytes.len() && from + (start as u64) < span.end {
-                let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |i| start + i);
-                line(from + start as u64, &bytes[start..end]);
-                start = end + 1;
-            }
+            lines_of(&span, from, &map);
         }
         return;
     }
-    let Some(last) = spans.last().map(|s| s.end) else { return };
+    let together = joined(&spans, u64::MAX);
+    let kept: Vec<_> = together.iter().map_while(|s| Lines::of(read, s)).collect();
+    if kept.len() == together.len() {
+        for (span, lines) in together.iter().zip(kept) {
+            lines_of(span, lines.start(), &lines);
+        }
+        return;
+    }
     let Ok(mut stream) = open_stream(&read.reading.source) else { return };
     let mut buffer = vec![0; 1 << 20];
     let (mut filled, mut base) = (0, 0);
@@ -274,15 +292,28 @@ fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])
     }
 }
 
+/// The bytes of the blocks that hold a line of `range`, in order: those that follow one another are not joined.
+pub fn spans_between(read: &Read, range: &Range<Second>) -> Vec<Range<u64>> {
+    let blocks = &read.scan.blocks;
+    let wanted = |i: usize| blocks.get(i).is_some_and(|b| b.first < range.end && b.last >= range.start);
+    // A line that reaches over a block's end is in the next block's seconds, so a neighbour is taken along; and with a
+    // block what no block holds behind it, for there stand only lines that go on a record and look like one. Behind the
+    // last block a record can go on as well: of that more than is ever taken.
+    let end = |i: usize| blocks.get(i + 1).map_or(blocks[i].end.saturating_add(REST), |next| next.start);
+    (0..blocks.len()).filter(|&i| wanted(i) || wanted(i + 1)).map(|i| blocks[i].start..end(i)).collect()
+}
+
 /// Bytes that are mapped at once.
 const AT_ONCE: u64 = 8 << 20;
 
-/// The same spans, those that follow one another in one.
-fn joined(spans: &[Range<u64>]) -> Vec<Range<u64>> {
+/// The same spans, those that follow one another or overlap in one, as long as it is no longer than `most`.
+pub(super) fn joined(spans: &[Range<u64>], most: u64) -> Vec<Range<u64>> {
     let mut out: Vec<Range<u64>> = Vec::new();
     for span in spans {
         match out.last_mut() {
-            Some(last) if last.end == span.start && span.end - last.start <= AT_ONCE => last.end = span.end,
+            Some(last) if last.end >= span.start && span.end.max(last.end) - last.start <= most => {
+                last.end = last.end.max(span.end);
+            }
             _ => out.push(span.clone()),
         }
     }

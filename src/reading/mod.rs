@@ -4,6 +4,7 @@
 
 mod learn;
 mod lines;
+mod pieces;
 mod records;
 mod sets;
 mod sites;
@@ -12,8 +13,10 @@ mod twice;
 pub use learn::{Hints, Looked, Reading, Refused, Role, look, sample_fields};
 pub use lines::{
     Requests, byte_of_line, bytes_between, can_be_read_again, each_line_between, each_line_between_if,
-    each_record_between, each_request_between, line_number, record_at, some_requests_between,
+    each_record_between, each_request_between, line_number, places_between, record_at, some_requests_between,
+    spans_between,
 };
+pub use pieces::{Pieces, is_packed, is_unpacked, unpack, unpack_now};
 pub use records::{Whole, each_record};
 pub use sets::look_all;
 pub use sites::{name_sites, name_sites_beside};
@@ -41,6 +44,8 @@ pub struct Read {
     pub length: Option<(u64, u64)>,
     /// Lines left out because this file (by index) has them too.
     pub twin: Option<usize>,
+    /// Of a packed file, what was unpacked again.
+    pub pieces: Pieces,
 }
 
 impl Read {
@@ -78,7 +83,14 @@ pub fn read(
                 let length = length.zip(now.map(|now| now.len())).filter(|(before, now)| before != now);
                 let size = reading.source.size;
                 let passed_over = looked_at.map_or(0, |n| size.saturating_sub(n));
-                done.push(Read { reading, scan: scan.into(), passed_over, length, twin: None });
+                done.push(Read {
+                    reading,
+                    scan: scan.into(),
+                    passed_over,
+                    length,
+                    twin: None,
+                    pieces: Pieces::default(),
+                });
             }
             Err(e) => failed.push(e),
         }

@@ -240,7 +240,7 @@ mod tests {
             prop_assert_eq!(pages.len(), left.len());
             prop_assert!(pages.shelves(i64::MIN, i64::MAX).all(|shelf| !shelf.is_empty()));
             prop_assert_eq!(pages.take().collect::<Vec<_>>(), left);
-            prop_assert!(pages.is_empty() && pages.len() == 0);
+            prop_assert_eq!((pages.is_empty(), pages.len), (true, 0));
         }
     }
 

@@ -2,12 +2,14 @@
 
 use super::answer::{Answer, Answering, Try};
 use super::texts::Texts;
-use super::{EACH, PLACES, UNPACKED, Usual, requests};
+use super::{EACH, PLACES, UNPACKED, UNPACKED_IN_ALL, Usual, requests};
 use crate::detect::{Tick, Ticks};
 use crate::format::record::AccessRecord;
+use crate::input::source::Kind;
 use crate::inspect::host::Host;
-use crate::reading::{self, Requests, Role};
+use crate::reading::{self, Read, Requests, Role};
 use crate::time::{Second, Window};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// The requests around a candidate.
@@ -33,23 +35,29 @@ pub(in crate::inspect) struct Look {
     places: Vec<(u32, u64, u32)>,
 }
 
-impl Look {
-    /// Reads the requests inside a stretch and `reach` seconds around it. `None` where they cannot be read again.
-    /// What `made` has read is not read again: looks at one stretch overlap.
-    pub(super) fn around<'l>(
-        host: &Host<'_>,
-        (inside, reach): (Window, i64),
-        most: u64,
-        usual: &Rc<Usual>,
-        made: impl Iterator<Item = &'l Self>,
-    ) -> Option<Self> {
-        let readable = |i: &&usize| {
-            let read = &host.reads[**i];
-            read.reading.role == Role::Access && reading::can_be_read_again(read)
-        };
-        let files: Vec<usize> = host.files.iter().filter(readable).copied().collect();
-        let all = host.files.iter().filter(|&&i| host.reads[i].reading.role == Role::Access).count();
-        let known = host.timeline.span().filter(|_| !files.is_empty() && files.len() == all)?;
+/// The access logs of a host; `None` where one of them cannot be read again.
+pub(super) fn readable(host: &Host<'_>) -> Option<Vec<usize>> {
+    let logs = host.files.iter().filter(|&&i| host.reads[i].reading.role == Role::Access);
+    let files: Vec<usize> = logs.copied().collect();
+    let all = files.iter().all(|&i| host.reads[i].reading.source.kind == Kind::File);
+    (all && !files.is_empty()).then_some(files)
+}
+
+/// What is looked at.
+#[derive(Debug)]
+pub(super) struct Stretch {
+    /// From where to where.
+    span: Window,
+    /// What lies before, inside and behind the candidate, and whether all of it is read.
+    parts: Vec<(Window, bool)>,
+    /// All of each is.
+    complete: bool,
+}
+
+impl Stretch {
+    /// A candidate and `reach` seconds around it, when `most` requests may be read. `None` where the logs hold none.
+    pub(super) fn around(host: &Host<'_>, inside: Window, reach: i64, most: u64) -> Option<Self> {
+        let known = host.timeline.span()?;
         let span = Window {
             start: inside.start.saturating_sub(reach).max(known.start),
             end: inside.end.saturating_add(reach).min(known.end),
@@ -65,19 +73,53 @@ impl Look {
             .map(|p| (p, requests(host, p) <= most / 3))
             .collect();
         let complete = parts.iter().all(|p| p.1);
+        Some(Self { span, parts, complete })
+    }
+
+    /// The bytes of a file that are read.
+    pub(super) fn bytes_of(&self, read: &Read) -> Vec<Range<u64>> {
+        let seconds = |w: &Window| w.start..w.end;
+        if self.complete {
+            return reading::spans_between(read, &seconds(&self.span));
+        }
+        let part = |(part, all): &(Window, bool)| match all {
+            true => reading::spans_between(read, &seconds(part)),
+            false => reading::places_between(read, &seconds(part), (PLACES, EACH)),
+        };
+        self.parts.iter().flat_map(part).collect()
+    }
+}
+
+impl Look {
+    /// Reads the requests inside a stretch and `reach` seconds around it. `None` where they cannot be read again.
+    /// What `made` has read is not read again: looks at one stretch overlap.
+    pub(super) fn around<'l>(
+        host: &Host<'_>,
+        (inside, reach): (Window, i64),
+        (most, unpacked): (u64, &mut u64),
+        usual: &Rc<Usual>,
+        made: impl Iterator<Item = &'l Self>,
+    ) -> Option<Self> {
+        let files = readable(host)?;
+        let stretch = Stretch::around(host, inside, reach, most)?;
+        let Stretch { span, parts, complete } = &stretch;
+        let (span, complete) = (*span, *complete);
         let complete_inside = parts.iter().all(|p| p.1 || p.0 != inside);
-        // In a packed file no place can be looked up: all of it has to be unpacked and read again.
-        let packed = |i: &&usize| !host.reads[**i].reading.source.is_seekable();
-        let again: u64 = files
-            .iter()
-            .filter(packed)
-            .map(|&i| &host.reads[i].scan)
-            .filter(|scan| scan.blocks.iter().any(|b| b.first < span.end && b.last >= span.start))
-            .map(|scan| scan.bytes)
-            .sum();
+        // In a packed file no place can be looked up: what stands before it has to be unpacked again.
+        let packed = files.iter().map(|&i| &host.reads[i]).filter(|read| reading::is_packed(read));
+        let packed: Vec<(&Read, Vec<Range<u64>>)> = packed
+            .map(|read| (read, stretch.bytes_of(read)))
+            .filter(|(read, bytes)| !reading::is_unpacked(read, bytes))
+            .collect();
+        let end = |bytes: &[Range<u64>]| bytes.iter().map(|range| range.end).max().unwrap_or(0);
+        let again: u64 = packed.iter().map(|(_, bytes)| end(bytes)).sum();
         let all: u64 = host.files.iter().map(|&i| host.reads[i].scan.bytes).sum();
-        if again > 0 && (!complete || again > UNPACKED.max(all / 4)) {
+        if again > UNPACKED.max(all / 4) || *unpacked + again > UNPACKED_IN_ALL.max(all) {
             return None;
+        }
+        *unpacked += again;
+        for (read, bytes) in packed {
+            reading::unpack_now(read, &bytes);
         }
         let mut look = Self {
             answers: Vec::new(),
@@ -94,7 +136,7 @@ impl Look {
         look.answers.reserve(if complete { requests(host, span) as usize } else { 0 });
         let made: Vec<&Self> = made.filter(|l| l.span.overlaps(span)).collect();
         for file in files {
-            look.read(host, file, &parts, &made);
+            look.read(host, file, parts, &made);
         }
         look.sort();
         Some(look)
