@@ -205,6 +205,10 @@ fn part_of<'a>(
 ) -> Result<(Part<'a>, Vec<Error>)> {
     let Counts { reads, refused, skipped, failures, zone, window } = counts;
     let coverage = inspect::coverage(reads, refused, hosts, *window);
+    let workers = || Workers::new(options.threads);
+    let hosts_of =
+        hosts.iter().map(|host| host_part(host, &coverage, apart, workers)).collect::<Result<_>>()?;
+    // Behind the hosts: whether a packed file was long is known when it was to be read again.
     let mut inputs = inspect::inputs(reads, hosts);
     let mut failed = Vec::new();
     for input in inputs.iter_mut().filter(|_| options.digest) {
@@ -214,9 +218,6 @@ fn part_of<'a>(
     }
     let only_errors = reads.iter().all(|r| r.reading.role == Role::Error);
     let shown = if only_errors && options.zone.is_none() { 0 } else { zone.unwrap_or(0) };
-    let workers = || Workers::new(options.threads);
-    let hosts_of =
-        hosts.iter().map(|host| host_part(host, &coverage, apart, workers)).collect::<Result<_>>()?;
     let part = Part {
         hosts: hosts_of,
         inputs,

@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 const RATE: u64 = 9;
 const SECONDS: u64 = 9000;
 
-/// Hours of a site: from minute 12 on old pages are gone for two minutes, in minute 31 one client tries again and again,
-/// and from minute 135 on nothing works for two minutes.
+/// Hours of a site: from minute 12 on old pages are gone for two minutes, from minute 31 on nothing works for two
+/// minutes, and in minute 135 one client tries again and again.
 fn log() -> String {
     let agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 ".repeat(16);
     let mut out = String::with_capacity(90 << 20);
@@ -32,7 +32,7 @@ fn log() -> String {
     for second in 0..SECONDS {
         for n in 0..RATE {
             let turn = second * RATE + n;
-            let (old, down) = (turn.is_multiple_of(4), (8100..8220).contains(&second));
+            let (old, down) = (turn.is_multiple_of(4), (1860..1980).contains(&second));
             let gone = old && (720..840).contains(&second);
             let page = if old { "/old/page" } else { ["/", "/cart", "/search"][(turn % 3) as usize] };
             line(
@@ -48,7 +48,7 @@ fn log() -> String {
                 },
             );
         }
-        if (1860..1920).contains(&second) {
+        if (8100..8160).contains(&second) {
             (0..6).for_each(|_| line(second, 3500, "/api/retry", 502));
         }
     }

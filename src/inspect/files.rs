@@ -78,6 +78,12 @@ fn input(read: &Read, hosts: &[Host<'_>], index: usize) -> Input {
             Role::Error => "was read once, from a pipe".into(),
         });
     }
+    if read.pieces.were_too_far() {
+        notes.push(
+            "is packed and long: not all that was asked for around incidents was looked at; unpacked, it is"
+                .into(),
+        );
+    }
     let mut offsets: Vec<String> = scan.offset_steps().into_iter().map(|s| time::zone_name(s.1)).collect();
     offsets.dedup();
     if (2..=CHANGES).contains(&offsets.len()) {

@@ -22,6 +22,20 @@ pub struct Pieces(Mutex<Kept>);
 struct Kept {
     /// What was foreseen, and what was asked for last.
     pieces: [Vec<Arc<Piece>>; 2],
+    /// Something was asked for and would have taken too long.
+    too_far: bool,
+}
+
+impl Pieces {
+    /// Notes that something was asked for that would have taken too long.
+    pub fn are_too_far(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).too_far = true;
+    }
+
+    /// Whether something was asked for that would have taken too long.
+    pub fn were_too_far(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).too_far
+    }
 }
 
 /// Bytes with their place, in the order of the file.

@@ -115,6 +115,9 @@ impl Look {
         let again: u64 = packed.iter().map(|(_, bytes)| end(bytes)).sum();
         let all: u64 = host.files.iter().map(|&i| host.reads[i].scan.bytes).sum();
         if again > UNPACKED.max(all / 4) || *unpacked + again > UNPACKED_IN_ALL.max(all) {
+            for (read, _) in &packed {
+                read.pieces.are_too_far();
+            }
             return None;
         }
         *unpacked += again;

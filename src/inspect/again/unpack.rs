@@ -4,9 +4,10 @@ use super::super::host::Host;
 use super::super::incident::window;
 use super::look::{Stretch, readable};
 use super::{AROUND, Looks, MOST, SAMPLE, UNPACKED};
-use crate::detect::Detection;
+use crate::detect::{Anomaly, Detection, Kind};
 use crate::parallel::Workers;
 use crate::reading;
+use crate::scan::Dimension;
 use crate::time::Window;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,8 +15,13 @@ use std::ops::Range;
 /// Unpacked bytes that are kept for looks, of all files of a host.
 const KEPT: u64 = 24 << 20;
 
-/// Unpacks again what the looks at candidates need. It takes no longer than the scan did, and the looks then cost what they
-/// cost in a plain file. `workers` are asked for where there is something to unpack.
+/// Where each client of a candidate met at least this part of a failure, none met much of it, and likewise no page.
+const EACH_ONE: f64 = 0.8;
+const MUCH: f64 = 0.4;
+
+/// Unpacks again what the looks at candidates need; they then cost what they cost in a plain file. Where a verdict hangs
+/// on it that may take as long as the scan did; for what else a look tells of an incident a fourth of that. `workers` are
+/// asked for where there is something to unpack.
 pub fn unpack<E>(
     host: &Host<'_>,
     found: &Detection,
@@ -27,17 +33,31 @@ pub fn unpack<E>(
         return Ok(());
     }
     let left = Looks::default().left(host).min(MOST);
+    let all: u64 = host.files.iter().map(|&i| host.reads[i].scan.bytes).sum();
     let mut wanted: BTreeMap<usize, Vec<Range<u64>>> = BTreeMap::new();
     let mut kept = 0;
-    for anomaly in &found.anomalies {
+    let (hang, other): (Vec<&Anomaly>, Vec<&Anomaly>) =
+        found.anomalies.iter().partition(|a| hangs_on_requests(host, a));
+    let many = hang.len();
+    for (i, anomaly) in hang.into_iter().chain(other).enumerate() {
         let Some(stretch) = Stretch::around(host, window(anomaly), AROUND, left) else { continue };
-        let ranges: Vec<(usize, Vec<Range<u64>>)> =
-            packed.iter().map(|&i| (i, stretch.bytes_of(&host.reads[i]))).collect();
-        kept += ranges.iter().flat_map(|(_, r)| r).map(|r| r.end - r.start).sum::<u64>();
-        if kept > KEPT {
-            break;
+        let ranges: Vec<(usize, Vec<Range<u64>>)> = packed
+            .iter()
+            .map(|&file| (file, stretch.bytes_of(&host.reads[file])))
+            .filter(|(_, ranges)| !ranges.is_empty())
+            .collect();
+        let more: u64 = ranges.iter().flat_map(|(_, r)| r).map(|r| r.end - r.start).sum();
+        let further = |(file, ranges): &(usize, Vec<Range<u64>>)| {
+            end(ranges).saturating_sub(wanted.get(file).map_or(0, |r| end(r)))
+        };
+        let further: u64 = ranges.iter().map(further).sum();
+        let passed: u64 = wanted.values().map(|r| end(r)).sum();
+        let too_far = i >= many && further > 0 && passed + further > UNPACKED.max(all / 4);
+        if kept + more > KEPT || too_far {
+            continue;
         }
-        for (file, ranges) in ranges.into_iter().filter(|(_, ranges)| !ranges.is_empty()) {
+        kept += more;
+        for (file, ranges) in ranges {
             wanted.entry(file).or_default().extend(ranges);
         }
     }
@@ -48,11 +68,26 @@ pub fn unpack<E>(
     for (file, ranges) in &mut wanted {
         // Who asks usually, as far as that lies on the way.
         let read = &host.reads[*file];
-        let end = ranges.iter().map(|r| r.end).max().unwrap_or(0);
+        let end = end(ranges);
         let all = Window::ALL.start..Window::ALL.end;
         let near = |p: &Range<u64>| p.end <= end || read.scan.bytes <= UNPACKED;
         ranges.extend(reading::places_between(read, &all, SAMPLE).into_iter().filter(near));
     }
     reading::unpack(host.reads, &wanted, &workers()?);
     Ok(())
+}
+
+fn end(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end).max().unwrap_or(0)
+}
+
+/// Whether one client or one page may have met most of a candidate, as far as the scan has counted them.
+fn hangs_on_requests(host: &Host<'_>, anomaly: &Anomaly) -> bool {
+    if anomaly.kind != Kind::Failing {
+        return anomaly.kind == Kind::Slow;
+    }
+    let failures = host.failures(window(anomaly));
+    let (failed, clients) = (failures.failed as f64, failures.clients() as f64);
+    let page = failures.ranked(Dimension::Endpoint).first().map_or(0, |page| page.1) as f64;
+    clients < EACH_ONE * failed || page > MUCH * failed
 }
