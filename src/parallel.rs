@@ -55,9 +55,11 @@ impl Workers {
     pub fn map<J: Sync, R: Send>(&self, jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
         let indexed: Vec<(usize, &J)> = jobs.iter().enumerate().collect();
         let done = self.fold(&indexed, Vec::new, |out, (i, job)| out.push((*i, work(job))));
-        let mut all: Vec<(usize, R)> = done.into_iter().flatten().collect();
-        all.sort_unstable_by_key(|r| r.0);
-        all.into_iter().map(|r| r.1).collect()
+        let mut all: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
+        for (i, result) in done.into_iter().flatten() {
+            all[i] = Some(result);
+        }
+        all.into_iter().flatten().collect()
     }
 }
 

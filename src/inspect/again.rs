@@ -17,7 +17,7 @@ pub use unpack::unpack;
 
 use super::host::Host;
 use crate::format::record::AccessRecord;
-use crate::reading::{self, Role};
+use crate::reading::{self, Read, Role};
 use crate::scan::hash;
 use crate::time::{Second, Window};
 use crate::timeline::Classes;
@@ -46,6 +46,8 @@ const CLOSE: i64 = 90;
 const FEW: u64 = 300;
 /// Places over the whole log, and requests at each, that tell who its clients are.
 const SAMPLE: (usize, usize) = (12, 150);
+/// Files that are asked at most, spread over all.
+const FILES: usize = 100;
 /// So many requests tell who asks.
 const TELLING: u64 = 20;
 /// Where a stretch holds too many requests, some are read at so many places,
@@ -100,15 +102,12 @@ impl Looks {
         let sample = || {
             let mut usual = Usual::default();
             let mut visit = |_: u64, record: &AccessRecord<'_>, _: Second| usual.add(hash(client(record)));
-            for read in host.files.iter().map(|&i| &host.reads[i]) {
-                if read.reading.role == Role::Access {
-                    reading::some_requests_between(
-                        read,
-                        Window::ALL.start..Window::ALL.end,
-                        SAMPLE,
-                        &mut visit,
-                    );
-                }
+            let access = host.files.iter().map(|&i| &host.reads[i]);
+            let access: Vec<&Read> = access.filter(|read| read.reading.role == Role::Access).collect();
+            let all = Window::ALL.start..Window::ALL.end;
+            let files = access.len().min(FILES);
+            for file in (0..files).map(|i| (2 * i + 1) * access.len() / (2 * files)) {
+                reading::some_requests_between(access[file], all.clone(), SAMPLE, &mut visit);
             }
             Rc::new(usual)
         };

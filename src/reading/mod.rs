@@ -83,14 +83,7 @@ pub fn read(
                 let length = length.zip(now.map(|now| now.len())).filter(|(before, now)| before != now);
                 let size = reading.source.size;
                 let passed_over = looked_at.map_or(0, |n| size.saturating_sub(n));
-                done.push(Read {
-                    reading,
-                    scan: scan.into(),
-                    passed_over,
-                    length,
-                    twin: None,
-                    pieces: Pieces::default(),
-                });
+                done.push(Read { reading, scan, passed_over, length, twin: None, pieces: Pieces::default() });
             }
             Err(e) => failed.push(e),
         }
@@ -115,7 +108,7 @@ fn again(
     files: &[(&Reading, Vec<Range<u64>>)],
     options: &ScanOptions,
     workers: &Workers,
-) -> Vec<Result<Box<FileScan>>> {
+) -> Vec<Result<Arc<FileScan>>> {
     let jobs: Vec<Job<'_>> = files
         .iter()
         .map(|(r, skip)| Job {

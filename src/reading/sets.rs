@@ -11,34 +11,40 @@ use std::collections::HashMap;
 /// Looks at files; gives what each is, in their order.
 pub fn look_all(sources: &[Source], hints: &Hints, workers: &Workers) -> Vec<Looked> {
     type Set<'a> = (Option<&'a str>, String, String);
-    let mut sets: HashMap<Set<'_>, usize> = HashMap::new();
+    // The sets by number, and of each the file that stands for it: most of very many files are of a few.
+    let mut numbers: HashMap<Set<'_>, usize> = HashMap::new();
+    let mut sets: Vec<usize> = Vec::new();
     let mut hosts: HashMap<Option<&str>, usize> = HashMap::new();
     let larger = |best: &mut usize, at: usize| {
         if sources[at].size > sources[*best].size {
             *best = at;
         }
     };
-    // Of each file the one that stands for its set.
-    let mut keys = Vec::with_capacity(sources.len());
+    // Of each file the number of its set.
+    let mut set_of = Vec::with_capacity(sources.len());
     for (at, source) in sources.iter().enumerate() {
         let host = source.host.as_deref();
         // What can be read only once is nobody's model.
         if source.kind != Kind::File {
-            keys.push(None);
+            set_of.push(None);
             continue;
         }
         let name = source.path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
         let set = (host, home(&source.path), split_name(&name).0);
         larger(hosts.entry(host).or_insert(at), at);
-        larger(sets.entry(set.clone()).or_insert(at), at);
-        keys.push(Some(set));
+        let number = *numbers.entry(set).or_insert(sets.len());
+        if number == sets.len() {
+            sets.push(at);
+        }
+        larger(&mut sets[number], at);
+        set_of.push(Some(number));
     }
     let mut looked: Vec<Option<Looked>> = sources.iter().map(|_| None).collect();
-    let mut models: HashMap<usize, Model> = HashMap::new();
-    let of_set = |at: usize| keys[at].as_ref().and_then(|set| sets.get(set)).copied();
+    let mut models: HashMap<usize, Box<Model>> = HashMap::new();
+    let of_set = |at: usize| set_of[at].map(|number| sets[number]);
     let of_host = |at: usize| hosts.get(&sources[at].host.as_deref()).copied();
     let rank = |at: usize| match (of_host(at), of_set(at)) {
-        (Some(host), _) if host == at && keys[at].is_some() => 0,
+        (Some(host), _) if host == at && set_of[at].is_some() => 0,
         (_, Some(set)) if set != at => 2,
         _ => 1,
     };
@@ -46,9 +52,13 @@ pub fn look_all(sources: &[Source], hints: &Hints, workers: &Workers) -> Vec<Loo
         let now: Vec<usize> = (0..sources.len()).filter(|&at| rank(at) == step).collect();
         let done = workers.map(&now, |&at| {
             let beside = if step == 2 { of_set(at) } else { of_host(at) };
-            let model = beside.filter(|_| step > 0 && keys[at].is_some()).and_then(|m| models.get(&m));
+            let model = beside
+                .filter(|_| step > 0 && set_of[at].is_some())
+                .and_then(|m| models.get(&m))
+                .map(|m| &**m);
             let (looked, model) = look_beside(sources[at].clone(), hints, model);
-            (looked, model.filter(|_| step < 2))
+            // In a box: nearly all have none, and what a thread has done is a list of all.
+            (looked, model.filter(|_| step < 2).map(Box::new))
         });
         for (at, (file, model)) in now.into_iter().zip(done) {
             looked[at] = Some(file);

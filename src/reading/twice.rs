@@ -36,7 +36,7 @@ pub(super) fn leave_out(reads: &mut [Read], options: &ScanOptions, workers: &Wor
     let scans = again(&files, options, workers);
     for ((file, (of, _)), scan) in by_file.into_iter().zip(scans) {
         if let Ok(scan) = scan {
-            reads[file].scan = scan.into();
+            reads[file].scan = scan;
             reads[file].twin = Some(of);
         }
     }

@@ -142,6 +142,12 @@ impl<T: Cell> Buckets<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Smallest<K: Ord, V> {
     cap: usize,
+    /// None before anything was shown: a hundred thousand files have four of these each, and most stay empty.
+    shown: Option<Box<Shown<K, V>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Shown<K: Ord, V> {
     entries: BTreeMap<K, V>,
     /// The largest key, once there is no more room: what lies beyond is not wanted.
     limit: Option<K>,
@@ -149,18 +155,18 @@ pub(crate) struct Smallest<K: Ord, V> {
 
 impl<K: Ord + Copy, V> Smallest<K, V> {
     pub(crate) fn new(cap: usize) -> Self {
-        Self { cap, entries: BTreeMap::new(), limit: None }
+        Self { cap, shown: None }
     }
 
     /// The largest key kept, once there is no more room.
     pub(crate) fn limit(&self) -> Option<&K> {
-        self.limit.as_ref()
+        self.shown.as_ref()?.limit.as_ref()
     }
 
     /// Whether an entry with this key would be kept now; asked before the value is worked out.
     #[inline]
     pub(crate) fn wants(&self, key: &K) -> bool {
-        self.limit.as_ref().is_none_or(|limit| key <= limit)
+        self.limit().is_none_or(|limit| key <= limit)
     }
 
     /// Shows an entry; `merge` decides between two values of one key.
@@ -168,60 +174,69 @@ impl<K: Ord + Copy, V> Smallest<K, V> {
         if !self.wants(&key) {
             return;
         }
-        match self.entries.entry(key) {
+        let fresh = || Box::new(Shown { entries: BTreeMap::new(), limit: None });
+        let Shown { entries, limit } = &mut **self.shown.get_or_insert_with(fresh);
+        match entries.entry(key) {
             Entry::Occupied(o) => merge(o.into_mut(), value),
             Entry::Vacant(v) => {
                 v.insert(value);
             }
         }
-        if self.entries.len() > self.cap {
-            self.entries.pop_last();
+        if entries.len() > self.cap {
+            entries.pop_last();
         }
-        if self.entries.len() == self.cap {
-            self.limit = self.entries.last_key_value().map(|(last, _)| *last);
+        if entries.len() == self.cap {
+            *limit = entries.last_key_value().map(|(last, _)| *last);
         }
     }
 
     pub(crate) fn merge(&mut self, other: Self, mut merge: impl FnMut(&mut V, V)) {
-        for (key, value) in other.entries {
+        for (key, value) in other.shown.into_iter().flat_map(|shown| shown.entries) {
             self.show(key, value, &mut merge);
         }
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(key)
+        self.shown.as_ref()?.entries.get(key)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.entries.get_mut(key)
+        self.shown.as_mut()?.entries.get_mut(key)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.entries.iter()
+        self.shown.iter().flat_map(|shown| &shown.entries)
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries.values_mut()
+        self.shown.iter_mut().flat_map(|shown| shown.entries.values_mut())
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.shown.as_ref().map_or(0, |shown| shown.entries.len())
     }
 
     /// Whether there is no more room, so that something may not have fitted.
     pub(crate) fn is_full(&self) -> bool {
-        self.entries.len() == self.cap
+        self.len() == self.cap
     }
 
     /// Forgets entries; what came later and was not wanted before stays unknown.
     pub(crate) fn forget(&mut self, old: impl Fn(&K) -> bool) {
-        self.entries.retain(|key, _| !old(key));
-        if self.entries.len() < self.cap {
-            self.limit = None;
+        let Some(shown) = &mut self.shown else { return };
+        shown.entries.retain(|key, _| !old(key));
+        if shown.entries.len() < self.cap {
+            shown.limit = None;
         }
+        self.shown = self.shown.take().filter(|shown| !shown.entries.is_empty());
     }
 
     /// Whether it keeps its own rules, with the cap of a `fresh` one.
     pub(crate) fn is_sound(&self, fresh: &Self) -> bool {
-        let last = self.entries.last_key_value().map(|(key, _)| key);
-        let limit = if self.entries.len() == self.cap { last } else { None };
-        self.cap == fresh.cap && self.entries.len() <= self.cap && self.limit.as_ref() == limit
+        let last = self.iter().last().map(|(key, _)| key);
+        let limit = if self.is_full() { last } else { None };
+        self.cap == fresh.cap && self.len() <= self.cap && self.limit() == limit
     }
 }
 
@@ -361,20 +376,14 @@ mod tests {
                     s.show(key, second, |a, b| *a = (*a).min(b));
                     d.add(hash(&key.to_le_bytes()) as u32);
                 }
-                (b, s.entries, d)
+                (b, s, d)
             };
             let whole = fill(&shown);
             let (a, b) = shown.split_at(cut.min(shown.len()));
             for (x, y) in [(a, b), (b, a)] {
                 let (mut x, y) = (fill(x), fill(y));
                 x.0.merge(y.0);
-                for (k, v) in y.1 {
-                    let mut s = Smallest::new(5);
-                    for (key, value) in std::mem::take(&mut x.1).into_iter().chain([(k, v)]) {
-                        s.show(key, value, |a, b| *a = (*a).min(b));
-                    }
-                    x.1 = s.entries;
-                }
+                x.1.merge(y.1, |a, b| *a = (*a).min(b));
                 x.2.merge(&y.2);
                 prop_assert_eq!(&x, &whole);
             }

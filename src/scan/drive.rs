@@ -11,6 +11,7 @@ use crate::time::Window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How a scan is cut and bounded.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +108,7 @@ pub fn scan(
     options: &ScanOptions,
     workers: &Workers,
     progress: &(dyn Fn(u64) + Sync),
-) -> Vec<Result<Box<FileScan>>> {
+) -> Vec<Result<Arc<FileScan>>> {
     let mut latest: Vec<usize> = (0..jobs.len()).filter(|&file| jobs[file].is_chunked()).collect();
     latest.sort_by_key(|&file| std::cmp::Reverse(jobs[file].source.modified));
     let held: BTreeSet<usize> = latest.into_iter().take(HELD).collect();
@@ -167,19 +168,19 @@ pub fn scan(
         if let Opened::Held(held) = open {
             held?;
         }
-        let mut scan = merged.remove(&file).unwrap_or_else(|| Ok(Box::default()))?;
-        scan.finish(if plain { options.chunk_bytes } else { u64::MAX });
+        let mut scan = merged.remove(&file).unwrap_or_else(|| Ok(Arc::default()))?;
+        Arc::make_mut(&mut scan).finish(if plain { options.chunk_bytes } else { u64::MAX });
         Ok(scan)
     };
     opened.into_iter().enumerate().map(result).collect()
 }
 
-/// In boxes: a tree moves what it holds, and there may be a hundred thousand.
-type Parts = BTreeMap<usize, Result<Box<FileScan>>>;
+/// Each in a piece of memory that it stays in: a tree moves what it holds, and there may be a hundred thousand.
+type Parts = BTreeMap<usize, Result<Arc<FileScan>>>;
 
-fn add(done: &mut Parts, file: usize, part: Result<Box<FileScan>>) {
+fn add(done: &mut Parts, file: usize, part: Result<Arc<FileScan>>) {
     match (done.get_mut(&file), part) {
-        (Some(Ok(sum)), Ok(part)) => sum.merge(*part),
+        (Some(Ok(sum)), Ok(part)) => Arc::make_mut(sum).merge(Arc::unwrap_or_clone(part)),
         (Some(Err(_)), _) => {}
         (_, part) => {
             done.insert(file, part);
@@ -228,7 +229,7 @@ impl<'a> Worker<'a> {
 
     fn close(&mut self) {
         if let Some((file, scanner)) = self.current.take() {
-            add(&mut self.done, file, Ok(Box::new(scanner.finish())));
+            add(&mut self.done, file, Ok(Arc::new(scanner.finish())));
         }
     }
 

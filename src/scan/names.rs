@@ -75,7 +75,7 @@ impl Names {
     /// How many are kept.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.kinds.iter().flat_map(|kinds| kinds.iter()).map(|names| names.iter().count()).sum()
+        self.kinds.iter().flat_map(|kinds| kinds.iter()).map(Smallest::len).sum()
     }
 }
 

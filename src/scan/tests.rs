@@ -12,6 +12,7 @@ use crate::time::Window;
 use crate::timeline::{CLASSES, Class, bucket};
 use std::fmt::Write;
 use std::io::Write as _;
+use std::sync::Arc;
 
 const UPSTREAM: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \
     \"$http_user_agent\" $request_time \"$upstream_addr\" \"$upstream_status\" \"$upstream_response_time\"";
@@ -126,7 +127,7 @@ fn scan_file(bytes: &[u8], plan: &Plan, chunk_bytes: u64, threads: usize) -> Fil
     let job = Job { source: &source, plan, range: None, skip: vec![] };
     let options = ScanOptions { chunk_bytes, ..ScanOptions::default() };
     let workers = Workers::new(threads).unwrap();
-    *scan(&[job], &options, &workers, &|_| ()).pop().unwrap().unwrap()
+    Arc::unwrap_or_clone(scan(&[job], &options, &workers, &|_| ()).pop().unwrap().unwrap())
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub(super) fn leave_out(
         let job = Job { skip, ..s.found.job(&s.read.reading) };
         for result in scan(&[job], options, workers, &|_| ()) {
             match result {
-                Ok(scan) => s.read.scan = scan.into(),
+                Ok(scan) => s.read.scan = scan,
                 Err(error) => failures.push(error),
             }
         }

@@ -310,7 +310,7 @@ impl Session {
                 Ok(scan) => {
                     let read = Read {
                         reading,
-                        scan: scan.into(),
+                        scan,
                         passed_over: 0,
                         length: None,
                         twin: None,
