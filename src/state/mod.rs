@@ -17,6 +17,8 @@
 //! [`Session::commit`] comes last, after the news has been printed. A run that is killed in between says it again, and
 //! loses nothing.
 
+mod age;
+mod beside;
 mod copies;
 mod identity;
 mod kept;
@@ -39,6 +41,7 @@ use crate::reading::{
 use crate::report::News;
 use crate::scan::{FileScan, Job, ScanOptions, scan};
 use crate::time::{Second, Window};
+use beside::Beside;
 use copies::{Old, Scanned};
 use identity::{Found, Identified, Log, Places, identify};
 use kept::{Formats, Kept};
@@ -330,7 +333,7 @@ impl Session {
         for Scanned { found, read, .. } in scanned {
             // It was cut under the scan: what was counted is not sure, and the next run sees what is there now.
             if !read.scan.was_cut && found.is_still_there(&mut self.stats) {
-                self.add(body, found, &read.reading, Arc::unwrap_or_clone(read.scan), &mut failures);
+                self.add(body, found, &read.reading, read.scan, &mut failures);
             } else {
                 places.remove(&found.log);
             }
@@ -356,22 +359,23 @@ impl Session {
         body: &mut Body,
         found: Found,
         reading: &Reading,
-        mut scan: FileScan,
+        mut scan: Arc<FileScan>,
         failures: &mut Vec<Error>,
     ) {
         let Some(at) = self.head.place_of(found.log) else { return };
         let log = &mut self.head.logs[at];
-        if let Some(what) = scan.damage.take() {
+        let own = Arc::make_mut(&mut scan);
+        if let Some(what) = own.damage.take() {
             failures.push(Error::Damaged { path: found.source.shown.clone(), what });
         }
         let set = crate::input::family::split_name(&found.source.shown).0;
         let known = self.head.unparsed.len();
         // A site with a thousand logs needs no thousand counters.
         let set = if known < 256 || self.head.unparsed.contains_key(&set) { set } else { "other".into() };
-        *self.head.unparsed.entry(set).or_default() += scan.unparsed;
+        *self.head.unparsed.entry(set).or_default() += own.unparsed;
         if !found.source.is_seekable() && found.start > 0 {
             // What was known already was passed over in a packed file.
-            (scan.duplicate, scan.duplicate_bytes) = (0, 0);
+            (own.duplicate, own.duplicate_bytes) = (0, 0);
         }
         self.stats.new += found.end - found.start;
         let kept = body.entry(found.log).or_insert_with(|| Kept::new(reading));
@@ -444,43 +448,6 @@ impl Session {
             }
         }
     }
-
-    /// Leaves out what is too old to matter.
-    fn forget(&mut self, body: &mut Body, keep: i64) {
-        if let Some(last) = body.values().filter_map(Kept::last).max() {
-            let from = self.from(last, keep);
-            body.retain(|_, kept| kept.last().is_none_or(|last| last >= from));
-        }
-        // What lies there is remembered, or the next run would read all of it again.
-        let there = self.head.logs.iter().filter(|l| l.seen == self.head.runs).count();
-        if self.head.logs.len() > LOGS.max(there) {
-            self.head.logs.sort_by_key(|l| (std::cmp::Reverse(l.seen), l.number));
-            self.head.logs.truncate(LOGS.max(there));
-            self.head.logs.sort_by_key(|l| l.number);
-        }
-        let known: std::collections::BTreeSet<u64> = self.head.logs.iter().map(|l| l.number).collect();
-        body.retain(|number, _| known.contains(number));
-    }
-}
-
-/// The formats of the logs of a rotated set, by its name: a young file has too few lines to learn from.
-struct Beside(BTreeMap<String, Vec<crate::format::AccessFormat>>);
-
-impl Beside {
-    fn of(logs: &[Log], body: &Body, formats: &Formats) -> Self {
-        let mut sets = BTreeMap::new();
-        // The latest has the last word.
-        for (log, kept) in logs.iter().filter_map(|l| Some((l, body.get(&l.number)?))) {
-            sets.insert(crate::input::family::split_name(&log.path).0, kept);
-        }
-        Self(sets.into_iter().map(|(set, kept)| (set, kept.formats(formats))).collect())
-    }
-
-    /// Where there are any.
-    fn formats(&self, found: &Found) -> Option<&[crate::format::AccessFormat]> {
-        let formats = self.0.get(&crate::input::family::split_name(&found.source.shown).0)?;
-        Some(formats.as_slice()).filter(|formats| !formats.is_empty())
-    }
 }
 
 /// Reads a state from bytes and uses it, for the fuzzer: whatever they are, nothing but an error may come of it.
@@ -490,7 +457,7 @@ pub fn try_bytes(bytes: &[u8]) {
         for log in &head.logs {
             if let Some(kept) = body.get(&log.number) {
                 let mut twice = kept.clone();
-                twice.add(kept.scan().clone());
+                twice.add(kept.shared());
                 twice.forget_before(0);
             }
         }
