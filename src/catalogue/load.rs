@@ -21,6 +21,7 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
     ("patterns/limit.toml", include_str!("../../patterns/limit.toml")),
     ("patterns/logging.toml", include_str!("../../patterns/logging.toml")),
     ("patterns/mail.toml", include_str!("../../patterns/mail.toml")),
+    ("patterns/modules.toml", include_str!("../../patterns/modules.toml")),
     ("patterns/process.toml", include_str!("../../patterns/process.toml")),
     ("patterns/resource.toml", include_str!("../../patterns/resource.toml")),
     ("patterns/script.toml", include_str!("../../patterns/script.toml")),

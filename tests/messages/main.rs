@@ -149,3 +149,9 @@ fn lines_shown_most_are_known() {
 fn lines_passed_on_are_known() {
     lines_are_known(include_str!("passed_on.tsv"), 230, 9);
 }
+
+/// Messages of modules by others, out of their sources.
+#[test]
+fn messages_of_modules_are_known() {
+    lines_are_known(include_str!("modules.tsv"), 470, 7);
+}
