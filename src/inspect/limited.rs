@@ -5,10 +5,11 @@
 //! those who hardly ask: a limit for each client never meets them (`ngx_http_limit_req_module.c`: the first request of a
 //! key is always passed).
 
-use super::again::{Answer, ByKey, Look, Looks};
+use super::again::{Answer, Look, Looks};
 use super::host::{Counted, Host};
 use crate::detect::{self, Detection, Options, Reason, Tick, Ticks};
 use crate::time::Window;
+use std::collections::HashMap;
 
 /// Stretches looked at, the longest first.
 const CANDIDATES: usize = 8;
@@ -64,13 +65,15 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
 /// Whether those are refused who hardly ask.
 pub(super) fn hits_the_public(look: &Look) -> bool {
     let refused = |x: &Answer| x.failed || x.status == 429;
-    let mut asked: ByKey<(u32, bool)> = ByKey::default();
+    // Of some requests alone, those of a few seconds stand together: who asked once in a minute hardly asks.
+    let (most, minute) = if look.complete { (HARDLY, i64::MAX) } else { (1, 60) };
+    let mut asked: HashMap<(u64, i64), (u32, bool)> = HashMap::new();
     for x in look.inside().filter(|x: &&Answer| refused(x) || x.good()) {
-        let counts = asked.entry(x.client).or_default();
+        let counts = asked.entry((x.client, x.second.div_euclid(minute))).or_default();
         counts.0 += 1;
         counts.1 |= refused(x);
     }
-    let hardly: Vec<bool> = asked.into_values().filter(|c| c.0 <= HARDLY).map(|c| c.1).collect();
+    let hardly: Vec<bool> = asked.into_values().filter(|c| c.0 <= most).map(|c| c.1).collect();
     let refused = hardly.iter().filter(|met| **met).count();
-    look.complete && hardly.len() >= CLIENTS && refused as f64 >= REFUSED * hardly.len() as f64
+    hardly.len() >= CLIENTS && refused as f64 >= REFUSED * hardly.len() as f64
 }

@@ -6,11 +6,11 @@
 //! who know theirs alone; and one client's tour through old links is one client's.
 
 use super::again::{Answer, ByKey, Look, Looks};
-use super::host::Host;
+use super::host::{Counted, Host};
 use super::incident::window;
 use super::{limited, one_client};
 use crate::clock;
-use crate::detect::{self, Anomaly, Detection, Kind, Options};
+use crate::detect::{self, Anomaly, Detection, Kind, Options, Ticks};
 use crate::report::Finding;
 use crate::scan::Dimension;
 use crate::time::Window;
@@ -29,6 +29,8 @@ const STALE: f64 = 0.1;
 const LACKING: f64 = 0.3;
 /// So many pages can be a scope of their own.
 const PAGES: usize = 3;
+/// Of requests of which only some are there, the rest shows what is usual when it is this part of those that are lost.
+const REST: f64 = 0.1;
 /// Fewer distinct clients than these are no public.
 const CLIENTS: usize = 3;
 
@@ -53,7 +55,7 @@ pub(super) fn find(
             }
             continue;
         };
-        match gone(look, &c) {
+        match gone(host, look, &c) {
             Some(mut a) => {
                 a.kind = Kind::Missing;
                 for p in &mut a.phases {
@@ -99,7 +101,7 @@ fn endpoint(a: &Answer) -> u64 {
 }
 
 /// The anomaly of content that used to be there, if the candidate is one.
-fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
+fn gone(host: &Host<'_>, look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
     let used = used_to_be(look);
     let lost = |a: &Answer| a.class == Class::Missing && used(a);
     let out: HashSet<u64> = one_client::worst(look, lost).into_iter().map(|w| w.0).collect();
@@ -109,7 +111,8 @@ fn gone(look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
     if clients.len() < CLIENTS && !hidden {
         return None;
     }
-    if !is_lacking(look, |a| lost(a) && theirs(a)) {
+    let lacking = is_lacking(look, |a| lost(a) && theirs(a));
+    if !lacking.unwrap_or_else(|| lacks_altogether(host, look, candidate)) {
         return None;
     }
     // A limit that only those meet who ask too much is meant so.
@@ -165,7 +168,8 @@ fn few_pages(look: &Look, lost: impl Fn(&Answer) -> bool) -> Option<(HashSet<u64
 
 /// Whether what was lost took the place of good answers, and did not come beside them: whether the paths (families,
 /// where a path was not seen before) that lost answers have so many good ones fewer than their share of the rest tells.
-fn is_lacking(look: &Look, lost: impl Fn(&Answer) -> bool) -> bool {
+/// `None` where only some requests are there, and next to none of the rest.
+fn is_lacking(look: &Look, lost: impl Fn(&Answer) -> bool) -> Option<bool> {
     let seen: HashSet<u64> = look.outside().filter(|a| a.good()).map(|a| a.path).collect();
     let (mut paths, mut families, mut gone) = (HashSet::new(), HashSet::new(), 0.0);
     for a in look.inside().filter(|a| lost(a)) {
@@ -183,13 +187,27 @@ fn is_lacking(look: &Look, lost: impl Fn(&Answer) -> bool) -> bool {
     };
     let length = |w: Window| w.end.saturating_sub(w.start) as f64;
     let around = length(look.span) - length(look.inside);
-    let scale = if look.complete && around > 0.0 {
-        length(look.inside) / around
-    } else {
-        good(true, false) / good(false, false).max(1.0)
+    let (rest, expected) = (good(false, false), good(false, true));
+    let scale = match () {
+        () if look.complete && around > 0.0 => length(look.inside) / around,
+        () if rest < REST * expected => return None,
+        () => good(true, false) / rest.max(1.0),
     };
-    let expected = good(false, true) * scale;
-    expected - good(true, true) + expected.sqrt() >= LACKING * gone
+    let expected = expected * scale;
+    Some(expected - good(true, true) + expected.sqrt() >= LACKING * gone)
+}
+
+/// Whether good answers are lacking altogether, by the counts of every second.
+fn lacks_altogether(host: &Host<'_>, look: &Look, candidate: &Anomaly) -> bool {
+    let (mut inside, mut outside) = (0.0, 0.0);
+    Counted::of(host).each(look.span, |tick| {
+        let side = if look.inside.contains(tick.second) { &mut inside } else { &mut outside };
+        *side += f64::from(tick.good);
+    });
+    let length = |w: Window| w.end.saturating_sub(w.start) as f64;
+    let around = length(look.span) - length(look.inside);
+    let expected = outside * length(look.inside) / around.max(1.0);
+    expected - inside + expected.sqrt() >= LACKING * candidate.failed as f64
 }
 
 /// Whether a missing answer inside a missing-content anomaly counts as a failure of it.
