@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "cause/limits.rs"]
+mod limits;
 mod support;
 
 use downtime::report::{Incident, Report};

@@ -361,7 +361,9 @@ fn an_upstream_that_answers_503_is_no_maintenance() {
     for (format, share, bytes, category) in [
         (Format::Combined, 1.0, 190, "operator.maintenance"),
         (Format::Combined, 1.0, 17, "upstream.app_error"),
-        (Format::Combined, 0.4, 190, "upstream.app_error"),
+        // Its page to some, while others like them are served: it refused them itself.
+        (Format::Combined, 0.4, 190, "limit.rate"),
+        (Format::Combined, 0.4, 17, "upstream.app_error"),
         (Format::TimedPeers, 1.0, 17, "upstream.app_error"),
     ] {
         let site = Site { seed: 86, rate: 8.0, format, ..Site::default() };

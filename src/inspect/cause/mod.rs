@@ -8,6 +8,7 @@ mod handshakes;
 mod joined;
 mod pairs;
 mod rose;
+mod shared_limit;
 mod slices;
 mod stopped;
 mod story;

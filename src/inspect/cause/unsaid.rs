@@ -8,6 +8,7 @@ use super::super::again::Look;
 use super::super::host::{Host, Said};
 use super::LOOKED_AT;
 use super::bodies::{self, Page, Took, is_nginx_own};
+use super::shared_limit::{self, Shared};
 use crate::clock;
 use crate::detect::{Anomaly, Mark, MarkKind};
 use crate::format::Field;
@@ -54,21 +55,25 @@ pub(super) fn cause(
     let upstreams: u64 = tally.ranked(Dimension::Peer).iter().map(|p| p.1).sum();
     let shown = look.map_or((Page::Untold, Took::Untold), |look| bodies::of(look, status));
     let to_all = a.failed_share().is_some_and(|share| share >= ALL);
+    let limit =
+        look.filter(|_| status == 503).and_then(|l| shared_limit::seen(host, l, window, status, shown));
     let (category, confidence, what) = match status {
+        503 if let Some(limit) = &limit => limited(limit),
         499 => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
         504 => timed_out(shown, witness),
         502 => bad_gateway(shown, witness, to_all)?,
         500..=599 if 2 * upstreams > n => {
             sure("upstream.app_error", "likely", "the upstream answered so itself")
         }
-        503 => unavailable(closed(host, a, shown.0, to_all), to_all),
+        503 => unavailable(closed(host, a, shown.0, to_all), a.failed_share().unwrap_or(0.0)),
         500..=599 => own_answer(status, shown.0, witness)?,
         _ => return None,
     };
-    let evidence = host.failure_evidence(window);
+    let mut evidence = host.failure_evidence(window);
     if evidence.is_empty() {
         return None;
     }
+    evidence.extend(limit.map(|limit| limit.served));
     let mut summary = format!("{} with status {status}: {what}", clock::count_of(n, "request"));
     // Of clients that go away nginx writes at level info alone.
     if status != 499 {
@@ -162,17 +167,43 @@ fn bad_gateway((page, took): (Page, Took), witness: bool, to_all: bool) -> Optio
     })
 }
 
-/// 503: nginx answers it to everybody where it is told to; an application that is in trouble, to some or to all.
-fn unavailable(closed: Option<&'static str>, to_all: bool) -> Verdict {
-    match (closed, to_all) {
-        (Some(why), _) => sure("operator.maintenance", "possible", why),
-        (None, true) => sure(
-            "upstream.app_error",
+/// 503 of nginx's own to some, while others like them were served.
+fn limited(limit: &Shared) -> Verdict {
+    let how = if limit.at_once { "itself and at once" } else { "itself" };
+    let beside = format!(
+        "nginx refused them {how}, and served others on the same paths and of the same clients: a limit that all of them share"
+    );
+    match limit.rate {
+        Some(rate) => {
+            let rate = if rate < 1.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+            let what = format!(
+                "{beside}; about {rate} requests a second got through, more evenly than by chance: a rate (limit_req)"
+            );
+            ("limit.rate", "likely", what)
+        }
+        None => (
+            "limit.rate",
             "possible",
-            "503 was answered to all; whether on purpose the log does not tell",
+            format!("{beside}, of requests (limit_req) or connections (limit_conn)"),
         ),
-        (None, false) => sure("upstream.app_error", "possible", "503 was answered to some"),
     }
+}
+
+/// 503: nginx answers it to everybody where it is told to; an application that is in trouble, to some or to all.
+fn unavailable(closed: Option<String>, share: f64) -> Verdict {
+    let unknown = "whether on purpose the log does not tell";
+    match closed {
+        Some(why) => ("operator.maintenance", "possible", why),
+        None if share >= ALL => {
+            ("upstream.app_error", "possible", format!("503 was answered to {}; {unknown}", to_whom(share)))
+        }
+        None => sure("upstream.app_error", "possible", "503 was answered to some"),
+    }
+}
+
+/// Nobody got through, or who else.
+fn to_whom(share: f64) -> &'static str {
+    if share >= CLOSED { "all" } else { "most" }
 }
 
 /// Any other status: the application's, where nothing says that it is nginx's.
@@ -193,24 +224,26 @@ fn own_answer(status: u16, page: Page, witness: bool) -> Option<Verdict> {
     })
 }
 
-/// What says that nginx itself answered 503 to all, as it was told.
-fn closed(host: &Host<'_>, a: &Anomaly, page: Page, to_all: bool) -> Option<&'static str> {
+/// What says that nginx itself answered 503 to all, as it was told, but for those whom it may let in.
+fn closed(host: &Host<'_>, a: &Anomaly, page: Page, to_all: bool) -> Option<String> {
     let changed = |m: &Mark| {
         matches!(m.kind, MarkKind::Reload | MarkKind::Start) && (m.second - a.start).abs() <= RELOADED
     };
     if !to_all {
         return None;
     }
+    let share = a.failed_share()?;
+    let whom = to_whom(share);
     if host.marks.iter().any(changed) {
-        return Some("503 was answered to all from a change of the configuration on");
+        return Some(format!("503 was answered to {whom} from a change of the configuration on"));
     }
     let without_upstream = host.first_failed_answer(a.failures_logged(), |format, r| {
         format.has(&Field::UpstreamAddr) && r.upstream_addr.is_none_or(|u| matches!(u, b"" | b"-"))
     })?;
     match (without_upstream, page) {
-        (true, _) => Some("503 was answered to all, and no upstream was asked"),
-        (false, Page::Own) if a.failed_share().is_some_and(|share| share >= CLOSED) => {
-            Some("503 was answered to all, with nginx's own page")
+        (true, _) => Some(format!("503 was answered to {whom}, and no upstream was asked")),
+        (false, Page::Own) if share >= CLOSED => {
+            Some("503 was answered to all, with nginx's own page".into())
         }
         _ => None,
     }

@@ -1,0 +1,120 @@
+//! A limit that all share, seen in the access log alone.
+//!
+//! `limit_req` and `limit_conn` refuse before an upstream is asked, at once, and with nginx's own page; whoever comes next
+//! on the same path is served again when there is room (`ngx_http_limit_req_module.c`: a zone is one bucket for a key, and
+//! a key such as `$server_name` is one for all). An application in trouble fails paths or everything, and a site that is
+//! closed serves nobody but the few it lets in. Where demand stands above a rate, what gets through is the rate: the same
+//! in all seconds, where chance alone would scatter it. Which limit it was only its record in the error log tells.
+
+use super::super::again::{Answer, ByKey, Look};
+use super::super::host::{Counted, Host};
+use super::bodies::{Page, Took};
+use crate::detect::Ticks;
+use crate::report::Evidence;
+use crate::scan::Dimension;
+use crate::time::Window;
+
+/// Fewer refused requests show nothing.
+const LEAST: usize = 20;
+/// Seconds between a refused request and a served one that stand beside each other.
+const BESIDE: i64 = 10;
+/// The part of the refused requests that stand beside served ones of the same endpoint.
+const MIXED: f64 = 0.8;
+/// A client that asked so often must have met both,
+const OFTEN: u32 = 5;
+/// most of such clients.
+const BOTH: f64 = 0.5;
+/// Seconds that are counted together, and how many of them tell how evenly requests got through.
+const BIN: i64 = 10;
+const BINS: usize = 6;
+/// Requests that must get through in each on average.
+const ENOUGH: f64 = 5.0;
+/// Counts that scatter this much less than chance would are kept even by something.
+const EVEN: f64 = 0.4;
+
+/// What the access log shows of a limit.
+pub(super) struct Shared {
+    /// How many requests a second got through, where they did so evenly.
+    pub(super) rate: Option<f64>,
+    /// The refusals took no time; else the log does not tell.
+    pub(super) at_once: bool,
+    /// A request that was served beside those refused.
+    pub(super) served: Evidence,
+}
+
+/// Whether nginx refused requests with this status while it served others like them.
+pub(super) fn seen(
+    host: &Host<'_>,
+    look: &Look,
+    window: Window,
+    status: u16,
+    shown: (Page, Took),
+) -> Option<Shared> {
+    let refused: Vec<&Answer> = look.inside().filter(|x| x.failed && x.status == status).collect();
+    let served: Vec<&Answer> = look.inside().filter(|x| x.good()).collect();
+    if refused.len() < LEAST || !nginx_itself(&refused, &served, shown) || !same_clients(&refused, &served) {
+        return None;
+    }
+    let beside = beside(&refused, &served)?;
+    let at_once = shown.1 == Took::Nothing;
+    Some(Shared { rate: even_rate(host, window), at_once, served: beside.evidence(host) })
+}
+
+fn name(x: &Answer, dimension: Dimension) -> u64 {
+    x.names[dimension as usize]
+}
+
+/// Whether nginx gave the refusals without asking anybody.
+fn nginx_itself(refused: &[&Answer], served: &[&Answer], (page, took): (Page, Took)) -> bool {
+    let asked = |x: &&Answer| name(x, Dimension::Peer) != 0;
+    let asks = served.iter().any(asked);
+    let at_once = matches!(took, Took::Nothing | Took::Untold);
+    at_once && page != Page::NotOwn && !refused.iter().any(asked) && (asks || page == Page::Own)
+}
+
+/// Whether clients who asked often met both: what refuses some clients only is a rule about them.
+fn same_clients(refused: &[&Answer], served: &[&Answer]) -> bool {
+    let mut met: ByKey<(u32, u32)> = ByKey::default();
+    for x in refused {
+        met.entry(x.client).or_default().0 += 1;
+    }
+    for x in served {
+        met.entry(x.client).or_default().1 += 1;
+    }
+    let often: Vec<(u32, u32)> = met.into_values().filter(|(r, s)| r + s >= OFTEN && *r > 0).collect();
+    let both = often.iter().filter(|(_, s)| *s > 0).count();
+    both as f64 >= BOTH * often.len() as f64
+}
+
+/// A served request that stands beside a refused one of the same endpoint, where nearly every refused one has such.
+fn beside<'a>(refused: &[&Answer], served: &[&'a Answer]) -> Option<&'a Answer> {
+    let mut of: ByKey<Vec<&'a Answer>> = ByKey::default();
+    for &x in served {
+        of.entry(name(x, Dimension::Endpoint)).or_default().push(x);
+    }
+    // Answers are in order of time, and so are these.
+    let near = |x: &&&Answer| -> Option<&'a Answer> {
+        let those = of.get(&name(x, Dimension::Endpoint))?;
+        let next = those.partition_point(|s| s.second < x.second - BESIDE);
+        those.get(next).filter(|s| s.second <= x.second + BESIDE).copied()
+    };
+    let found: Vec<&'a Answer> = refused.iter().filter_map(|x| near(&x)).collect();
+    (found.len() as f64 >= MIXED * refused.len() as f64).then(|| found.first().copied()).flatten()
+}
+
+/// Requests a second that got through, where they did so more evenly than chance would have it.
+fn even_rate(host: &Host<'_>, window: Window) -> Option<f64> {
+    // The first and the last can be cut.
+    let first = window.start + BIN;
+    let bins = usize::try_from((window.end - first) / BIN - 1).ok().filter(|n| *n >= BINS)?;
+    let mut counts = vec![0.0; bins];
+    Counted::of(host).each(Window { start: first, end: first + bins as i64 * BIN }, |tick| {
+        if let Some(count) = usize::try_from((tick.second - first) / BIN).ok().and_then(|i| counts.get_mut(i))
+        {
+            *count += f64::from(tick.good);
+        }
+    });
+    let mean = counts.iter().sum::<f64>() / bins as f64;
+    let scatter = counts.iter().map(|n| (n - mean).powi(2)).sum::<f64>() / (bins - 1) as f64;
+    (mean >= ENOUGH && scatter <= EVEN * mean).then_some(mean / BIN as f64)
+}
