@@ -144,6 +144,34 @@ fn failures_without_a_record_are_the_applications_own() {
 }
 
 #[test]
+fn requests_that_came_through_a_proxy_are_joined_without_their_client() {
+    let traffic = Traffic::outage();
+    // Whom the proxy names, and a log that names nobody; the error log has the proxy.
+    let named = |line: &str| line.replacen("198.51.100.", "203.0.113.", 1);
+    let nobody = |line: &str| {
+        let (time, rest) = line.split_once('[').unwrap().1.split_once("] \"").unwrap();
+        let (request, rest) = rest.split_once("\" ").unwrap();
+        let mut numbers = rest.split(' ');
+        let (status, bytes) = (numbers.next().unwrap(), numbers.next().unwrap());
+        format!(
+            "{{\"time_local\":\"{time}\",\"request\":\"{request}\",\"status\":{status},\"body_bytes_sent\":{bytes}}}"
+        )
+    };
+    for change in [&named as &dyn Fn(&str) -> String, &nobody] {
+        let dir = tempfile::tempdir().unwrap();
+        let access: Lines = traffic.access().into_iter().map(|(s, l)| (s, change(&l))).collect();
+        write_lines(&dir.path().join("access.log"), &access);
+        write_lines(&dir.path().join("error.log"), &traffic.error());
+        let report = report(&options(&[dir.path().to_path_buf()]));
+        let incident = only(&report);
+        let cause = incident.cause.as_ref().unwrap();
+        assert_eq!(cause.category, "upstream.refused", "{}", cause.summary);
+        assert!(cause.summary.contains("enough for every failed request"), "{}", cause.summary);
+        assert!(incident.other_causes.is_empty(), "{:?}", incident.other_causes);
+    }
+}
+
+#[test]
 fn some_failures_without_a_record_are_named_beside_the_others() {
     let traffic = Traffic::outage();
     // Every fourth failure is the application's own 500, of which nginx writes nothing.

@@ -1,35 +1,26 @@
 //! Joins the failed requests of all incidents of a host to the records that its error logs have of them.
 //!
-//! Each log is read once more, and only where incidents are; a packed one from its beginning. The keys of records are
-//! hashes of client and request, or of the connection, with the second. A flood that would not fit is joined in parts,
-//! one stretch of time after the other. Where that would mean to unpack a log again for each, or one second alone is too
+//! Each log is read once more, and only where incidents are; a packed one from its beginning. What is remembered of the
+//! records is in `told.rs`. A flood that would not fit is joined in parts, one stretch of time after the other. Where that would mean to unpack a log again for each, or one second alone is too
 //! much, a part is kept that the hash of the request picks, on both sides alike: requests spread over the whole time, and
 //! no longer all.
 
 use super::super::host::Host;
 use super::super::incident::window;
 use super::slices::{self, Part};
+use super::told::{By, Classes, LONGEST, MOST, Told};
 use crate::catalogue::read_line;
 use crate::detect::{Anomaly, Kind};
 use crate::format::directive::Field;
-use crate::format::record::{AccessRecord, ErrorRecord, Level};
+use crate::format::record::Level;
 use crate::reading::{Read, Role, can_be_read_again, each_line_between_if, each_record_between, line_number};
 use crate::report::Evidence;
-use crate::scan::hash;
 use crate::time::{Second, Window};
 use crate::timeline::Class;
 use crate::zone::ZonePlan;
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// Records remembered at most: seventeen bytes each, in a table that is at most seven eighths full.
-const MOST: usize = 900_000;
-/// Seconds before the end of a request in which its record is looked for at most, where the log tells when it came.
-const LONGEST: i64 = 10;
-/// Low bits of a key that are those of the request alone: by them a part of all requests is picked.
-const PICKED: u64 = 0xfff;
 
 /// What the failed requests (5xx) of an incident have in the error log.
 #[derive(Debug, Default, Clone)]
@@ -61,11 +52,14 @@ impl Joined {
     }
 }
 
-/// Categories whose records repeat what another said of the same request: that no server was left
-/// (`ngx_http_upstream_round_robin.c`), and that the subrequest which asks whether a request is allowed failed
-/// (`ngx_http_auth_request_module.c`).
-pub(super) fn is_echo(category: &str) -> bool {
-    matches!(category, "upstream.no_live" | "auth.backend")
+/// How many requests were looked at in all.
+fn asked_of(made: &[Joined]) -> u64 {
+    made.iter().map(|j| j.requests).sum()
+}
+
+/// How many of them have a record.
+fn joined_of(made: &[Joined]) -> u64 {
+    made.iter().flat_map(|j| j.reasons.values()).sum()
 }
 
 /// The joins of a host's incidents, made when the first is asked for.
@@ -113,18 +107,39 @@ impl<'h, 'a> Joins<'h, 'a> {
         let access: Vec<&Read> =
             self.reads().filter(|r| r.reading.role == Role::Access && can_be_read_again(r)).collect();
         let formats = || access.iter().flat_map(|r| &r.reading.plan.formats);
-        let connections = formats().any(|f| f.has(&Field::Connection));
-        let paths = formats().any(|f| !f.has(&Field::Request));
-        let keys = 1 + u64::from(connections) + u64::from(paths);
-        let told = || Told::new(connections, paths);
+        let by = By {
+            clients: formats().all(|f| f.has(&Field::RemoteAddr)),
+            connections: formats().any(|f| f.has(&Field::Connection)),
+            paths: formats().any(|f| !f.has(&Field::Request)),
+        };
+        let made = self.make_by(by, &access);
+        if !by.clients || !self.are_strangers(&made) {
+            return made;
+        }
+        // Behind a proxy the access log can have whom it names, where the error log has the proxy.
+        let without = self.make_by(By { clients: false, ..by }, &access);
+        if joined_of(&without) * 2 > asked_of(&without) { without } else { made }
+    }
+
+    /// Whether requests and records hardly ever have the same client, though there are enough of both.
+    fn are_strangers(&self, made: &[Joined]) -> bool {
+        let told = |w: &Window| {
+            let said = self.host.said.iter().filter(|s| self.host.server_side(s.class));
+            said.map(|s| s.count_in(*w)).sum::<u64>()
+        };
+        let requests = asked_of(made);
+        joined_of(made) * 10 < requests && self.windows.iter().map(told).sum::<u64>() * 2 >= requests
+    }
+
+    fn make_by(&self, by: By, access: &[&Read]) -> Vec<Joined> {
         let thin = || {
             let whole: Part = self.windows.iter().copied().enumerate().collect();
-            self.join(&whole, &access, told())
+            self.join(&whole, access, Told::new(by))
         };
-        let Some(parts) = self.parts(keys) else { return thin() };
+        let Some(parts) = self.parts(by.keys()) else { return thin() };
         let mut out = vec![Joined { complete: true, ..Joined::default() }; self.windows.len()];
         for part in parts {
-            let joined = self.join(&part, &access, told());
+            let joined = self.join(&part, access, Told::new(by));
             if joined.iter().any(|j| !j.complete) {
                 // Parts of which one is not complete tell less than a part of everything.
                 return thin();
@@ -156,7 +171,7 @@ impl<'h, 'a> Joins<'h, 'a> {
                 self.listen(read, zone, &windows, &mut told);
             }
         }
-        let mut out = vec![Joined { complete: told.mask == 0, ..Joined::default() }; windows.len()];
+        let mut out = vec![Joined { complete: told.is_whole(), ..Joined::default() }; windows.len()];
         for read in access {
             Self::ask(read, &told, &windows, &mut out);
         }
@@ -165,7 +180,7 @@ impl<'h, 'a> Joins<'h, 'a> {
 
     /// Remembers the records of one error log.
     fn listen(&self, read: &Read, zone: &ZonePlan, windows: &[Window], told: &mut Told) {
-        let mut classes = Classes { host: self.host, known: HashMap::new(), room: Vec::new() };
+        let mut classes = Classes::new(self.host);
         let wide = |w: &Window| {
             let (start, end) = (w.start.saturating_sub(LONGEST + 1), w.end.saturating_add(1));
             zone.local_window(Window { start, end })
@@ -278,148 +293,6 @@ fn each_inside(
     });
 }
 
-/// The classes of records, each looked up once.
-struct Classes<'h, 'a> {
-    host: &'h Host<'a>,
-    known: HashMap<u64, u16>,
-    room: Vec<u8>,
-}
-
-impl Classes<'_, '_> {
-    /// Kinds of records remembered at most: quoted names make many.
-    const MOST: usize = 4096;
-
-    fn of(&mut self, record: &ErrorRecord<'_>) -> u16 {
-        let key = &mut self.room;
-        key.clear();
-        // Numbers make no kind of their own, and are copied faster than they are left out.
-        key.extend(record.message.iter().map(|b| if b.is_ascii_digit() { b'0' } else { *b }));
-        key.extend_from_slice(record.action.unwrap_or_default());
-        key.extend_from_slice(&record.errno.unwrap_or(0).to_le_bytes());
-        key.extend([
-            record.level as u8,
-            u8::from(record.upstream.is_some()),
-            u8::from(record.client.is_some()),
-        ]);
-        let key = hash(key);
-        if let Some(&class) = self.known.get(&key) {
-            return class;
-        }
-        let class = self.host.class_of(record);
-        if self.known.len() < Self::MOST {
-            self.known.insert(key, class);
-        }
-        class
-    }
-}
-
-/// Which requests the error logs speak of, and the class of the last record that decided.
-struct Told {
-    /// By key.
-    records: HashMap<u64, u16, BuildHasherDefault<Hashed>>,
-    /// Whether the access logs name connections.
-    connections: bool,
-    /// Whether some of their formats have the path alone, and no request line.
-    paths: bool,
-    /// The bits of a request's hash that are zero for the part of all that is looked at; 0: all.
-    mask: u64,
-}
-
-/// The keys are hashes already.
-#[derive(Debug, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash(bytes);
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
-/// The hash of a request without its time.
-fn request_hash(client: Option<&[u8]>, request: &[u8]) -> u64 {
-    hash(request) ^ hash(client.unwrap_or_default()).rotate_left(17)
-}
-
-/// The hash of the request of an access line: of its request line, or of its path where the format has no more.
-fn asked(r: &AccessRecord<'_>) -> Option<u64> {
-    r.request.or_else(|| r.uri.map(path)).map(|asked| request_hash(r.client, asked))
-}
-
-/// The path of a target: `$uri` has no query.
-pub(super) fn path(target: &[u8]) -> &[u8] {
-    &target[..target.iter().position(|b| *b == b'?').unwrap_or(target.len())]
-}
-
-/// The path that a request line asks for.
-pub(super) fn path_asked(request: &[u8]) -> Option<&[u8]> {
-    request.split(|b| *b == b' ').nth(1).map(path)
-}
-
-/// A request, or a connection, in one second.
-fn key(base: u64, second: Second) -> u64 {
-    hash(&(base ^ (second as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes()) & !PICKED
-        | base & PICKED
-}
-
-impl Told {
-    fn new(connections: bool, paths: bool) -> Self {
-        Self { records: HashMap::default(), connections, paths, mask: 0 }
-    }
-
-    fn remember(&mut self, record: &ErrorRecord<'_>, second: Second, classes: &mut Classes<'_, '_>) {
-        let request = record.request.map(|r| request_hash(record.client, r));
-        let path = record.request.filter(|_| self.paths).and_then(path_asked);
-        let path = path.map(|p| request_hash(record.client, p));
-        let connection = record.connection.filter(|_| self.connections).map(connection_hash);
-        for base in request.into_iter().chain(path).chain(connection).filter(|base| base & self.mask == 0) {
-            let class = classes.of(record);
-            let entry = self.records.entry(key(base, second)).or_insert(class);
-            // Of several tries the last one decided, but an echo only repeats what was said.
-            if !is_echo(classes.host.category(class)) {
-                *entry = class;
-            }
-        }
-        while self.records.len() > MOST && self.mask < PICKED {
-            self.mask = 2 * self.mask + 1;
-            let mask = self.mask;
-            self.records.retain(|key, _| key & mask == 0);
-        }
-    }
-
-    /// Whether a request is of the part that is looked at.
-    fn has_picked(&self, r: &AccessRecord<'_>) -> bool {
-        let base = match (asked(r), r.connection) {
-            (Some(request), _) => request,
-            (None, Some(connection)) => connection_hash(connection),
-            (None, None) => 0,
-        };
-        base & self.mask == 0
-    }
-
-    /// The class of the record that decided about a request; `second` is when it ended.
-    fn reason(&self, r: &AccessRecord<'_>, second: Second) -> Option<u16> {
-        let took = r.request_time.map_or(0, |ms| i64::from(ms) / 1000).min(LONGEST);
-        let request = asked(r);
-        let connection = r.connection.map(connection_hash);
-        (second - took - 1..=second + 1).rev().find_map(|at| {
-            let known = |base: u64| self.records.get(&key(base, at)).copied();
-            connection.and_then(known).or_else(|| request.and_then(known))
-        })
-    }
-}
-
-fn connection_hash(connection: u64) -> u64 {
-    hash(&connection.to_le_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -436,30 +309,5 @@ mod tests {
         ] {
             assert_eq!(can_have_failed(line.as_bytes()), may, "{line}");
         }
-    }
-
-    #[test]
-    fn a_flood_is_thinned_by_request_on_both_sides_alike() {
-        let mut told = Told { mask: 7, ..Told::new(false, false) };
-        let asked = |n: u32| format!("GET /{n} HTTP/1.1");
-        for n in 0..4000 {
-            let base = request_hash(Some(b"192.0.2.1"), asked(n).as_bytes());
-            if base & told.mask == 0 {
-                told.records.insert(key(base, 100), 3);
-            }
-        }
-        let (mut picked, mut found) = (0, 0);
-        for n in 0..4000 {
-            let request = asked(n);
-            let r = AccessRecord {
-                client: Some(b"192.0.2.1"),
-                request: Some(request.as_bytes()),
-                ..AccessRecord::default()
-            };
-            picked += u32::from(told.has_picked(&r));
-            found += u32::from(told.reason(&r, 101) == Some(3));
-        }
-        assert_eq!(picked, found);
-        assert!((350..650).contains(&picked), "{picked}");
     }
 }

@@ -12,6 +12,7 @@ mod shared_limit;
 mod slices;
 mod stopped;
 mod story;
+mod told;
 mod trigger;
 mod unsaid;
 mod voice;
@@ -32,9 +33,10 @@ use crate::report::Cause;
 use crate::scan::FailureTally;
 use crate::time::Window;
 use crate::timeline::Class;
-use joined::{Joined, is_echo};
+use joined::Joined;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use told::is_echo;
 
 /// Seconds before the start in which a cause can have spoken.
 const BEFORE: i64 = 30;

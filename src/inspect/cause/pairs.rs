@@ -6,7 +6,7 @@
 
 use super::super::host::Host;
 use super::super::words::lower;
-use super::joined::{is_echo, path, path_asked};
+use super::told::{is_echo, path, path_asked};
 use crate::catalogue::read_line;
 use crate::format::record::ErrorRecord;
 use crate::reading::{Read, Role, can_be_read_again, each_record_between, line_number, record_at};
