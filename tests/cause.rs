@@ -144,6 +144,25 @@ fn failures_without_a_record_are_the_applications_own() {
 }
 
 #[test]
+fn the_cause_says_what_the_application_wrote_and_which_zone_refused() {
+    let traffic = Traffic::outage();
+    let told = |message: &str| {
+        let refused = "connect() failed (111: Connection refused) while connecting to upstream";
+        let error: Lines =
+            traffic.error().into_iter().map(|(s, l)| (s, l.replace(refused, message))).collect();
+        only(&run(&traffic, 0..0, &error)).cause.clone().unwrap()
+    };
+    let stderr = "FastCGI sent in stderr: \"PHP message: PHP Fatal error:  Uncaught PDOException in /srv/Db.php:41\" \
+                  while reading response header from upstream";
+    let cause = told(stderr);
+    assert_eq!(cause.category, "upstream.app_error");
+    assert!(cause.summary.contains("saying \"PHP Fatal error:  Uncaught PDO"), "{}", cause.summary);
+    let cause = told("limiting requests, excess: 1.000 by zone \"one\"");
+    assert_eq!(cause.category, "limit.rate");
+    assert!(cause.summary.contains("by zone \"one\""), "{}", cause.summary);
+}
+
+#[test]
 fn requests_that_came_through_a_proxy_are_joined_without_their_client() {
     let traffic = Traffic::outage();
     // Whom the proxy names, and a log that names nobody; the error log has the proxy.

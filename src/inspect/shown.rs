@@ -152,10 +152,10 @@ fn slow(host: &Host<'_>, look: &Look, a: &Anomaly, rose: Option<Rose>) -> Option
     let n = late().count() as u64;
     let (mut summary, confidence) = if a.slow.is_none() {
         let long = match a.waited {
-            Some(seconds) => format!("after about {}", clock::duration(seconds * 1000)),
-            None => "the log does not tell for how long they had waited".to_owned(),
+            Some(seconds) => format!(" after about {}", clock::duration(seconds * 1000)),
+            None => "; the log does not tell for how long they had waited".to_owned(),
         };
-        (format!("clients of {} gave up waiting; {long}", clock::count_of(n, "request")), "possible")
+        (format!("clients of {} gave up waiting{long}", clock::count_of(n, "request")), "possible")
     } else if known * 2 < n {
         (
             "answers took several times as long as usual; the log does not tell where the time went".into(),
@@ -222,6 +222,9 @@ fn gone(host: &Host<'_>, look: &Look, a: &Anomaly) -> Option<Cause> {
     let mut evidence = vec![first.evidence(host)];
     let what = if forbidden * 2 > n { "refused" } else { "not found" };
     let mut summary = format!("paths that were answered well before are {what}");
+    if category == "limit.rate" {
+        summary.push_str(" as too many requests (429)");
+    }
     // nginx's own words, where it has some: which file or rule, and why.
     let said = told(host, look, (category, a.failed));
     let confidence = if said.is_some() { "certain" } else { "likely" };

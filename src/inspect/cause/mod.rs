@@ -27,6 +27,7 @@ use super::host::{Host, Said};
 use super::incident::window;
 use super::marks::Word;
 use crate::catalogue::pattern::{Fault, Pattern, Visible};
+use crate::catalogue::shape;
 use crate::clock;
 use crate::detect::{Anomaly, Kind};
 use crate::report::Cause;
@@ -203,6 +204,7 @@ fn group_cause(
         _ => "possible",
     };
     let mut peers: Vec<String> = Vec::new();
+    let (mut words, mut zones): (Vec<String>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
     let (mut errnos, mut actions, mut within) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for s in &g.quoted {
         host.record(s, |r| {
@@ -212,6 +214,8 @@ fn group_cause(
             // A full disk is no peer's, though its records name the one that was asked.
             let of_peer = pattern.category.starts_with("upstream.");
             peers.extend(voice::peer(r).filter(|p| of_peer && !peers.contains(p)));
+            words.extend(voice::own_words(&pattern.category, r));
+            zones.extend(voice::zone(r));
         });
     }
     let mut summary = pattern.title.clone();
@@ -232,6 +236,14 @@ fn group_cause(
             _ = write!(summary, ", first at {first}, then at {second} and {} more", peers.len() - 2);
         }
     }
+    if let Some(first) = words.first() {
+        let shapes: BTreeSet<String> = words.iter().map(|w| shape(w.as_bytes())).collect();
+        let which = if shapes.len() == 1 { "saying" } else { "the first saying" };
+        _ = write!(summary, ", {which} \"{first}\"");
+    }
+    if let Some(zones) = quoted_list(&zones) {
+        _ = write!(summary, ", by {zones}");
+    }
     if let (Some(Some(subrequest)), 1) = (within.first(), within.len()) {
         _ = write!(summary, ", in the subrequest {subrequest}");
     }
@@ -249,6 +261,17 @@ fn group_cause(
     }
     let evidence = g.quoted.iter().take(QUOTED).map(|s| host.evidence(s.file, &s.sample)).collect();
     Cause { category: pattern.category.clone(), confidence, summary, evidence }
+}
+
+/// `zone "one"`, or `zones "one" and "two"`.
+fn quoted_list(zones: &BTreeSet<String>) -> Option<String> {
+    let mut quoted: Vec<String> = zones.iter().map(|z| format!("\"{z}\"")).collect();
+    let last = quoted.pop()?;
+    Some(if quoted.is_empty() {
+        format!("zone {last}")
+    } else {
+        format!("zones {} and {last}", quoted.join(", "))
+    })
 }
 
 /// For how many failed requests the records of a class, and their echoes, were the last word.

@@ -12,6 +12,8 @@ const STILL: &str = "still could not bind()";
 const BIND: i64 = 5;
 /// Longest message that is repeated in a sentence.
 const LONGEST: usize = 160;
+/// Longest text of an application that is.
+const OWN_WORDS: usize = 110;
 
 impl Host<'_> {
     /// The record that says why, where one only says that it was so: `still could not bind()` follows the addresses
@@ -50,6 +52,31 @@ impl Host<'_> {
     }
 }
 
+/// What an application or a script wrote, of a record that only passes it on: its first line, without what stands before
+/// the words of every such line.
+pub(super) fn own_words(category: &str, record: &ErrorRecord<'_>) -> Option<String> {
+    let text = String::from_utf8_lossy(record.message);
+    let words = match category {
+        "upstream.app_error" => text.split_once("sent in stderr: \"")?.1,
+        _ if category.starts_with("script.") => &text,
+        _ => return None,
+    };
+    let mut words = words.lines().next()?.trim_end_matches('"').trim();
+    for before in ["PHP message: ", "lua entry thread aborted: ", "runtime error: ", "js exception: "] {
+        words = words.strip_prefix(before).unwrap_or(words);
+    }
+    let short: String = words.chars().take(OWN_WORDS).collect();
+    let cut = if short.len() < words.len() { "…" } else { "" };
+    (!short.is_empty()).then(|| format!("{}{cut}", short.trim_end()))
+}
+
+/// The zone of a limit that refused (`ngx_http_limit_req_module.c`, `ngx_http_limit_conn_module.c`).
+pub(super) fn zone(record: &ErrorRecord<'_>) -> Option<String> {
+    let text = std::str::from_utf8(record.message).ok()?;
+    let name = text.split_once("by zone \"")?.1.split('"').next()?;
+    Some(name.to_owned())
+}
+
 /// The address of the peer that a record names: `10.0.0.5:8080` of `http://10.0.0.5:8080/app/`. A record that says
 /// `no live upstreams` names a group instead.
 pub(super) fn peer(record: &ErrorRecord<'_>) -> Option<String> {
@@ -66,6 +93,22 @@ pub(super) fn peer(record: &ErrorRecord<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_application_wrote_is_told_by_its_first_line() {
+        let words = |category: &str, message: &str| {
+            let line = format!("2026/03/01 10:00:00 [error] 1#1: *1 {message}, client: 192.0.2.1, server: a");
+            own_words(category, &read_line(line.as_bytes()).unwrap())
+        };
+        let stderr = |text: &str| words("upstream.app_error", &format!("FastCGI sent in stderr: \"{text}\""));
+        assert_eq!(stderr("PHP message: PHP Fatal error: x").as_deref(), Some("PHP Fatal error: x"));
+        assert_eq!(stderr("Primary script unknown").as_deref(), Some("Primary script unknown"));
+        assert_eq!(stderr(""), None);
+        assert_eq!(stderr(&"long ".repeat(40)).unwrap().chars().count(), 110);
+        let lua = "lua entry thread aborted: runtime error: /srv/a.lua:7: attempt to index a nil value";
+        assert_eq!(words("script.lua", lua).as_deref(), Some("/srv/a.lua:7: attempt to index a nil value"));
+        assert_eq!(words("upstream.refused", "connect() failed"), None);
+    }
 
     #[test]
     fn the_address_is_taken_out_of_the_url() {
