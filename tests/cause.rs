@@ -602,6 +602,40 @@ fn of_bodies(status: u16, bodies: &[u32], error: &Lines) -> Option<downtime::rep
     only(&report(&options(&[dir.path().to_path_buf()]))).cause.clone()
 }
 
+/// The cause that standard input gives of the same outage.
+fn of_piped_bodies(status: u16, bodies: &[u32]) -> serde_json::Value {
+    let mut n = 0;
+    let body = |(_, line): (i64, String)| {
+        let Some((before, rest)) = line.split_once("\" 502 ") else { return line };
+        n += 1;
+        let behind = rest.split_once(' ').unwrap().1;
+        format!("{before}\" {status} {} {behind}", bodies[n % bodies.len()])
+    };
+    let lines: Vec<String> = Traffic::outage().access().into_iter().map(body).collect();
+    let text = lines.join("\n") + "\n";
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("downtime");
+    let output = command.args(["--format=json", "-"]).write_stdin(text).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    report["incidents"][0]["cause"].clone()
+}
+
+#[test]
+fn whose_page_it_is_shows_in_what_comes_through_a_pipe_too() {
+    let cause = of_piped_bodies(504, &[160, 562]);
+    assert_eq!(
+        (cause["category"].as_str(), cause["confidence"].as_str()),
+        (Some("upstream.timeout"), Some("likely"))
+    );
+    assert!(cause["summary"].as_str().unwrap().contains("nginx's own page"), "{cause}");
+    let cause = of_piped_bodies(500, &[4]);
+    assert_eq!(
+        (cause["category"].as_str(), cause["confidence"].as_str()),
+        (Some("upstream.app_error"), Some("likely"))
+    );
+    // nginx failed by itself, and no line says why.
+    assert!(of_piped_bodies(500, &[177]).is_null());
+}
+
 /// Records of other requests long before and after.
 fn around(level: &str) -> Lines {
     let missing = "*9 open() \"/srv/www/a\" failed (2: No such file or directory), client: 198.51.100.7, \

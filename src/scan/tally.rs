@@ -191,6 +191,14 @@ impl FileScan {
         }
     }
 
+    /// The lines of failures that arrived inside `window`, of streams: the first and the last of each second.
+    pub fn failure_texts(&self, window: Window) -> impl Iterator<Item = &[u8]> {
+        self.failures.range(window.start, window.end).flat_map(|(_, cell)| {
+            let last = cell.last.as_ref().filter(|l| cell.first.as_ref().is_none_or(|f| f.byte != l.byte));
+            cell.first.iter().chain(last).filter_map(|sample| sample.text.as_deref())
+        })
+    }
+
     /// The first and the last that was written of the failures that arrived inside `window`.
     pub fn failure_edges(&self, window: Window) -> [Option<Sample>; 2] {
         let cells = || self.failures.range(window.start, window.end).map(|(_, cell)| cell);

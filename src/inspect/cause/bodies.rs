@@ -6,6 +6,8 @@
 //! one for a whole log. Pages of 5xx are never packed (`ngx_http_gzip_header_filter`).
 
 use super::super::again::{Answer, Look};
+use super::super::host::Host;
+use crate::time::Window;
 use std::collections::BTreeMap;
 
 /// Fewer answers show nothing.
@@ -84,6 +86,24 @@ pub(super) fn of(look: &Look, status: u16) -> (Page, Took) {
     // The answer to HEAD has no body.
     let lengths: Vec<u32> = these().filter_map(|x: &Answer| x.bytes).filter(|n| *n > 0).collect();
     let times: Vec<u32> = these().filter_map(|x| x.took).collect();
+    (page(status, &lengths), took(times))
+}
+
+/// The same of logs that cannot be read again, by the lines of failures that were kept of them.
+pub(super) fn of_kept(host: &Host<'_>, window: Window, status: u16) -> (Page, Took) {
+    let (mut lengths, mut times) = (Vec::new(), Vec::new());
+    let mut room = Vec::new();
+    for read in host.files.iter().map(|&i| &host.reads[i]) {
+        let plan = &read.reading.plan;
+        for text in read.scan.failure_texts(window) {
+            let payload = plan.framing.unwrap(text, &mut room).map_or(text, |u| u.payload);
+            let parsed = plan.formats.iter().find_map(|f| f.parse(payload).ok());
+            let Some(record) = parsed.filter(|r| r.status == Some(status)) else { continue };
+            let short = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+            lengths.extend(record.bytes_sent.map(short).filter(|n| *n > 0));
+            times.extend(record.request_time);
+        }
+    }
     (page(status, &lengths), took(times))
 }
 

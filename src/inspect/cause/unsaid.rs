@@ -53,7 +53,7 @@ pub(super) fn cause(
         (false, true) => "no error log tells of them",
     };
     let upstreams: u64 = tally.ranked(Dimension::Peer).iter().map(|p| p.1).sum();
-    let shown = look.map_or((Page::Untold, Took::Untold), |look| bodies::of(look, status));
+    let shown = look.map_or_else(|| bodies::of_kept(host, window, status), |look| bodies::of(look, status));
     let to_all = a.failed_share().is_some_and(|share| share >= ALL);
     let limit =
         look.filter(|_| status == 503).and_then(|l| shared_limit::seen(host, l, window, status, shown));
