@@ -16,6 +16,9 @@ use crate::time::Window;
 
 /// Fewer refused requests show nothing.
 const LEAST: usize = 20;
+/// Fewer clients share nothing, and neither do those of whom one has more than this part of the refusals.
+const CLIENTS: usize = 3;
+const ONE: f64 = 0.5;
 /// Seconds between a refused request and a served one that stand beside each other.
 const BESIDE: i64 = 10;
 /// The part of the refused requests that stand beside served ones of the same endpoint.
@@ -38,6 +41,8 @@ pub(super) struct Shared {
     pub(super) rate: Option<f64>,
     /// The refusals took no time; else the log does not tell.
     pub(super) at_once: bool,
+    /// The log does not tell who asked.
+    pub(super) hidden: bool,
     /// A request that was served beside those refused.
     pub(super) served: Evidence,
 }
@@ -52,12 +57,16 @@ pub(super) fn seen(
 ) -> Option<Shared> {
     let refused: Vec<&Answer> = look.inside().filter(|x| x.failed && x.status == status).collect();
     let served: Vec<&Answer> = look.inside().filter(|x| x.good()).collect();
-    if refused.len() < LEAST || !nginx_itself(&refused, &served, shown) || !same_clients(&refused, &served) {
+    let hidden = look.text(refused.first()?.client).is_none();
+    if refused.len() < LEAST
+        || !nginx_itself(&refused, &served, shown)
+        || !(hidden || of_many(&refused) && same_clients(&refused, &served))
+    {
         return None;
     }
     let beside = beside(&refused, &served)?;
     let at_once = shown.1 == Took::Nothing;
-    Some(Shared { rate: even_rate(host, window), at_once, served: beside.evidence(host) })
+    Some(Shared { rate: even_rate(host, window), at_once, hidden, served: beside.evidence(host) })
 }
 
 fn name(x: &Answer, dimension: Dimension) -> u64 {
@@ -70,6 +79,16 @@ fn nginx_itself(refused: &[&Answer], served: &[&Answer], (page, took): (Page, To
     let asks = served.iter().any(asked);
     let at_once = matches!(took, Took::Nothing | Took::Untold);
     at_once && page != Page::NotOwn && !refused.iter().any(asked) && (asks || page == Page::Own)
+}
+
+/// Whether the refusals are of several clients, and not of one above all: a limit for each client refuses so.
+fn of_many(refused: &[&Answer]) -> bool {
+    let mut counts: ByKey<u32> = ByKey::default();
+    for x in refused {
+        *counts.entry(x.client).or_default() += 1;
+    }
+    let most = counts.values().max().copied().unwrap_or(0);
+    counts.len() >= CLIENTS && f64::from(most) <= ONE * refused.len() as f64
 }
 
 /// Whether clients who asked often met both: what refuses some clients only is a rule about them.

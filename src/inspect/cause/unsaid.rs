@@ -170,8 +170,9 @@ fn bad_gateway((page, took): (Page, Took), witness: bool, to_all: bool) -> Optio
 /// 503 of nginx's own to some, while others like them were served.
 fn limited(limit: &Shared) -> Verdict {
     let how = if limit.at_once { "itself and at once" } else { "itself" };
+    let same = if limit.hidden { "" } else { " and of the same clients" };
     let beside = format!(
-        "nginx refused them {how}, and served others on the same paths and of the same clients: a limit that all of them share"
+        "nginx refused them {how}, and served others on the same paths{same}: a limit that all of them share"
     );
     match limit.rate {
         Some(rate) => {
