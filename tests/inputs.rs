@@ -163,6 +163,30 @@ fn packed_and_piped_logs_give_the_same_answer() {
     assert_eq!(both["incidents"][0]["cause"]["category"], "upstream.refused");
 }
 
+/// A site of a hundredth of the traffic that fails: a file is read again and tells it, a pipe says what it cannot know.
+#[test]
+fn what_only_a_second_look_can_tell_is_named_for_a_pipe() {
+    let line = |i: i64| {
+        let (second, partner) = (support::TEN + i / 20, i % 97 == 0);
+        let failed = partner && (30_000..42_000).contains(&i);
+        let (site, status) =
+            (if partner { "partner.example" } else { "www.example" }, if failed { 502 } else { 200 });
+        let time = support::time_local(second, 0);
+        let client = format!("198.18.{}.{}", i * 7 % 200, i * 13 % 250);
+        (second, format!("{site}:443 {client} - - [{time}] \"GET /a HTTP/1.1\" {status} 900 \"-\" \"-\""))
+    };
+    let bytes = text(&(0..72_000).map(line).collect::<Vec<_>>());
+    let dir = folder();
+    let plain = good([put(dir.path(), "access.log", &bytes)]);
+    assert_eq!(plain["incidents"].as_array().unwrap().len(), 1, "{plain:#}");
+    assert_eq!(plain["incidents"][0]["scope"]["vhosts"][0], "partner.example");
+    let stream = piped(&bytes, &[]);
+    assert_eq!(stream["incidents"].as_array().unwrap().len(), 0, "{stream:#}");
+    let findings = stream["findings"].as_array().unwrap();
+    let told = |f: &&Value| f["summary"].as_str().unwrap().contains("on partner.example failed");
+    assert_eq!(findings.iter().filter(told).count(), 1, "{findings:#?}");
+}
+
 #[test]
 fn a_cut_archive_gives_what_came_before_and_is_named() {
     let bytes = text(&Traffic::outage().access());

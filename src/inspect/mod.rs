@@ -66,8 +66,8 @@ use crate::timeline::{Class, Classes};
 /// Looks again at what detection found, where the verdict hangs on single requests: takes out what one client did
 /// alone, adds content that went missing, and gives the findings about what is neither.
 pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
-    small::find(host, looks, found);
-    let mut findings = one_client::take_out(host, looks, found);
+    let mut findings = small::find(host, looks, found);
+    findings.extend(one_client::take_out(host, looks, found));
     if host.trials.is_none() {
         limited::find(host, looks, found);
         let [missing, given_up] = missing_and_given_up(host);

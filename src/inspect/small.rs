@@ -7,7 +7,9 @@
 use super::again::{Answer, Look, Looks};
 use super::host::Host;
 use super::incident::window;
+use crate::clock;
 use crate::detect::{self, Anomaly, Cluster, Detection, Kind, Options, Reason};
+use crate::report::Finding;
 use crate::time::{Second, Window};
 use crate::timeline::Classes;
 use std::collections::HashSet;
@@ -43,9 +45,10 @@ struct Candidate {
     cluster: Cluster,
 }
 
-/// Adds the small parts that failed to a detection.
-pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
-    let Some(span) = host.timeline.span().filter(|_| host.trials.is_none()) else { return };
+/// Adds the small parts that failed to a detection; gives the findings about those whose requests cannot be read again.
+pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let Some(span) = host.timeline.span().filter(|_| host.trials.is_none()) else { return findings };
     let known = Known::of(found);
     let named = by_name(host, &known);
     // By the clock alone first: to count all requests once more takes longer, and hardly any log needs it.
@@ -58,7 +61,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     let scopes = named.len();
     let worth: Vec<_> = named.into_iter().filter(|(_, failures)| lies_together(failures)).collect();
     if worth.is_empty() {
-        return;
+        return findings;
     }
     let traffic = Traffic::of(host, span);
     let mut candidates: Vec<Candidate> =
@@ -67,11 +70,15 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     let (mut made, mut new): (_, Vec<Anomaly>) = (0, Vec::new());
     for c in candidates {
         let at = Window { start: c.cluster.first, end: c.cluster.last.saturating_add(1) };
-        let is_known = known.overlaps(at) || new.iter().any(|a| window(a).overlaps(at));
+        let is_told = findings.iter().any(|f| f.time < at.end * 1000 && f.end > Some(at.start * 1000));
+        let is_known = is_told || known.overlaps(at) || new.iter().any(|a| window(a).overlaps(at));
         if is_known || as_limited(host, at, c.cluster.failed) {
             continue;
         }
-        new.extend(looks.at(host, at).and_then(|look| failing(look, c, scopes)));
+        match looks.at(host, at) {
+            Some(look) => new.extend(failing(look, c, scopes)),
+            None => findings.extend(unread(host, c, scopes)),
+        }
         made += 1;
         if made == LOOKS {
             break;
@@ -79,6 +86,32 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     }
     found.anomalies.append(&mut new);
     found.anomalies.sort_by_key(|a| (a.start, a.end_or_last()));
+    findings
+}
+
+/// What is known of a part whose requests cannot be read again, if chance does not explain it.
+fn unread(host: &Host<'_>, c: Candidate, scopes: usize) -> Option<Finding> {
+    let options = Options { scopes, ..Options::default() };
+    let name = host.files.iter().find_map(|&i| host.reads[i].scan.failed_name(c.name))?;
+    let Cluster { first, last, failed, .. } = c.cluster;
+    (c.cluster.nats / options.least_dispersion >= threshold(&options)).then(|| Finding {
+        kind: "not-enough-evidence",
+        time: first * 1000,
+        end: Some((last + 1) * 1000),
+        summary: format!(
+            "{} on {} failed in {}, far more than at other times; what it answered meanwhile and who asked cannot be \
+             told, these lines cannot be read again: not enough to call",
+            clock::count_of(failed, "request"),
+            String::from_utf8_lossy(name),
+            clock::duration((last + 1 - first) * 1000),
+        ),
+        evidence: Vec::new(),
+    })
+}
+
+/// The least evidence of a verdict among so many names, in nats.
+fn threshold(options: &Options) -> f64 {
+    (options.scopes.max(1) as f64 / options.false_findings).ln().max(options.least_nats)
 }
 
 /// Requests found to fail already, and what was too short to call and stays so: stretches apart from each other, in order.
@@ -223,12 +256,12 @@ fn met_one_by_one(look: &Look, name: u64) -> bool {
 fn sampled(c: Cluster, inside: (u64, u64), outside: (u64, u64), options: &Options) -> Option<Anomaly> {
     let share = |(n, k): (u64, u64)| k as f64 / n.max(1) as f64;
     let nats = c.nats / options.least_dispersion;
-    let threshold = (options.scopes.max(1) as f64 / options.false_findings).ln().max(options.least_nats);
     let pause = c.last.saturating_sub(c.first) as f64 / c.failed.saturating_sub(1).max(1) as f64;
     // So long is one pause in forty, where requests come by chance.
     let reach = ((pause * 40f64.ln()).ceil() as i64).max(1);
     let long = c.last.saturating_sub(c.first) >= options.least_seconds - 1;
-    let stands = long && inside.1 >= FAILED && share(inside) >= 2.0 * share(outside) && nats >= threshold;
+    let stands =
+        long && inside.1 >= FAILED && share(inside) >= 2.0 * share(outside) && nats >= threshold(options);
     stands.then(|| Anomaly {
         start_bounds: (c.first.saturating_sub(reach), c.first),
         end_bounds: (c.last, c.last.saturating_add(reach)),

@@ -19,7 +19,7 @@ pub(crate) struct Names {
 
 /// Which of the three a key belongs to.
 fn kind(key: u64) -> usize {
-    ((key >> 56) as usize).min(Dimension::ALL.len() - 1)
+    Dimension::of_key(key) as usize
 }
 
 impl Names {

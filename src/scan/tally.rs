@@ -199,6 +199,11 @@ impl FileScan {
         })
     }
 
+    /// The text of a name of what failed, if it is kept.
+    pub fn failed_name(&self, key: u64) -> Option<&[u8]> {
+        self.names.get(key)
+    }
+
     /// The first and the last that was written of the failures that arrived inside `window`.
     pub fn failure_edges(&self, window: Window) -> [Option<Sample>; 2] {
         let cells = || self.failures.range(window.start, window.end).map(|(_, cell)| cell);
