@@ -5,7 +5,7 @@
 //! does not fit goes to [`Scanner::odd`], which is exact. Rejected on measurement: `memchr` field by field (twice
 //! the time), a regex (25 times), a window that follows the fields one by one (1.4 times).
 
-use super::lanes::{BLOCK, Job, Lanes, WIDE, newlines};
+use super::lanes::{Ahead, BLOCK, Job, Lanes, WIDE, newlines};
 use super::scanner::{Origin, Scanner, Seen, wants_detail};
 use super::waited::Waited;
 use crate::format::find::begins;
@@ -260,7 +260,12 @@ pub(super) fn each_line<L: Lanes>(
             line += n as u64;
             continue;
         }
+        let mut ahead = Ahead::new(bytes, base, n);
+        if n == 0 {
+            ahead.ask(lanes);
+        }
         for &newline in ends {
+            ahead.ask(lanes);
             let end = newline as usize;
             if end == start && scanner.passes_empty() {
                 start += 1;
