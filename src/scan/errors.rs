@@ -5,7 +5,7 @@
 //! and counted, which costs a third of reading the record.
 
 use super::access::{MARGIN, Place, Reader, array, each_line, two_digits};
-use super::front::{Front, Messages, front, front_of, shape, stamp_of};
+use super::front::{Front, KEPT, Messages, front, front_of, shape, stamp_of};
 use super::lanes::{Job, Lanes, WIDE, dispatch};
 use super::partial::{ERRORS, OTHER, Sample, Shaped};
 use super::rows::Rows;
@@ -39,9 +39,9 @@ const PATIENCE: u32 = 500;
 pub(super) struct ErrorRun {
     second: Second,
     sighting: Option<u32>,
-    /// The shapes of `hot`, in its order; 0 where there is none.
-    shapes: [u64; HOT],
     hot: Vec<Hot>,
+    /// Where in `hot` records of each of the messages that are kept were counted last.
+    last: [u8; KEPT],
     /// What was counted before.
     pub(super) rows: Rows,
     /// Physical lines that may still belong to the last record although they look like starts.
@@ -57,8 +57,8 @@ impl Default for ErrorRun {
         Self {
             second: Second::MIN,
             sighting: None,
-            shapes: [0; HOT],
             hot: Vec::with_capacity(HOT),
+            last: [0; KEPT],
             rows: Rows::new(ERRORS),
             unfinished: 0,
             open: None,
@@ -232,7 +232,7 @@ impl Scanner<'_> {
             return;
         }
         self.out.error_records += 1;
-        self.count_shape(front.shape, raw, byte, line);
+        self.count_shape(front, raw, byte, line);
         if let Some(group) = self.errors.sighting
             && front.connected
         {
@@ -268,19 +268,25 @@ impl Scanner<'_> {
     }
 
     #[inline(always)]
-    fn count_shape(&mut self, shape: u64, raw: &[u8], byte: u64, line: u64) {
-        // All are compared: which one it is cannot be guessed, and a wrong guess costs more.
-        let mut place = HOT;
-        for (i, hot) in self.errors.shapes.iter().enumerate() {
-            place = if *hot == shape { i } else { place };
+    fn count_shape(&mut self, front: Front, raw: &[u8], byte: u64, line: u64) {
+        // Where the message was counted last is known long before its shape is, and the count need not wait for that.
+        let place = usize::from(self.errors.last[front.slot & (KEPT - 1)]);
+        if self.errors.hot.get(place).is_some_and(|hot| hot.shape == front.shape) {
+            return self.count_hot(place, raw, byte, line);
         }
-        if self.errors.hot.get(place).is_none() {
-            return self.new_shape(shape, raw, byte, line);
-        }
+        self.find_shape(front, raw, byte, line);
+    }
+
+    #[inline(never)]
+    fn find_shape(&mut self, front: Front, raw: &[u8], byte: u64, line: u64) {
+        let Some(place) = self.errors.hot.iter().position(|hot| hot.shape == front.shape) else {
+            return self.new_shape(front.shape, raw, byte, line);
+        };
+        self.errors.last[front.slot & (KEPT - 1)] = place as u8;
         self.count_hot(place, raw, byte, line);
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_hot(&mut self, place: usize, raw: &[u8], byte: u64, line: u64) {
         let second = self.errors.second;
         let Some(entry) = self.errors.hot.get_mut(place) else { return };
@@ -309,21 +315,17 @@ impl Scanner<'_> {
         // Of a shape that is one too many no record is kept, so it is not told from others of that kind.
         if !self.out.shapes.wants(&shape) {
             shape = OTHER;
-            if let Some(place) = self.errors.shapes.iter().position(|s| *s == OTHER) {
+            if let Some(place) = self.errors.hot.iter().position(|hot| hot.shape == OTHER) {
                 return self.count_hot(place, raw, byte, line);
             }
         }
         if self.errors.hot.len() == HOT {
             self.flush_shapes();
             self.errors.hot.clear();
-            self.errors.shapes = [0; HOT];
         }
         let second = self.errors.second;
         let first = Sample { second, byte, line, text: self.text(raw) };
         let seconds = 1 << (second & 63);
-        if let Some(room) = self.errors.shapes.get_mut(self.errors.hot.len()) {
-            *room = shape;
-        }
         self.errors.hot.push(Hot { shape, n: 1, seconds, first, known: (Second::MAX, u64::MAX) });
     }
 
@@ -422,7 +424,7 @@ impl Scanner<'_> {
         let head = window[..len].iter().position(|b| matches!(b, b',' | b'"' | b'\\')).unwrap_or(len);
         let shape = shape(level, &window, head, errno);
         self.out.error_utc |= record.utc;
-        let front = Front { shape, unfinished: false, connected: false };
+        let front = Front { shape, unfinished: false, connected: false, slot: 0 };
         if self.leaves_out(record.time, front, payload, raw, byte) {
             return;
         }

@@ -22,7 +22,12 @@ pub(super) struct Front {
     pub(super) unfinished: bool,
     /// A connection had to do with it, so that a request may stand in it.
     pub(super) connected: bool,
+    /// Where its message stands among [`Messages`].
+    pub(super) slot: usize,
 }
+
+/// Messages that are kept.
+pub(super) const KEPT: usize = 8;
 
 /// A message that was read.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +49,7 @@ struct Message {
 /// The messages read last, by their first letters.
 #[derive(Debug)]
 pub(super) struct Messages {
-    read: [Message; 8],
+    read: [Message; KEPT],
     /// [`FAILED`].
     failed: memmem::Finder<'static>,
     /// What stands behind a message that is whole.
@@ -56,7 +61,7 @@ impl Default for Messages {
         let none =
             Message { level: 0, window: [0; WIDE], counted: 0, words: 0, head: 0, quoted: false, shape: 0 };
         Self {
-            read: [none; 8],
+            read: [none; KEPT],
             failed: memmem::Finder::new(FAILED),
             client: memmem::Finder::new(b", client: "),
         }
@@ -65,9 +70,10 @@ impl Default for Messages {
 
 impl Messages {
     #[inline(always)]
-    fn place(&mut self, window: &[u8; WIDE]) -> &mut Message {
+    fn slot(window: &[u8; WIDE]) -> usize {
+        const { assert!(KEPT == 8) };
         let first = array::<8>(window, 0).map_or(0, |b| u64::from_le_bytes(*b));
-        &mut self.read[(first.wrapping_mul(KEYS[0]) >> 61) as usize]
+        (first.wrapping_mul(KEYS[0]) >> 61) as usize
     }
 
     /// What stands behind the first `" failed (` of a message; bit i of `quotes` is set where byte i of it, or of what
@@ -118,10 +124,11 @@ pub(super) fn front<L: Lanes>(
     let rest = blanks & blanks.wrapping_sub(1);
     let message = at + 1 + if connected && rest != 0 { rest.trailing_zeros() as usize } else { first };
     if message >= end {
-        return Some(Front { shape: u64::from(name[0]), unfinished: false, connected });
+        return Some(Front { shape: u64::from(name[0]), unfinished: false, connected, slot: 0 });
     }
     let window = array::<WIDE>(bytes, message)?;
-    let known = messages.place(window);
+    let slot = Messages::slot(window);
+    let known = &mut messages.read[slot];
     // A line that ends earlier has its line feed where the other has a byte that counts.
     let same = lanes.equal(array(window, 0)?, array(&known.window, 0)?);
     let rest = lanes.equal(array(window, 32)?, array(&known.window, 32)?);
@@ -130,7 +137,7 @@ pub(super) fn front<L: Lanes>(
         *known = read_message(lanes, level, window, &bytes[message..end]);
     }
     if !known.quoted {
-        return Some(Front { shape: known.shape, unfinished: false, connected });
+        return Some(Front { shape: known.shape, unfinished: false, connected, slot });
     }
     // `open() "/srv/x" failed (2: No such file or directory), client: ...`: the errno follows the name.
     let line = &bytes[message..end];
@@ -141,7 +148,7 @@ pub(super) fn front<L: Lanes>(
     let unfinished =
         connected && failed.is_none() && end - start < WHOLE && messages.client.find(line).is_none();
     let shape = finish(words, head, failed.map_or(0, number));
-    Some(Front { shape, unfinished, connected })
+    Some(Front { shape, unfinished, connected, slot })
 }
 
 /// Reads the words of a message, which the end of `line` can cut.
