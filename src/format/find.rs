@@ -48,12 +48,12 @@ pub(crate) fn begins(bytes: &[u8], literal: &[u8]) -> bool {
 
 /// Writes where each `needle` stands to the front of `places`, and gives their number; `None` where there are more. For
 /// many in a line: a searcher begins anew behind each.
-pub(crate) fn find_all(bytes: &[u8], needle: u8, places: &mut [usize]) -> Option<usize> {
+pub(crate) fn find_all(bytes: &[u8], needle: u8, places: &mut [u32]) -> Option<usize> {
     dispatch(All { bytes, needle, without: needle, places })
 }
 
 /// The same, and `None` too where a byte `without` stands among them.
-pub(crate) fn find_all_without(bytes: &[u8], needle: u8, without: u8, places: &mut [usize]) -> Option<usize> {
+pub(crate) fn find_all_without(bytes: &[u8], needle: u8, without: u8, places: &mut [u32]) -> Option<usize> {
     dispatch(All { bytes, needle, without, places })
 }
 
@@ -62,7 +62,7 @@ struct All<'b, 'p> {
     needle: u8,
     /// Another byte, that must not be there; the same where none is asked about.
     without: u8,
-    places: &'p mut [usize],
+    places: &'p mut [u32],
 }
 
 impl Job for All<'_, '_> {
@@ -70,26 +70,55 @@ impl Job for All<'_, '_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Option<usize> {
-        let Self { bytes, needle, without, places } = self;
+        let bytes = self.bytes;
         let (windows, rest) = bytes.as_chunks::<WIDE>();
-        // What stands behind the end is neither.
-        let neither = [0, 1, 2].into_iter().find(|b| *b != needle && *b != without).unwrap_or(0);
-        let mut last = [neither; WIDE];
-        last[..rest.len()].copy_from_slice(rest);
-        let (mut n, mut base) = (0, 0);
-        for window in windows.iter().chain([&last]) {
-            let mut hits = lanes.mask(window, needle);
-            if without != needle && lanes.mask(window, without) != 0 {
-                return None;
-            }
-            while hits != 0 {
-                *places.get_mut(n)? = base + hits.trailing_zeros() as usize;
-                n += 1;
-                hits &= hits - 1;
-            }
-            base += WIDE;
+        let mut found = Found { all: self, n: 0, base: 0 };
+        for window in windows {
+            found.add(lanes, window, 0)?;
         }
-        Some(n)
+        if rest.is_empty() {
+            return Some(found.n);
+        }
+        // The last bytes again, with some of those before them; a line of fewer is copied to where neither stands behind it.
+        if let Some(last) = bytes.last_chunk::<WIDE>() {
+            found.add(lanes, last, WIDE - rest.len())?;
+        } else {
+            let (needle, without) = (found.all.needle, found.all.without);
+            let neither = [0, 1, 2].into_iter().find(|b| *b != needle && *b != without).unwrap_or(0);
+            let mut last = [neither; WIDE];
+            last[..rest.len()].copy_from_slice(rest);
+            found.add(lanes, &last, 0)?;
+        }
+        Some(found.n)
+    }
+}
+
+/// What was found so far.
+struct Found<'b, 'p> {
+    all: All<'b, 'p>,
+    n: usize,
+    /// Where the next window begins.
+    base: u32,
+}
+
+impl Found<'_, '_> {
+    /// Adds those of a window, of which the first bytes were passed already.
+    #[inline(always)]
+    fn add<L: Lanes>(&mut self, lanes: L, window: &[u8; WIDE], passed: usize) -> Option<()> {
+        let All { needle, without, places, .. } = &mut self.all;
+        if without != needle && lanes.mask(window, *without) >> passed != 0 {
+            return None;
+        }
+        let mut hits = lanes.mask(window, *needle) >> passed;
+        // There must be room for all of them: asked once, and not for each.
+        let room = places.get_mut(self.n..self.n + hits.count_ones() as usize)?;
+        self.n += room.len();
+        for place in room {
+            *place = self.base + hits.trailing_zeros();
+            hits &= hits - 1;
+        }
+        self.base += (WIDE - passed) as u32;
+        Some(())
     }
 }
 
@@ -201,13 +230,13 @@ mod tests {
 
         #[test]
         fn all_are_found(bytes in prop::collection::vec(prop::sample::select(b"\0\x01!\"#\xa2\xff".to_vec()), 0..200)) {
-            let want: Vec<usize> = memchr::memchr_iter(b'"', &bytes).collect();
+            let want: Vec<u32> = memchr::memchr_iter(b'"', &bytes).map(|at| at as u32).collect();
             let mut places = [0; 200];
             prop_assert_eq!(find_all(&bytes, b'"', &mut places), Some(want.len()));
             prop_assert_eq!(&places[..want.len()], &want[..]);
             let marks = Marks::of(&bytes, b'"').unwrap();
             prop_assert_eq!(marks.count(), want.len());
-            let marked: Vec<usize> = (0..).map_while(|n| marks.place(n)).collect();
+            let marked: Vec<u32> = (0..).map_while(|n| marks.place(n)).map(|at| at as u32).collect();
             prop_assert_eq!(&marked, &want);
             let less = want.len().checked_sub(1).map(|n| find_all(&bytes, b'"', &mut places[..n]));
             prop_assert_eq!(less.flatten(), None);

@@ -10,7 +10,7 @@ use crate::format::access::{Mismatch, Plan};
 use crate::format::directive::{self, Escape, Field, Piece, by_key};
 use crate::format::find::{find, find_either};
 use crate::format::record::AccessRecord;
-use expected::{EXPECTED, Order};
+use expected::{EXPECTED, Order, Value};
 
 mod expected;
 
@@ -177,11 +177,12 @@ impl JsonKeys {
         brief: bool,
         record: &mut AccessRecord<'a>,
     ) -> Result<(), Mismatch> {
-        let mut room = [(0, 0); EXPECTED];
-        if let Some(values) = self.order.values(line, &mut room) {
-            for (place, &(from, to)) in values.iter().enumerate() {
-                if let Some(key) = self.order.key(place, brief).and_then(|i| self.keys.0.get(i)) {
-                    key.put(record, line[from..to].trim_ascii(), from)?;
+        let mut room = [Value::default(); EXPECTED];
+        if let Some(values) = self.order.values(line, brief, &mut room) {
+            for value in values {
+                let from = value.from as usize;
+                if let Some(key) = self.keys.0.get(value.key as usize) {
+                    key.put(record, line[from..value.to as usize].trim_ascii(), from)?;
                 }
             }
             return whole(line, record);

@@ -7,7 +7,7 @@ use crate::format::errorlog;
 use crate::format::framing::Framing;
 use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
-use crate::scan::{Block, LastStamp, Plan, STAMPS_APART, Sample, time_of};
+use crate::scan::{Block, LastStamp, Plan, Sample, time_of};
 use crate::time::{Second, Stamp};
 use std::io::Read as _;
 use std::ops::Range;
@@ -209,8 +209,8 @@ fn request(
     let plan = &read.reading.plan;
     // A block holds many lines of other seconds, and to read a line as a whole costs ten times as much as its stamp.
     if let Some(second) = plan.stamp(line, last)
-        && (second < range.start.saturating_sub(STAMPS_APART)
-            || second >= range.end.saturating_add(STAMPS_APART))
+        && (second < range.start.saturating_sub(plan.apart())
+            || second >= range.end.saturating_add(plan.apart()))
     {
         return;
     }

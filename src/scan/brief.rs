@@ -63,6 +63,7 @@ impl Quoted {
         let quotes = Quotes::of(line)?;
         let quotes = quotes.all(brief.named.quotes)?;
         let [open, close, ..] = *quotes else { return None };
+        let (open, close) = (open as usize, close as usize);
         let before = open.checked_sub(self.back).filter(|_| open >= self.lead)?;
         let front = line.get(before..open)?.strip_prefix(b"[")?;
         let (stamp, behind) = front.split_at_checked(self.stamp)?;
@@ -85,7 +86,8 @@ impl Quoted {
         let waited = match self.tail {
             None => Waited::Nothing,
             Some(tail) => {
-                tail.read(line, *quotes.get((quotes.len() - 1).checked_sub(tail.quotes_behind as usize)?)?)
+                let quote = quotes.get((quotes.len() - 1).checked_sub(tail.quotes_behind as usize)?)?;
+                tail.read(line, *quote as usize)
             }
         };
         let names = brief.named.at(line, quotes);

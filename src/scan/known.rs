@@ -11,7 +11,7 @@ const QUOTES: usize = 32;
 /// The places of the quotes of a line.
 #[derive(Debug)]
 pub(super) struct Quotes {
-    places: [usize; QUOTES],
+    places: [u32; QUOTES],
     n: usize,
 }
 
@@ -24,7 +24,7 @@ impl Quotes {
     }
 
     /// In order, where there are as many of them as a format has.
-    pub(super) fn all(&self, wanted: usize) -> Option<&[usize]> {
+    pub(super) fn all(&self, wanted: usize) -> Option<&[u32]> {
         self.places.get(..self.n).filter(|_| self.n == wanted)
     }
 }
@@ -71,7 +71,7 @@ impl Named {
     }
 
     /// The names in a line whose quotes stand there.
-    pub(super) fn at<'l>(&self, line: &'l [u8], quotes: &[usize]) -> Names<'l> {
+    pub(super) fn at<'l>(&self, line: &'l [u8], quotes: &[u32]) -> Names<'l> {
         self.values(|between| between.at(line, quotes))
     }
 
@@ -170,9 +170,9 @@ impl Between {
     }
 
     /// The value in a line whose quotes stand there.
-    pub(super) fn at<'l>(self, line: &'l [u8], quotes: &[usize]) -> Option<&'l [u8]> {
+    pub(super) fn at<'l>(self, line: &'l [u8], quotes: &[u32]) -> Option<&'l [u8]> {
         let end = quotes.len().checked_sub(1 + self.behind)?;
-        line.get(quotes.get(end.checked_sub(1)?)? + 1..*quotes.get(end)?)
+        line.get(*quotes.get(end.checked_sub(1)?)? as usize + 1..*quotes.get(end)? as usize)
     }
 
     /// The same where they are marked: there are so many.

@@ -23,6 +23,8 @@ pub struct Plan {
     pub exclude: Option<Arc<Exclude>>,
     /// The site all requests are of, where a log is one site's and its lines do not name it.
     pub site: Option<Box<[u8]>>,
+    /// Seconds by which a line's time may differ from that of the stamp that is found first.
+    apart: i64,
     pub(crate) fast: Fast,
 }
 
@@ -44,7 +46,12 @@ impl Plan {
             None if errors => Fast::ErrorLog,
             None => Fast::None,
         };
-        Self { formats, errors, framing, exclude: None, site: None, fast }
+        let whole = |f: &Field| matches!(f, Field::TimeLocal | Field::TimeIso8601);
+        let apart = match formats.as_slice() {
+            [one] if one.fields().iter().filter(|f| f.is_time()).all(whole) => 0,
+            _ => STAMPS_APART,
+        };
+        Self { formats, errors, framing, exclude: None, site: None, apart, fast }
     }
 
     /// The same, without the requests that shall not count.
@@ -91,8 +98,13 @@ impl Plan {
         self.exclude.as_ref()?.of_request(record)
     }
 
+    /// Seconds by which the time of a request may differ from [`Self::stamp`]: none where a line has no other time.
+    pub(crate) fn apart(&self) -> i64 {
+        self.apart
+    }
+
     /// The second that a line's stamp names, found as the hot loops find it; `None` where only the exact way can tell.
-    /// Another time in the line may shift the request's own by [`STAMPS_APART`].
+    /// Another time in the line may shift the request's own by [`Self::apart`].
     pub(crate) fn stamp(&self, line: &[u8], last: &mut LastStamp) -> Option<Second> {
         let (at, len) = match &self.fast {
             Fast::Quoted(plan) => {
@@ -143,7 +155,7 @@ impl LastStamp {
 }
 
 /// Two times of one line are one instant when they are no farther apart, in whole seconds.
-pub(crate) const STAMPS_APART: i64 = 3;
+const STAMPS_APART: i64 = 3;
 
 /// The hot loop that fits.
 #[derive(Debug, Clone)]

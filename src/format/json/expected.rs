@@ -75,21 +75,10 @@ impl Order {
         Self(all_paths.iter().map(|path| Expected::new(path, keys)).collect())
     }
 
-    /// The index in [`Keys`](super::Keys) of the key at a place in the line, where it is of use; in brief only of those that
-    /// a second look at a request needs.
-    #[inline]
-    pub(super) fn key(&self, place: usize, brief: bool) -> Option<usize> {
-        let expected = self.0.get(place)?;
-        expected.key.filter(|_| expected.told || !brief)
-    }
-
-    /// Where the values stand in a line that has just the keys of the format, one after the other, and nothing that
-    /// needs a second look: a fifth of the work of [`walk`](super::walk), which reads all others.
-    pub(super) fn values<'r>(
-        &self,
-        line: &[u8],
-        room: &'r mut [(usize, usize)],
-    ) -> Option<&'r [(usize, usize)]> {
+    /// The values of a line that has just the keys of the format, one after the other, and nothing that needs a second
+    /// look: a fifth of the work of [`walk`](super::walk), which reads all others. Only those of use are given; in brief only
+    /// those that a second look at a request needs. Of a key that is of no use no more is asked than that one stands there.
+    pub(super) fn values<'r>(&self, line: &[u8], brief: bool, room: &'r mut [Value]) -> Option<&'r [Value]> {
         let (last, _) = self.0.split_last()?;
         if line.first() != Some(&b'{') {
             return None;
@@ -97,31 +86,39 @@ impl Order {
         let mut quotes = [0; QUOTES];
         let n = find_all_without(line, b'"', b'\\', &mut quotes)?;
         let mut quotes = quotes.get(..n)?;
-        let mut at = 1;
-        for (expected, value) in self.0.iter().zip(room.iter_mut()) {
-            let [open, _, behind @ ..] = quotes else { return None };
-            if *open != at || !expected.starts(line.get(at..)?) {
+        let (mut at, mut found) = (1, 0);
+        for expected in &self.0 {
+            let [open, shut, behind @ ..] = quotes else { return None };
+            if *open as usize != at {
+                return None;
+            }
+            let key = expected.key.filter(|_| expected.told || !brief);
+            if key.is_some() && !expected.starts(line.get(at..)?) {
                 return None;
             }
             quotes = behind;
-            at += expected.text.len();
+            at = *shut as usize + 1;
+            if line.get(at) != Some(&b':') {
+                return None;
+            }
+            at += 1;
             at += usize::from(line.get(at) == Some(&b' '));
-            match line.get(at)? {
+            let value = match line.get(at)? {
                 b'"' => {
                     let [open, close, behind @ ..] = quotes else { return None };
-                    *value = (*open + 1, *close);
-                    at = *close + 1;
                     quotes = behind;
+                    (*open + 1, *close)
                 }
                 b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c => return None,
-                _ => {
-                    let len = find_either(&line[at..], b',', b'}')?;
-                    *value = (at, at + len);
-                    at += len;
-                }
+                _ => (at as u32, (at + find_either(&line[at..], b',', b'}')?) as u32),
+            };
+            at = value.1 as usize + usize::from(value.0 as usize != at);
+            if let Some(key) = key {
+                *room.get_mut(found)? = Value { key: key as u32, from: value.0, to: value.1 };
+                found += 1;
             }
             if std::ptr::eq(expected, last) {
-                return (line.get(at..)? == b"}").then_some(&room[..self.0.len()]);
+                return (line.get(at..)? == b"}").then(|| &room[..found]);
             }
             if line.get(at) != Some(&b',') {
                 return None;
@@ -130,4 +127,12 @@ impl Order {
         }
         None
     }
+}
+
+/// Where a value stands in a line, and the index in [`Keys`](super::Keys) of its key.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Value {
+    pub(super) key: u32,
+    pub(super) from: u32,
+    pub(super) to: u32,
 }

@@ -1,7 +1,7 @@
 //! One request as a second look keeps it, and its tries at upstream peers.
 
 use super::super::host::Host;
-use super::texts::Texts;
+use super::texts::{Listed, Texts};
 use crate::format::record::AccessRecord;
 use crate::report::Evidence;
 use crate::scan::{Dimension, has_failed, hash, last_peer, template};
@@ -35,6 +35,8 @@ pub(in crate::inspect) struct Answer {
     pub(super) byte: u64,
     /// Its tries at upstream peers in [`super::Look::tries`]: the first of them, and how many.
     pub(super) tries: (u32, u32),
+    /// Where its client's address stands in those of the look.
+    pub(super) named: (u32, u32),
 }
 
 impl Answer {
@@ -104,13 +106,13 @@ impl<'a> Answering<'a> {
         key
     }
 
-    /// The answer to the request of the line at `byte`, written at `end`; what it names is put to `texts` and `tries`.
+    /// The answer to the request of the line at `byte`, written at `end`; what it names is put to `texts`, `clients` and `tries`.
     /// `None` without a status.
     pub(super) fn answer(
         &mut self,
         record: &AccessRecord<'_>,
         (byte, end): (u64, Second),
-        texts: &mut Texts,
+        (texts, clients): (&mut Texts, &mut Listed),
         tries: &mut Vec<Try>,
     ) -> Option<Answer> {
         let status = record.status?;
@@ -130,7 +132,6 @@ impl<'a> Answering<'a> {
         let peer = name(Dimension::Peer, record.upstream_addr.and_then(last_peer));
         let client = client(record);
         let of_client = hash(client);
-        texts.keep(of_client, client);
         let first = tries.len() as u32;
         for (peer, passed_over) in record.upstream_addr.into_iter().flat_map(peers) {
             let key = Dimension::Peer.key(peer);
@@ -152,6 +153,7 @@ impl<'a> Answering<'a> {
             file: self.file as u32,
             byte,
             tries: (first, tries.len() as u32 - first),
+            named: clients.add(client),
         })
     }
 }
@@ -184,9 +186,16 @@ fn peers(list: &[u8]) -> impl Iterator<Item = (&[u8], Option<bool>)> {
 
 /// The last number of a list of seconds with decimals, in milliseconds.
 fn last_seconds(list: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(last_peer(list)?).ok()?;
-    let seconds: f64 = text.parse().ok()?;
-    (0.0..1e6).contains(&seconds).then_some((seconds * 1000.0) as u32)
+    let text = last_peer(list)?;
+    // As nginx writes nearly all of them.
+    if let [whole, b'.', a, b, c] = text
+        && [whole, a, b, c].into_iter().all(u8::is_ascii_digit)
+    {
+        let digit = |c: &u8| u32::from(c - b'0');
+        return Some(digit(whole) * 1000 + digit(a) * 100 + digit(b) * 10 + digit(c));
+    }
+    let seconds: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (0.0..1e6).contains(&seconds).then_some((seconds * 1000.0).round() as u32)
 }
 
 #[cfg(test)]
@@ -213,6 +222,8 @@ mod tests {
     fn upstream_times_are_read_from_the_end() {
         assert_eq!(last_seconds(b"0.100, 0.250"), Some(250));
         assert_eq!(last_seconds(b"0.001 : 1.5"), Some(1500));
+        assert_eq!(last_seconds(b"1.001"), Some(1001));
+        assert_eq!(last_seconds(b"61.003"), Some(61_003));
         assert_eq!(last_seconds(b"-"), None);
     }
 }

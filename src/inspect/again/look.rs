@@ -1,7 +1,7 @@
 //! The requests around a candidate, read line by line: all of them, or some at places spread evenly.
 
 use super::answer::{Answer, Answering, Try};
-use super::texts::Texts;
+use super::texts::{Listed, Texts};
 use super::{EACH, PLACES, UNPACKED, UNPACKED_IN_ALL, Usual, requests};
 use crate::detect::{Tick, Ticks};
 use crate::format::record::AccessRecord;
@@ -19,8 +19,10 @@ pub(in crate::inspect) struct Look {
     pub(in crate::inspect) answers: Vec<Answer>,
     /// Tries at upstream peers, several a request where it was retried.
     pub(in crate::inspect) tries: Vec<Try>,
-    /// The texts behind hashes and keys.
+    /// The texts behind the keys of endpoints, hosts and peers.
     texts: Texts,
+    /// The addresses of the clients, where each answer has its place.
+    clients: Listed,
     /// The candidate.
     pub(in crate::inspect) inside: Window,
     /// What was looked at.
@@ -128,6 +130,7 @@ impl Look {
             answers: Vec::new(),
             tries: Vec::new(),
             texts: Texts::default(),
+            clients: Listed::default(),
             inside,
             span,
             complete,
@@ -172,7 +175,8 @@ impl Look {
         }
         // Not the answers themselves are sorted: they are long, and nearly all are where they belong.
         let mut order: Vec<(Second, u32)> = self.answers.iter().map(|a| a.second).zip(0..).collect();
-        order.sort_unstable();
+        // What is stable takes runs as they are.
+        order.sort_by_key(|at| at.0);
         self.places = self.answers.iter().map(|a| (a.file, a.byte, 0)).collect();
         for (at, &(_, i)) in (0..).zip(&order) {
             self.places[i as usize].2 = at;
@@ -200,15 +204,17 @@ impl Look {
         let tries = from.tries.iter().skip(start as usize).take(n as usize);
         self.tries.extend(tries);
         let peers = self.tries[first as usize..].iter().map(|t| t.peer);
-        for key in answer.names.into_iter().chain([answer.client]).chain(peers) {
+        for key in answer.names.into_iter().chain(peers) {
             self.texts.keep_of(&from.texts, key);
         }
-        self.answers.push(Answer { tries: (first, n), ..*answer });
+        let named = self.clients.add(from.clients.get(answer.named).unwrap_or_default().as_bytes());
+        self.answers.push(Answer { tries: (first, n), named, ..*answer });
     }
 
-    /// The text behind a hash or key.
+    /// The text behind a hash of a client or a key.
     pub(in crate::inspect) fn text(&self, key: u64) -> Option<&str> {
-        self.texts.get(key).filter(|t| !t.is_empty())
+        let of_client = || self.clients.get(self.answers.iter().find(|a| a.client == key)?.named);
+        self.texts.get(key).or_else(of_client).filter(|t| !t.is_empty())
     }
 
     /// The requests that are dated inside the candidate.
@@ -248,8 +254,8 @@ struct Reader<'a> {
 
 impl Requests for Reader<'_> {
     fn visit(&mut self, byte: u64, record: &AccessRecord<'_>, second: Second) {
-        let Look { texts, tries, answers, .. } = &mut *self.look;
-        answers.extend(self.answering.answer(record, (byte, second), texts, tries));
+        let Look { texts, clients, tries, answers, .. } = &mut *self.look;
+        answers.extend(self.answering.answer(record, (byte, second), (texts, clients), tries));
     }
 
     fn has(&mut self, byte: u64) -> bool {
