@@ -136,10 +136,8 @@ impl<'a> Host<'a> {
                 known.insert(shape, self.classify(&record_at(read, sample)));
             }
             let from = self.said.len();
-            // One count and not a list that grows: records are large, and what grows is copied.
-            let mut more = 0;
-            read.scan.each_error(|_| more += 1);
-            self.said.reserve_exact(more);
+            // Records are large, and a list that grows is copied.
+            self.said.reserve_exact(read.scan.error_counts());
             let said = &mut self.said;
             read.scan.each_error(|e| {
                 let local = e.first.second;

@@ -217,6 +217,11 @@ impl FileScan {
         self.failures.iter().map(|(_, cell)| u64::from(cell.failed)).sum()
     }
 
+    /// How often [`Self::each_error`] calls.
+    pub fn error_counts(&self) -> usize {
+        self.errors.iter().map(|(_, cell)| cell.shapes.len()).sum()
+    }
+
     /// Visits the error records by bucket and shape.
     pub fn each_error(&self, mut visit: impl FnMut(ErrorCount<'_>)) {
         let width = self.errors.width();
