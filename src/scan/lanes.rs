@@ -104,6 +104,7 @@ pub(crate) const BLOCK: usize = 4096;
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::cell::RefCell;
 
     struct Positions<'a>(&'a [u8]);
 
@@ -120,6 +121,53 @@ mod tests {
             }
             found
         }
+    }
+
+    /// Remembers what was asked for.
+    #[derive(Clone, Copy)]
+    struct Asked<'a>(&'a RefCell<Vec<usize>>);
+
+    impl Lanes for Asked<'_> {
+        fn mask(self, bytes: &[u8; WIDE], needle: u8) -> u64 {
+            Portable.mask(bytes, needle)
+        }
+
+        fn equal(self, a: &[u8; 32], b: &[u8; 32]) -> u32 {
+            Portable.equal(a, b)
+        }
+
+        fn select(self, mask: u64, lower: u32) -> u32 {
+            Portable.select(mask, lower)
+        }
+
+        fn digits(self, word: u64) -> usize {
+            Portable.digits(word)
+        }
+
+        fn prefetch(self, bytes: &[u8; WIDE]) {
+            self.0.borrow_mut().push(bytes.as_ptr() as usize);
+        }
+    }
+
+    #[test]
+    fn with_the_lines_of_a_block_one_further_ahead_is_asked_for() {
+        let bytes = vec![b'a'; AHEAD + 4 * BLOCK];
+        let start = bytes.as_ptr() as usize;
+        for lines in [1, 7, 16, 63, 64, 65, 4096] {
+            let asked = RefCell::default();
+            for base in [0, BLOCK, 2 * BLOCK] {
+                let mut ahead = Ahead::new(&bytes, base, lines);
+                (0..lines).for_each(|_| ahead.ask(Asked(&asked)));
+            }
+            let want: Vec<usize> = (0..3 * BLOCK / WIDE).map(|i| start + AHEAD + WIDE + i * WIDE).collect();
+            assert_eq!(*asked.borrow(), want, "{lines} lines");
+        }
+        // Where less is left nothing is asked for that is not there.
+        let asked = RefCell::default();
+        for len in [0, AHEAD, AHEAD + 1, AHEAD + WIDE, AHEAD + BLOCK] {
+            Ahead::new(&bytes[..len], 0, 1).ask(Asked(&asked));
+        }
+        assert!(asked.borrow().is_empty());
     }
 
     proptest! {
