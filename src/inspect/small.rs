@@ -10,6 +10,7 @@ use super::incident::window;
 use crate::clock;
 use crate::detect::{self, Anomaly, Cluster, Detection, Kind, Options, Reason};
 use crate::report::Finding;
+use crate::scan::Dimension;
 use crate::time::{Second, Window};
 use crate::timeline::Classes;
 use std::collections::HashSet;
@@ -66,7 +67,9 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
     let traffic = Traffic::of(host, span);
     let mut candidates: Vec<Candidate> =
         worth.into_iter().flat_map(|(name, failures)| clusters(name, failures, &traffic)).collect();
-    candidates.sort_by(|a, b| b.cluster.nats.total_cmp(&a.cluster.nats).then(a.name.cmp(&b.name)));
+    // Where a site has one page the site tells more than the page.
+    let rank = |c: &Candidate| (Dimension::of_key(c.name) != Dimension::Vhost, c.name);
+    candidates.sort_by(|a, b| b.cluster.nats.total_cmp(&a.cluster.nats).then_with(|| rank(a).cmp(&rank(b))));
     let (mut made, mut new): (_, Vec<Anomaly>) = (0, Vec::new());
     for c in candidates {
         let at = Window { start: c.cluster.first, end: c.cluster.last.saturating_add(1) };

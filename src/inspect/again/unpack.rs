@@ -12,15 +12,20 @@ use crate::time::Window;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// What is told beside the verdict is worth this part of the scan.
+const PART: u64 = 8;
 /// Unpacked bytes that are kept for looks, of all files of a host.
 const KEPT: u64 = 24 << 20;
 
 /// Where each client of a candidate met at least this part of a failure, none met much of it, and likewise no page.
 const EACH_ONE: f64 = 0.8;
 const MUCH: f64 = 0.4;
+/// So many clients are a public, beside so many times as many as usually meet a failure.
+const PUBLIC: f64 = 30.0;
+const OVER: f64 = 3.0;
 
 /// Unpacks again what the looks at candidates need; they then cost what they cost in a plain file. Where a verdict hangs
-/// on it that may take as long as the scan did; for what else a look tells of an incident a fourth of that. `workers` are
+/// on it that may take as long as the scan did; for what else a look tells of an incident an eighth of that. `workers` are
 /// asked for where there is something to unpack.
 pub fn unpack<E>(
     host: &Host<'_>,
@@ -52,7 +57,7 @@ pub fn unpack<E>(
         };
         let further: u64 = ranges.iter().map(further).sum();
         let passed: u64 = wanted.values().map(|r| end(r)).sum();
-        let too_far = i >= many && further > 0 && passed + further > UNPACKED.max(all / 4);
+        let too_far = i >= many && further > 0 && passed + further > UNPACKED.max(all / PART);
         if kept + more > KEPT || too_far {
             continue;
         }
@@ -89,5 +94,7 @@ fn hangs_on_requests(host: &Host<'_>, anomaly: &Anomaly) -> bool {
     let failures = host.failures(window(anomaly));
     let (failed, clients) = (failures.failed as f64, failures.clients() as f64);
     let page = failures.ranked(Dimension::Endpoint).first().map_or(0, |page| page.1) as f64;
-    clients < EACH_ONE * failed || page > MUCH * failed
+    // So many clients met it that the others met it too, whatever one of them did.
+    let public = clients >= PUBLIC + OVER * anomaly.usual_share * anomaly.requests as f64;
+    clients < EACH_ONE * failed && !public || page > MUCH * failed
 }
