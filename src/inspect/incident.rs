@@ -10,6 +10,7 @@ use crate::clock;
 use crate::detect::{Anomaly, AnomalyPhase, Kind, SilenceKind};
 use crate::report::{Evidence, Impact, Incident, Phase, Scope, Severity};
 use crate::scan::{Dimension, FailureTally};
+use crate::stats::poisson_tail_ln;
 use crate::time::{Window, civil_from_days};
 use crate::timeline::Classes;
 use std::collections::BTreeMap;
@@ -191,13 +192,13 @@ fn severity(
     }
 }
 
-/// Fewer failed requests than these may be others that happened to fail,
-const REACHED: u64 = 5;
-/// and they are at least this part of what the error log tells of: each request was tried at several peers, perhaps.
+/// Log of the probability that as many others happened to fail meanwhile, at most.
+const BY_CHANCE: f64 = -9.2;
+/// They are at least this part of what the error log tells of: each request was tried at several peers, perhaps.
 const OF_RECORDS: f64 = 0.1;
 
-/// Whether requests failed with what the error log tells of, too few to be found among all others: several times as many
-/// as in as long a time before and after.
+/// Whether requests failed with what the error log tells of, too few to be found among all others: more than come by
+/// chance where so many fail in as long a time before or after.
 fn reached_clients(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> bool {
     let at = window(a);
     let length = at.end.saturating_sub(at.start);
@@ -207,7 +208,8 @@ fn reached_clients(host: &Host<'_>, a: &Anomaly, tally: &FailureTally) -> bool {
     let usual = before.max(after);
     let records = a.errors.map_or(0, |e| e.records) as f64;
     let more = tally.failed.saturating_sub(usual);
-    tally.failed >= 3 * usual && more >= REACHED && more as f64 >= OF_RECORDS * records
+    let chance = poisson_tail_ln(tally.failed as f64, usual as f64 + 1.0);
+    chance <= BY_CHANCE && more as f64 >= OF_RECORDS * records
 }
 
 fn impact(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, window: Window, tally: &FailureTally) -> Impact {

@@ -174,8 +174,6 @@ pub(super) fn finish<T: Ticks>(
         phases[i - 1].end = phases[i - 1].end.max(phases[i].start);
     }
     found.anomalies.push(Anomaly {
-        kind: Kind::Failing,
-        start,
         start_bounds,
         start_interval,
         end,
@@ -184,25 +182,16 @@ pub(super) fn finish<T: Ticks>(
         open_start,
         open_end,
         phases,
-        requests: requests as u64,
-        failed,
         failing_seconds: counts.iter().filter(|s| s.failed > 0).count() as u64,
         usual_share: head.usual,
         evidence_nats: nats,
         dispersion: settled.costs.dispersion,
-        expected_requests: None,
-        longest_ordinary_gap: None,
         good_ratio: good_ratio(steps, &inside, requests - failed as f64),
         last_good_before: if open_start { None } else { good_before },
         first_bad,
         last_bad,
         first_good_after: if open_end { None } else { good_after },
-        stopped_at: None,
-        started_at: None,
-        waited: None,
-        within: None,
-        errors: None,
-        slow: None,
+        ..Anomaly::failing(start, last_bad, (failed, requests as u64))
     });
 }
 
