@@ -163,12 +163,12 @@ pub struct Anomaly {
 }
 
 impl Anomaly {
-    /// Requests that failed from one second to another, both of them failing, so many `(failed, of)`. What else is to be
-    /// known of them is not: bounds, usual share and evidence are those of a certainty.
-    pub fn failing(first: Second, last: Second, (failed, requests): (u64, u64)) -> Self {
-        let end = last.saturating_add(1);
+    /// What was bad from one second up to another, with so many requests `(failed, of)`. What else can be known is not:
+    /// bounds, usual share and evidence are those of a certainty.
+    pub fn between(kind: Kind, Window { start: first, end }: Window, (failed, requests): (u64, u64)) -> Self {
+        let last = end.saturating_sub(1);
         Self {
-            kind: Kind::Failing,
+            kind,
             start: first,
             start_bounds: (first.saturating_sub(1), first),
             start_interval: (first, first),
@@ -177,7 +177,7 @@ impl Anomaly {
             end_interval: (end, end),
             open_start: false,
             open_end: false,
-            phases: vec![AnomalyPhase { kind: Kind::Failing, start: first, end, requests, failed }],
+            phases: vec![AnomalyPhase { kind, start: first, end, requests, failed }],
             requests,
             failed,
             failing_seconds: failed.min(end.saturating_sub(first).unsigned_abs()),

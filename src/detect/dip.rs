@@ -3,7 +3,7 @@
 //! Blocks that hold 25 requests on average, against the median of the twelve ordinary ones before and after. The
 //! reference stays in force after a dip, or flapping would have a blind time.
 
-use super::anomaly::{Anomaly, AnomalyPhase, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
+use super::anomaly::{Anomaly, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
 use super::silence::active_share;
 use super::survey::Survey;
 use super::{Options, Signals, Ticks};
@@ -262,20 +262,10 @@ fn anomaly(
     let (less, more) = (sides.0.min(sides.1), sides.0.max(sides.1));
     let most = (due * more / less.max(1e-9) - seen).max(missing);
     Anomaly {
-        kind,
-        start: a.0,
         start_bounds: (a.1.saturating_sub(1), a.2),
         start_interval: (a.1, a.2),
-        end: Some(z.0),
         end_bounds: (z.1.saturating_sub(1), z.2),
         end_interval: (z.1, z.2),
-        open_start: false,
-        open_end: false,
-        phases: vec![AnomalyPhase { kind, start: a.0, end: z.0, requests: seen as u64, failed: 0 }],
-        requests: seen as u64,
-        failed: 0,
-        failing_seconds: 0,
-        usual_share: 0.0,
         evidence_nats,
         dispersion,
         expected_requests: Some(Estimate {
@@ -283,17 +273,7 @@ fn anomaly(
             low: poisson_bounds(missing, dispersion).0 + seen,
             high: poisson_bounds(most, dispersion).1 + seen,
         }),
-        longest_ordinary_gap: None,
         good_ratio: Some(seen / due.max(1e-9)),
-        last_good_before: None,
-        first_bad: a.0,
-        last_bad: z.0.saturating_sub(1),
-        first_good_after: None,
-        stopped_at: None,
-        started_at: None,
-        waited: None,
-        within: None,
-        errors: None,
-        slow: None,
+        ..Anomaly::between(kind, Window { start: a.0, end: z.0 }, (0, seen as u64))
     }
 }

@@ -3,7 +3,7 @@
 //! The trial is the second: it holds a server-side record or it does not. So a thousand records of one second weigh as
 //! much as one, and the same automaton serves.
 
-use super::anomaly::{Anomaly, AnomalyPhase, Detection, ErrorStretch, Kind, Reason, Remark, SilenceKind};
+use super::anomaly::{Anomaly, Detection, ErrorStretch, Kind, Reason, Remark, SilenceKind};
 use super::steps::{Excused, Steps};
 use super::{MarkKind, Options, Signals, Tick, Ticks, failing};
 use crate::time::{Second, Window};
@@ -188,34 +188,13 @@ fn down_by_words(from: Second, end: Option<Second>, last: Second, options: &Opti
     let kind = Kind::Silence(SilenceKind::Down);
     let until = last.max(from.saturating_add(1));
     Anomaly {
-        kind,
-        start: from,
-        start_bounds: (from.saturating_sub(1), from),
-        start_interval: (from, from),
         end,
         end_bounds: if end.is_some() { (until.saturating_sub(1), until) } else { (until, until) },
         end_interval: (until, until),
-        open_start: false,
         open_end: end.is_none(),
-        phases: vec![AnomalyPhase { kind, start: from, end: until, requests: 0, failed: 0 }],
-        requests: 0,
-        failed: 0,
-        failing_seconds: 0,
-        usual_share: 0.0,
         evidence_nats: -options.false_findings.max(1e-9).ln(),
-        dispersion: 1.0,
-        expected_requests: None,
-        longest_ordinary_gap: None,
-        good_ratio: None,
-        last_good_before: None,
-        first_bad: from,
-        last_bad: until.saturating_sub(1),
-        first_good_after: None,
         stopped_at: Some(from),
         started_at: end,
-        waited: None,
-        within: None,
-        errors: None,
-        slow: None,
+        ..Anomaly::between(kind, Window { start: from, end: until }, (0, 0))
     }
 }

@@ -10,7 +10,7 @@ mod rates;
 use self::gaps::{Candidates, Gap, candidates};
 use self::proof::{Proof, proof};
 use self::rates::Rates;
-use super::anomaly::{Anomaly, AnomalyPhase, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
+use super::anomaly::{Anomaly, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
 use super::survey::Survey;
 use super::{Options, Signals, Ticks, dip};
 use crate::stats::poisson_bounds;
@@ -199,8 +199,6 @@ fn anomaly<T: Ticks>(
     let evidence_nats =
         if proof.down { evidence.max(-options.false_findings.max(1e-9).ln()) } else { evidence };
     Anomaly {
-        kind: Kind::Silence(kind),
-        start,
         start_bounds,
         start_interval,
         end: (!open_end).then_some(end),
@@ -208,32 +206,19 @@ fn anomaly<T: Ticks>(
         end_interval,
         open_start,
         open_end,
-        phases: vec![AnomalyPhase {
-            kind: Kind::Silence(kind),
-            start,
-            end: if open_end { to } else { end },
-            requests: 0,
-            failed: 0,
-        }],
         requests: 0,
         failed: 0,
-        failing_seconds: 0,
-        usual_share: 0.0,
         evidence_nats,
-        dispersion: 1.0,
         expected_requests,
-        longest_ordinary_gap: None,
-        good_ratio: None,
         last_good_before: gap.before,
-        first_bad: start,
-        last_bad: if open_end { to } else { end }.saturating_sub(1),
         first_good_after: gap.after,
         stopped_at: proof.stopped,
         started_at: proof.started,
-        waited: None,
-        within: None,
-        errors: None,
-        slow: None,
+        ..Anomaly::between(
+            Kind::Silence(kind),
+            Window { start, end: if open_end { to } else { end } },
+            (0, 0),
+        )
     }
 }
 

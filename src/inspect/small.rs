@@ -271,6 +271,10 @@ fn sampled(c: Cluster, inside: (u64, u64), outside: (u64, u64), options: &Option
         usual_share: share(outside),
         evidence_nats: nats,
         dispersion: options.least_dispersion,
-        ..Anomaly::failing(c.first, c.last, (inside.1, inside.0))
+        ..Anomaly::between(
+            Kind::Failing,
+            Window { start: c.first, end: c.last.saturating_add(1) },
+            (inside.1, inside.0),
+        )
     })
 }

@@ -49,6 +49,11 @@ pub struct Read {
 }
 
 impl Read {
+    /// A file of which all was read, and which stayed as it was meanwhile.
+    pub fn of(reading: Reading, scan: Arc<FileScan>) -> Self {
+        Self { reading, scan, passed_over: 0, length: None, twin: None, pieces: Pieces::default() }
+    }
+
     /// The requests by second.
     pub fn take_timeline(&mut self) -> Timeline {
         let own = Arc::get_mut(&mut self.scan).map(|scan| std::mem::take(&mut scan.timeline));
@@ -83,7 +88,7 @@ pub fn read(
                 let length = length.zip(now.map(|now| now.len())).filter(|(before, now)| before != now);
                 let size = reading.source.size;
                 let passed_over = looked_at.map_or(0, |n| size.saturating_sub(n));
-                done.push(Read { reading, scan, passed_over, length, twin: None, pieces: Pieces::default() });
+                done.push(Read { passed_over, length, ..Read::of(reading, scan) });
             }
             Err(e) => failed.push(e),
         }

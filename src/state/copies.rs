@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::input::duplicates::{Candidate, Overlaps, Skips, find};
 use crate::input::source::{PlainFile, Source};
 use crate::parallel::Workers;
-use crate::reading::{Pieces, Read, Reading, each_line_between, may_share};
+use crate::reading::{Read, Reading, each_line_between, may_share};
 use crate::scan::{Block, FileScan, Job, ScanOptions, scan, seek};
 use crate::time::{Second, Window};
 use std::collections::{BTreeMap, HashMap};
@@ -154,7 +154,7 @@ impl Old<'_> {
         Some(place.map(|place| {
             let block = Block { start: place.start, end: place.end, first: range.start, last: range.end };
             let scan = FileScan { blocks: vec![block], ..FileScan::default() }.into();
-            Read { reading, scan, passed_over: 0, length: None, twin: None, pieces: Pieces::default() }
+            Read::of(reading, scan)
         }))
     }
 }

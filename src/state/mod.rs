@@ -36,7 +36,7 @@ use crate::input::discover::Discovered;
 use crate::input::source::{Kind, Source};
 use crate::parallel::Workers;
 use crate::reading::{
-    Hints, Looked, Pieces, Read, Reading, Refused, Role, look, look_all, name_sites, name_sites_beside,
+    Hints, Looked, Read, Reading, Refused, Role, look, look_all, name_sites, name_sites_beside,
 };
 use crate::report::News;
 use crate::scan::{FileScan, Job, ScanOptions, scan};
@@ -311,14 +311,7 @@ impl Session {
             let is_new = self.head.place_of(found.log).is_some_and(|at| self.head.logs[at].offset == 0);
             match result {
                 Ok(scan) => {
-                    let read = Read {
-                        reading,
-                        scan,
-                        passed_over: 0,
-                        length: None,
-                        twin: None,
-                        pieces: Pieces::default(),
-                    };
+                    let read = Read::of(reading, scan);
                     scanned.push(Scanned { found, read, is_new });
                 }
                 Err(error) => failures.push(error),
@@ -422,14 +415,7 @@ impl Session {
         }
         name_sites(&mut readings);
         let zone = analysis::shown_zone(options, &readings);
-        let read = |(reading, scan)| Read {
-            reading,
-            scan,
-            passed_over: 0,
-            length: None,
-            twin: None,
-            pieces: Pieces::default(),
-        };
+        let read = |(reading, scan)| Read::of(reading, scan);
         let reads = readings.into_iter().zip(scans).map(read).collect();
         let window = Window { start, end: Window::ALL.end };
         let (refused, skipped, failures) = (Vec::new(), BTreeMap::new(), Vec::new());

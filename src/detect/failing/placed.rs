@@ -191,7 +191,7 @@ pub(super) fn finish<T: Ticks>(
         first_bad,
         last_bad,
         first_good_after: if open_end { None } else { good_after },
-        ..Anomaly::failing(start, last_bad, (failed, requests as u64))
+        ..Anomaly::between(Kind::Failing, Window { start, end: after }, (failed, requests as u64))
     });
 }
 

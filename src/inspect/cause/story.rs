@@ -1,8 +1,9 @@
 //! The timeline of an incident: what happened, in order, each with its line where one says so.
 
 use super::super::host::{Host, Said};
-use super::super::incident::{apart, window};
+use super::super::incident::window;
 use super::super::marks::Word;
+use super::super::phases::apart;
 use super::super::words::lower;
 use super::rose::Rose;
 use super::voice::peer;
