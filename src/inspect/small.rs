@@ -72,14 +72,14 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
     candidates.sort_by(|a, b| b.cluster.nats.total_cmp(&a.cluster.nats).then_with(|| rank(a).cmp(&rank(b))));
     let (mut made, mut new): (_, Vec<Anomaly>) = (0, Vec::new());
     for c in candidates {
-        let at = Window { start: c.cluster.first, end: c.cluster.last.saturating_add(1) };
+        let at = during(c.cluster);
         let is_told = findings.iter().any(|f| f.time < at.end * 1000 && f.end > Some(at.start * 1000));
         let is_known = is_told || known.overlaps(at) || new.iter().any(|a| window(a).overlaps(at));
         if is_known || as_limited(host, at, c.cluster.failed) {
             continue;
         }
         match looks.at(host, at) {
-            Some(look) => new.extend(failing(look, c, scopes)),
+            Some(look) => new.extend(failing(look, c, scopes, span)),
             None => findings.extend(unread(host, c, scopes)),
         }
         made += 1;
@@ -96,20 +96,24 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
 fn unread(host: &Host<'_>, c: Candidate, scopes: usize) -> Option<Finding> {
     let options = Options { scopes, ..Options::default() };
     let name = host.files.iter().find_map(|&i| host.reads[i].scan.failed_name(c.name))?;
-    let Cluster { first, last, failed, .. } = c.cluster;
+    let Window { start, end } = during(c.cluster);
     (c.cluster.nats / options.least_dispersion >= threshold(&options)).then(|| Finding {
         kind: "not-enough-evidence",
-        time: first * 1000,
-        end: Some((last + 1) * 1000),
+        time: start * 1000,
+        end: Some(end * 1000),
         summary: format!(
             "{} on {} failed in {}, far more than at other times; what it answered meanwhile and who asked cannot be \
              told, these lines cannot be read again: not enough to call",
-            clock::count_of(failed, "request"),
+            clock::count_of(c.cluster.failed, "request"),
             String::from_utf8_lossy(name),
-            clock::duration((last + 1 - first) * 1000),
+            clock::duration((end - start) * 1000),
         ),
         evidence: Vec::new(),
     })
+}
+
+fn during(c: Cluster) -> Window {
+    Window { start: c.first, end: c.last.saturating_add(1) }
 }
 
 /// The least evidence of a verdict among so many names, in nats.
@@ -218,7 +222,7 @@ fn as_limited(host: &Host<'_>, at: Window, failed: u64) -> bool {
 }
 
 /// The anomaly of a part that failed, if it did.
-fn failing(look: &Look, c: Candidate, scopes: usize) -> Option<Anomaly> {
+fn failing(look: &Look, c: Candidate, scopes: usize, span: Window) -> Option<Anomaly> {
     let own = |a: &&Answer| a.names.contains(&c.name) && (a.failed || a.good());
     let count = |inside: bool| {
         let all = || look.answers.iter().filter(own).filter(|a| look.inside.contains(a.second) == inside);
@@ -238,7 +242,7 @@ fn failing(look: &Look, c: Candidate, scopes: usize) -> Option<Anomaly> {
         found.retain(|a| window(a).overlaps(look.inside));
         found.into_iter().max_by(|a, b| a.evidence_nats.total_cmp(&b.evidence_nats))
     } else {
-        sampled(c.cluster, count(true), outside, &options)
+        sampled(c.cluster, count(true), outside, &options).map(|a| opened(a, span))
     };
     let mut a = found.filter(|a| a.failed_share().is_some_and(|s| s >= SHARE))?;
     // What nearly everybody asks for is no part.
@@ -267,14 +271,29 @@ fn sampled(c: Cluster, inside: (u64, u64), outside: (u64, u64), options: &Option
         long && inside.1 >= FAILED && share(inside) >= 2.0 * share(outside) && nats >= threshold(options);
     stands.then(|| Anomaly {
         start_bounds: (c.first.saturating_sub(reach), c.first),
+        start_interval: (c.first.saturating_sub(reach), c.first),
         end_bounds: (c.last, c.last.saturating_add(reach)),
+        end_interval: (c.last.saturating_add(1), c.last.saturating_add(reach)),
         usual_share: share(outside),
         evidence_nats: nats,
         dispersion: options.least_dispersion,
-        ..Anomaly::between(
-            Kind::Failing,
-            Window { start: c.first, end: c.last.saturating_add(1) },
-            (inside.1, inside.0),
-        )
+        ..Anomaly::between(Kind::Failing, during(c), (inside.1, inside.0))
     })
+}
+
+/// The anomaly open at the ends of the log that it may reach past, by what its own bounds allow: while the log goes on a
+/// request for the part may fail next.
+fn opened(mut a: Anomaly, span: Window) -> Anomaly {
+    let last = span.end.saturating_sub(1);
+    if a.start_bounds.0 < span.start {
+        (a.start, a.open_start, a.start_bounds) = (span.start, true, (span.start, span.start));
+    }
+    if a.end_bounds.1 > last {
+        (a.end, a.open_end, a.end_bounds) = (None, true, (a.last_bad, last));
+    }
+    let (start, end) = (a.start, a.end_or_last());
+    for phase in &mut a.phases {
+        (phase.start, phase.end) = (start, end);
+    }
+    a
 }
