@@ -504,6 +504,22 @@ fn a_small_part_whose_failures_the_error_log_tells_is_not_hidden() {
     assert!(i.client_visible && i.severity == Severity::Degradation, "{i:?}");
 }
 
+/// What is reported every few minutes must not be told as over while it lasts, however seldom the part is asked for.
+#[test]
+fn a_small_part_that_still_fails_when_the_log_ends_is_open() {
+    for (seed, rate) in [(46, 15.0), (47, 45.0)] {
+        let site = Site { seed, rate, seconds: HALF + 420.0, ..Site::default() };
+        let mut hits = rare(&site, |i| i * 7 % 400, |at| at >= HALF);
+        let last = hits.iter().rfind(|h| h.path == "/partner/feed").unwrap().clone();
+        hits.push(Hit { at: site.seconds - 1.0, ..last });
+        let report = site.report(&hits, &[]);
+        let seen: Vec<_> = report.incidents.iter().map(|i| (&i.title, i.open_start, i.end)).collect();
+        assert_eq!(report.incidents.len(), 1, "{seed}: {seen:?}");
+        let i = &report.incidents[0];
+        assert!(i.open_end && i.end.is_none() && !i.open_start, "{seed}: {seen:?}");
+    }
+}
+
 #[test]
 fn a_part_that_fails_for_one_client_or_always_is_no_outage() {
     let site = Site { seed: 44, rate: 15.0, ..Site::default() };

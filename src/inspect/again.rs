@@ -7,6 +7,7 @@
 
 mod answer;
 mod look;
+mod named;
 mod texts;
 mod unpack;
 
@@ -61,6 +62,10 @@ pub struct Looks {
     kept: u64,
     /// Bytes that were unpacked again.
     unpacked: u64,
+    /// Bytes that were searched for names.
+    searched: u64,
+    /// Looks at the requests for one name alone.
+    named: Vec<(u64, Look)>,
     usual: Option<Rc<Usual>>,
 }
 

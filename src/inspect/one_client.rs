@@ -316,7 +316,7 @@ pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection
             && matches!(bad, Bad::Failed)
             && host.failures_unnamed(at).clients() >= PUBLIC as u64;
         if !public
-            && let Some(look) = looks.close(host, at)
+            && let Some(look) = looks.close_of(host, at, a.within)
             && let Some(met) = few(look, &a, bad)
             && let clients = met.iter().map(|m| m.0).collect::<Vec<_>>()
             && look.usual.part(&clients).is_some_and(|part| part < MANY)
@@ -324,7 +324,7 @@ pub(super) fn take_out(host: &Host<'_>, looks: &mut Looks, found: &mut Detection
             findings.push(of_clients(host, look, &a, bad, &met));
             continue;
         }
-        match looks.at(host, at).map(|l| (l, left(l, &a, bad))) {
+        match looks.of(host, at, a.within).map(|l| (l, left(l, &a, bad))) {
             None | Some((_, Left::Same)) => kept.push(a),
             Some((_, Left::Other(b))) => kept.push(*b),
             Some((look, Left::Clients(worst))) => findings.push(of_clients(host, look, &a, bad, &worst)),

@@ -36,6 +36,8 @@ const CLIENTS: usize = 5;
 const ALONE: f64 = 0.8;
 /// By which the evidence of clients is divided.
 const OF_CLIENTS: f64 = 1.25;
+/// A part with a greater share of the requests that were read needs no look of its own.
+const FEW: f64 = 0.1;
 /// Bins of time in which all requests are counted.
 const BINS: i64 = 1 << 12;
 
@@ -78,9 +80,16 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
         if is_known || as_limited(host, at, c.cluster.failed) {
             continue;
         }
-        match looks.at(host, at) {
-            Some(look) => new.extend(failing(look, c, scopes, span)),
-            None => findings.extend(unread(host, c, scopes)),
+        if let Some(mut look) = alone(host, looks, c) {
+            if let Some(a) = failing(&look, c, scopes, span) {
+                look.inside = window(&a);
+                looks.keep(c.name, look);
+                new.push(a);
+            }
+        } else if let Some(look) = looks.at(host, at) {
+            new.extend(failing(look, c, scopes, span));
+        } else {
+            findings.extend(unread(host, c, scopes));
         }
         made += 1;
         if made == LOOKS {
@@ -90,6 +99,21 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
     found.anomalies.append(&mut new);
     found.anomalies.sort_by_key(|a| (a.start, a.end_or_last()));
     findings
+}
+
+/// The look at the requests of a part alone, where a stretch holds too many others to read them all and what is read of
+/// them tells that those of the part are few.
+fn alone(host: &Host<'_>, looks: &mut Looks, c: Candidate) -> Option<Look> {
+    let at = during(c.cluster);
+    let look = looks.at(host, at).filter(|look| !look.complete)?;
+    let theirs = look.answers.iter().filter(|a| a.names.contains(&c.name)).count();
+    let few = theirs as f64 <= FEW * look.answers.len() as f64;
+    few.then(|| looks.name(host, at, c.name, (c.cluster.failed, pause(c.cluster).ceil() as i64))).flatten()
+}
+
+/// The usual time between two failures of a cluster, in seconds.
+fn pause(c: Cluster) -> f64 {
+    c.last.saturating_sub(c.first) as f64 / c.failed.saturating_sub(1).max(1) as f64
 }
 
 /// What is known of a part whose requests cannot be read again, if chance does not explain it.
@@ -246,7 +270,8 @@ fn failing(look: &Look, c: Candidate, scopes: usize, span: Window) -> Option<Ano
     };
     let mut a = found.filter(|a| a.failed_share().is_some_and(|s| s >= SHARE))?;
     // What nearly everybody asks for is no part.
-    a.within = (outside.0 as f64 <= MOST * look.outside().count() as f64).then_some(c.name);
+    let is_part = look.of_name || outside.0 as f64 <= MOST * look.outside().count() as f64;
+    a.within = is_part.then_some(c.name);
     Some(a)
 }
 
@@ -263,9 +288,8 @@ fn met_one_by_one(look: &Look, name: u64) -> bool {
 fn sampled(c: Cluster, inside: (u64, u64), outside: (u64, u64), options: &Options) -> Option<Anomaly> {
     let share = |(n, k): (u64, u64)| k as f64 / n.max(1) as f64;
     let nats = c.nats / options.least_dispersion;
-    let pause = c.last.saturating_sub(c.first) as f64 / c.failed.saturating_sub(1).max(1) as f64;
     // So long is one pause in forty, where requests come by chance.
-    let reach = ((pause * 40f64.ln()).ceil() as i64).max(1);
+    let reach = ((pause(c) * 40f64.ln()).ceil() as i64).max(1);
     let long = c.last.saturating_sub(c.first) >= options.least_seconds - 1;
     let stands =
         long && inside.1 >= FAILED && share(inside) >= 2.0 * share(outside) && nats >= threshold(options);

@@ -9,6 +9,7 @@ use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
 use crate::scan::{Block, LastStamp, Plan, Sample, time_of};
 use crate::time::{Second, Stamp};
+use memchr::memmem::Finder;
 use std::io::Read as _;
 use std::ops::Range;
 
@@ -138,8 +139,13 @@ impl<F: FnMut(u64, &AccessRecord<'_>, Second)> Requests for F {
 
 /// Visits each request of a file whose line was written inside `range` of seconds.
 pub fn each_request_between(read: &Read, range: Range<Second>, visit: &mut dyn Requests) {
+    each_request_with(read, range, b"", visit);
+}
+
+/// The same of the lines that hold a text; the others are passed over as fast as memory gives them.
+pub fn each_request_with(read: &Read, range: Range<Second>, text: &[u8], visit: &mut dyn Requests) {
     let (mut room, mut last) = (Vec::new(), LastStamp::default());
-    each_line(read, range.clone(), &mut |byte, line| {
+    each_line_with(read, range.clone(), text, &mut |byte, line| {
         request(read, line, byte, &range, (&mut room, &mut last), visit);
     });
 }
@@ -233,13 +239,30 @@ fn is_excluded(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> bool {
 
 /// Visits the lines of the blocks that hold a line of `range`, with their places.
 fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])) {
+    each_line_with(read, range, b"", line);
+}
+
+/// The same of lines that hold a text.
+fn each_line_with(read: &Read, range: Range<Second>, text: &[u8], line: &mut dyn FnMut(u64, &[u8])) {
+    let text = Finder::new(text);
+    // Where the next line with it begins.
+    let next_with = |bytes: &[u8], start: usize| match bytes.get(start..) {
+        Some(rest) if !text.needle().is_empty() => text
+            .find(rest)
+            .map_or(bytes.len(), |i| start + memchr::memrchr(b'\n', &rest[..i]).map_or(0, |end| end + 1)),
+        _ => start,
+    };
     let spans = spans_between(read, &range);
     // Of thousands of files most hold none of a stretch.
     let Some(last) = spans.last().map(|s| s.end) else { return };
     let mut lines_of = |span: &Range<u64>, from: u64, bytes: &[u8]| {
         let mut start =
             if span.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
-        while start < bytes.len() && from + (start as u64) < span.end {
+        loop {
+            start = next_with(bytes, start);
+            if start >= bytes.len() || from + (start as u64) >= span.end {
+                break;
+            }
             let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |i| start + i);
             line(from + start as u64, &bytes[start..end]);
             start = end + 1;
@@ -278,7 +301,9 @@ fn each_line(read: &Read, range: Range<Second>, line: &mut dyn FnMut(u64, &[u8])
             while spans.get(next).is_some_and(|s| s.end <= byte) {
                 next += 1;
             }
-            if spans.get(next).is_some_and(|s| s.contains(&byte)) {
+            if spans.get(next).is_some_and(|s| s.contains(&byte))
+                && next_with(&buffer[..stop], start) == start
+            {
                 line(byte, &buffer[start..stop]);
             }
             start = stop + 1;

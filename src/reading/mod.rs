@@ -13,8 +13,8 @@ mod twice;
 pub use learn::{Hints, Looked, Reading, Refused, Role, look, sample_fields};
 pub use lines::{
     Requests, byte_of_line, bytes_between, can_be_read_again, each_line_between, each_line_between_if,
-    each_record_between, each_request_between, line_number, places_between, record_at, some_requests_between,
-    spans_between,
+    each_record_between, each_request_between, each_request_with, line_number, places_between, record_at,
+    some_requests_between, spans_between,
 };
 pub use pieces::{Pieces, is_packed, is_unpacked, unpack, unpack_now};
 pub use records::{Whole, each_record};

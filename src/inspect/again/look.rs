@@ -31,6 +31,8 @@ pub(in crate::inspect) struct Look {
     pub(in crate::inspect) complete: bool,
     /// Every request of the candidate is there.
     pub(in crate::inspect) complete_inside: bool,
+    /// It holds the requests for one name alone.
+    pub(in crate::inspect) of_name: bool,
     /// Who asks all the time.
     pub(in crate::inspect) usual: Rc<Usual>,
     /// File, byte and index of each answer, sorted.
@@ -93,6 +95,23 @@ impl Stretch {
 }
 
 impl Look {
+    /// One at a candidate and what is around it, of which nothing is read yet.
+    pub(super) fn empty(inside: Window, span: Window, usual: &Rc<Usual>) -> Self {
+        Self {
+            answers: Vec::new(),
+            tries: Vec::new(),
+            texts: Texts::default(),
+            clients: Listed::default(),
+            inside,
+            span,
+            complete: true,
+            complete_inside: true,
+            of_name: false,
+            usual: Rc::clone(usual),
+            places: Vec::new(),
+        }
+    }
+
     /// Reads the requests inside a stretch and `reach` seconds around it. `None` where they cannot be read again.
     /// What `made` has read is not read again: looks at one stretch overlap.
     pub(super) fn around<'l>(
@@ -126,18 +145,7 @@ impl Look {
         for (read, bytes) in packed {
             reading::unpack_now(read, &bytes);
         }
-        let mut look = Self {
-            answers: Vec::new(),
-            tries: Vec::new(),
-            texts: Texts::default(),
-            clients: Listed::default(),
-            inside,
-            span,
-            complete,
-            complete_inside,
-            usual: Rc::clone(usual),
-            places: Vec::new(),
-        };
+        let mut look = Self { complete, complete_inside, ..Self::empty(inside, span, usual) };
         // A page that is written again and again while the list grows is a page that has to be cleared.
         look.answers.reserve(if complete { requests(host, span) as usize } else { 0 });
         let made: Vec<&Self> = made.filter(|l| l.span.overlaps(span)).collect();
@@ -150,12 +158,10 @@ impl Look {
 
     fn read(&mut self, host: &Host<'_>, file: usize, parts: &[(Window, bool)], made: &[&Self]) {
         let read = &host.reads[file];
-        let site = read.reading.plan.site.as_deref();
         let whole = [(self.span, true)];
         let parts = if self.complete { &whole[..] } else { parts };
         let made = made.iter().map(|look| (*look, 0)).collect();
-        let mut reader =
-            Reader { look: self, made, answering: Answering::new(file, site), part: Window::ALL };
+        let mut reader = Reader::new(self, file, read, made);
         for &(part, all) in parts {
             let range = part.start..part.end;
             reader.part = part;
@@ -168,7 +174,7 @@ impl Look {
     }
 
     /// Puts the answers, which come in the order of their lines, in the order of time.
-    fn sort(&mut self) {
+    pub(super) fn sort(&mut self) {
         let place = |a: &Answer| (a.file, a.byte);
         if !self.answers.is_sorted_by_key(place) {
             self.answers.sort_by_key(place);
@@ -244,12 +250,20 @@ impl Look {
 }
 
 /// Reads a part of a look.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     look: &'a mut Look,
     /// Looks that may have read the same lines, and how far their answers lie behind.
     made: Vec<(&'a Look, usize)>,
     answering: Answering<'a>,
     part: Window,
+}
+
+impl<'a> Reader<'a> {
+    /// One that adds the requests of a file, but for those that other looks have read.
+    pub(super) fn new(look: &'a mut Look, file: usize, read: &'a Read, made: Vec<(&'a Look, usize)>) -> Self {
+        let answering = Answering::new(file, read.reading.plan.site.as_deref());
+        Self { look, made, answering, part: Window::ALL }
+    }
 }
 
 impl Requests for Reader<'_> {

@@ -1,0 +1,152 @@
+//! The requests for one name, all of them, however many others there are.
+//!
+//! The lines of a small part of a site are few, and that a line is none of them shows as fast as memory is read. So where
+//! a stretch holds too many requests to read each, those that name the part can be read all the same.
+
+use super::look::{Reader, readable};
+use super::{AROUND, Look, Looks};
+use crate::inspect::host::Host;
+use crate::reading;
+use crate::scan::Dimension;
+use crate::time::Window;
+
+/// Bytes of lines that are searched for names, for all looks of a host; or half of what the scan has read. To search costs
+/// a tenth of scanning.
+const SEARCHED: u64 = 256 << 20;
+/// Bytes searched in the time in which one is read.
+const AS_MANY: u64 = 16;
+/// So many usual pauses between the requests for a name, on each side, tell what is usual.
+const PAUSES: i64 = 16;
+/// A shorter text stands in most lines.
+const SHORTEST: usize = 3;
+
+impl Looks {
+    /// The look at the requests for one name alone inside a stretch and around it, where its `failed` requests came one
+    /// in `pause` seconds. `None` where they cannot be told from the rest by a text, where the lines cannot be read
+    /// again, or where too much was searched already.
+    pub(in crate::inspect) fn name(
+        &mut self,
+        host: &Host<'_>,
+        inside: Window,
+        name: u64,
+        (failed, pause): (u64, i64),
+    ) -> Option<Look> {
+        let span = host.timeline.span()?;
+        let reach = AROUND.max(pause.saturating_mul(PAUSES));
+        let span = Window {
+            start: inside.start.saturating_sub(reach).max(span.start),
+            end: inside.end.saturating_add(reach).min(span.end),
+        };
+        let text = host.files.iter().find_map(|&i| host.reads[i].scan.failed_name(name))?;
+        let literal = literal(Dimension::of_key(name), text);
+        let files: Vec<(usize, &[u8])> = readable(host)?
+            .into_iter()
+            .filter_map(|i| match host.reads[i].reading.plan.site.as_deref() {
+                // All of the lines of a site's own log are for it.
+                Some(site) if Dimension::Vhost.key(site) == name => Some((i, &b""[..])),
+                Some(_) if Dimension::of_key(name) == Dimension::Vhost => None,
+                _ => Some((i, literal)),
+            })
+            .collect();
+        let mut cost = 0;
+        for (i, text) in &files {
+            let read = &host.reads[*i];
+            let spans = reading::spans_between(read, &(span.start..span.end));
+            if text.is_empty() && literal.len() < SHORTEST
+                || reading::is_packed(read) && !reading::is_unpacked(read, &spans)
+            {
+                return None;
+            }
+            let bytes: u64 = spans.iter().map(|s| s.end.min(read.scan.bytes).saturating_sub(s.start)).sum();
+            cost += if text.is_empty() { bytes * AS_MANY } else { bytes };
+        }
+        let all: u64 = host.files.iter().map(|&i| host.reads[i].scan.bytes).sum();
+        if self.searched + cost > SEARCHED.max(all / 2) {
+            return None;
+        }
+        self.searched += cost;
+        let mut look = Look::empty(inside, span, &self.usual(host));
+        look.of_name = true;
+        for (i, text) in files {
+            let read = &host.reads[i];
+            let mut reader = Reader::new(&mut look, i, read, Vec::new());
+            reading::each_request_with(read, span.start..span.end, text, &mut reader);
+        }
+        // A text can stand elsewhere in a line.
+        look.answers.retain(|a| a.names.contains(&name));
+        look.sort();
+        // What the log writes in another way, as `\/`, is not found by its text.
+        (look.inside().filter(|a| a.failed).count() as u64 >= failed).then_some(look)
+    }
+
+    /// Keeps the look at one name for what is asked of the same stretch later.
+    pub(in crate::inspect) fn keep(&mut self, name: u64, look: Look) {
+        self.named.push((name, look));
+    }
+
+    /// The look that tells of a stretch, and of one name in it where it has one: the one at its requests alone, if that
+    /// was kept, else [`Self::at`].
+    pub(in crate::inspect) fn of(
+        &mut self,
+        host: &Host<'_>,
+        inside: Window,
+        name: Option<u64>,
+    ) -> Option<&Look> {
+        match self.kept(inside, name) {
+            Some(i) => self.named.get(i).map(|named| &named.1),
+            None => self.at(host, inside),
+        }
+    }
+
+    /// The same, else [`Self::close`].
+    pub(in crate::inspect) fn close_of(
+        &mut self,
+        host: &Host<'_>,
+        inside: Window,
+        name: Option<u64>,
+    ) -> Option<&Look> {
+        match self.kept(inside, name) {
+            Some(i) => self.named.get(i).map(|named| &named.1),
+            None => self.close(host, inside),
+        }
+    }
+
+    fn kept(&self, inside: Window, name: Option<u64>) -> Option<usize> {
+        self.named.iter().position(|(of, look)| Some(*of) == name && look.inside == inside)
+    }
+}
+
+/// The longest text that stands in each line that names something: of an endpoint what stands between its identifiers.
+fn literal(dimension: Dimension, text: &[u8]) -> &[u8] {
+    if dimension != Dimension::Endpoint {
+        return text;
+    }
+    let mut longest = &text[..0];
+    let mut rest = text;
+    loop {
+        // What is too long or too deep is not part of the line.
+        let end = ["{id}", "..."].iter().filter_map(|cut| memchr::memmem::find(rest, cut.as_bytes())).min();
+        let part = &rest[..end.unwrap_or(rest.len())];
+        if part.len() > longest.len() {
+            longest = part;
+        }
+        let Some(end) = end else { return longest };
+        rest = &rest[end..];
+        rest = rest.strip_prefix(b"{id}").or_else(|| rest.strip_prefix(b"...")).unwrap_or(rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_endpoint_the_longest_part_is_searched_for() {
+        let of = |text: &'static str| String::from_utf8_lossy(literal(Dimension::Endpoint, text.as_bytes()));
+        assert_eq!(of("/partner/feed"), "/partner/feed");
+        assert_eq!(of("/v2/{id}/orders/{id}.json"), "/orders/");
+        assert_eq!(of("/a/b/c/d/e/..."), "/a/b/c/d/e/");
+        assert_eq!(of("/"), "/");
+        assert_eq!(literal(Dimension::Peer, b"10.0.0.1:80"), b"10.0.0.1:80");
+    }
+}
