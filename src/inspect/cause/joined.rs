@@ -8,7 +8,7 @@
 use super::super::host::Host;
 use super::super::incident::window;
 use super::slices::{self, Part};
-use super::told::{By, Classes, LONGEST, MOST, Told};
+use super::told::{By, Classes, LONGEST, MOST, Target, Told};
 use crate::catalogue::read_line;
 use crate::detect::{Anomaly, Kind};
 use crate::format::directive::Field;
@@ -107,21 +107,31 @@ impl<'h, 'a> Joins<'h, 'a> {
         let access: Vec<&Read> =
             self.reads().filter(|r| r.reading.role == Role::Access && can_be_read_again(r)).collect();
         let formats = || access.iter().flat_map(|r| &r.reading.plan.formats);
+        let target = match formats().filter(|f| f.has(&Field::Request)).count() {
+            0 => Target::Path,
+            n if n == formats().count() => Target::Line,
+            _ => Target::Either,
+        };
         let by = By {
             clients: formats().all(|f| f.has(&Field::RemoteAddr)),
             connections: formats().any(|f| f.has(&Field::Connection)),
-            paths: formats().any(|f| !f.has(&Field::Request)),
+            target,
         };
         let made = self.make_by(by, &access);
-        if !by.clients || !self.are_strangers(&made) {
+        if !self.are_strangers(&made) {
             return made;
         }
+        // What stands where a request line is looked for can be a method and a path, of which the error log has more.
         // Behind a proxy the access log can have whom it names, where the error log has the proxy.
-        let without = self.make_by(By { clients: false, ..by }, &access);
-        if joined_of(&without) * 2 > asked_of(&without) { without } else { made }
+        let by_path = By { target: Target::Path, ..by };
+        let other = [by_path, By { clients: false, ..by }, By { clients: false, ..by_path }];
+        let found =
+            other.into_iter().map(|by| self.make_by(by, &access)).find(|m| joined_of(m) * 2 > asked_of(m));
+        // Where nothing joins them it cannot be said of any request that it has no record.
+        found.unwrap_or_default()
     }
 
-    /// Whether requests and records hardly ever have the same client, though there are enough of both.
+    /// Whether requests and records hardly ever have the same client and request, though there are enough of both.
     fn are_strangers(&self, made: &[Joined]) -> bool {
         let told = |w: &Window| {
             let said = self.host.said.iter().filter(|s| self.host.server_side(s.class));

@@ -18,7 +18,7 @@ use crate::scan::Sample;
 struct Asked {
     client: Option<Vec<u8>>,
     request: Option<Vec<u8>>,
-    /// Where there is no request line.
+    /// For what has no request line.
     path: Option<Vec<u8>>,
     connection: Option<u64>,
 }
@@ -30,12 +30,17 @@ impl Asked {
             return here == there;
         }
         let same = match (&self.request, &self.path) {
-            (Some(here), _) => r.request == Some(here),
-            (None, Some(here)) => r.request.and_then(path_asked) == Some(here),
-            (None, None) => false,
+            (Some(here), _) if is_whole(here) => r.request == Some(here),
+            (_, Some(here)) => r.request.and_then(path_asked) == Some(here),
+            (_, None) => false,
         };
         same && (self.client.is_none() || self.client.as_deref() == r.client)
     }
+}
+
+/// Whether it is a request line with its protocol, and not a method and a path that stand where one is looked for.
+fn is_whole(request: &[u8]) -> bool {
+    request.split(|b| *b == b' ').nth(2).is_some()
 }
 
 /// Unpacked bytes up to which a packed log is unpacked again to join its lines; or a quarter of all bytes.
@@ -128,5 +133,10 @@ mod tests {
             |path: &str| Asked { request: None, path: Some(path.into()), ..asked("192.0.2.1", "", None) };
         assert!(by_path("/").is_of(&record));
         assert!(!by_path("/b").is_of(&record));
+        // One with both in quotation marks, which look like a request line.
+        let without =
+            |path: &str| Asked { request: Some(format!("GET {path}").into_bytes()), ..by_path(path) };
+        assert!(without("/").is_of(&record));
+        assert!(!without("/b").is_of(&record));
     }
 }

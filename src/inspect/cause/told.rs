@@ -72,14 +72,33 @@ pub(super) struct By {
     pub(super) clients: bool,
     /// Whether they name connections.
     pub(super) connections: bool,
-    /// Whether some of their formats have the path alone, and no request line.
-    pub(super) paths: bool,
+    /// What they have of the request.
+    pub(super) target: Target,
+}
+
+/// What access logs have of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Its line, as error logs have it.
+    Line,
+    /// Its path alone.
+    Path,
+    /// Some the one and some the other.
+    Either,
 }
 
 impl By {
     /// Keys that a record has at most.
     pub(super) fn keys(self) -> u64 {
-        1 + u64::from(self.connections) + u64::from(self.paths)
+        u64::from(self.lines()) + u64::from(self.connections) + u64::from(self.paths())
+    }
+
+    fn lines(self) -> bool {
+        self.target != Target::Path
+    }
+
+    fn paths(self) -> bool {
+        self.target != Target::Line
     }
 
     /// The hash of a request without its time.
@@ -90,7 +109,10 @@ impl By {
 
     /// The hash of the request of an access line: of its request line, or of its path where the format has no more.
     fn asked(self, r: &AccessRecord<'_>) -> Option<u64> {
-        r.request.or_else(|| r.uri.map(path)).map(|asked| self.request_hash(r.client, asked))
+        r.request
+            .filter(|_| self.lines())
+            .or_else(|| r.uri.map(path))
+            .map(|asked| self.request_hash(r.client, asked))
     }
 }
 
@@ -155,8 +177,8 @@ impl Told {
         classes: &mut Classes<'_, '_>,
     ) {
         let by = self.by;
-        let request = record.request.map(|r| by.request_hash(record.client, r));
-        let path = record.request.filter(|_| by.paths).and_then(path_asked);
+        let request = record.request.filter(|_| by.lines()).map(|r| by.request_hash(record.client, r));
+        let path = record.request.filter(|_| by.paths()).and_then(path_asked);
         let path = path.map(|p| by.request_hash(record.client, p));
         let connection = record.connection.filter(|_| by.connections).map(connection_hash);
         for base in request.into_iter().chain(path).chain(connection).filter(|base| base & self.mask == 0) {
@@ -204,7 +226,7 @@ fn connection_hash(connection: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const BY: By = By { clients: true, connections: false, paths: false };
+    const BY: By = By { clients: true, connections: false, target: Target::Line };
 
     #[test]
     fn a_flood_is_thinned_by_request_on_both_sides_alike() {
