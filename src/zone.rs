@@ -24,6 +24,11 @@ const LONG: i64 = 120;
 const MOST_PAIRS: usize = 256;
 /// This many pairs, each of a request seen once, are believed.
 const ENOUGH: f64 = 2.5;
+/// nginx speaks of its start before the first request comes, and of its stop after the last.
+const AROUND: i64 = 60;
+/// An error log with this room inside the access log's time fits there by chance once in four times: so much of a quarter
+/// of an hour it is.
+const BY_CHANCE: i64 = QUARTER / 4;
 /// What a change of offset must gain, in pairs, to be believed: two coincidences do not make a change.
 const CHANGE_COST: f64 = 3.0;
 
@@ -48,12 +53,20 @@ pub struct ZonePlan {
     pub how: String,
     /// Whether the logs prove it (or the user said it).
     pub sure: bool,
+    /// Whether nothing at all tells it: the records can lie hours from where they are put.
+    pub assumed: bool,
 }
 
 impl ZonePlan {
     /// One offset for all times.
     pub fn fixed(offset: i16, how: impl Into<String>, sure: bool) -> Self {
-        Self { steps: vec![(i64::MIN, offset)], repeated_from: BTreeMap::new(), how: how.into(), sure }
+        Self {
+            steps: vec![(i64::MIN, offset)],
+            repeated_from: BTreeMap::new(),
+            how: how.into(),
+            sure,
+            assumed: false,
+        }
     }
 
     /// From UTC instants at which an offset began. The first counts for all times before it too.
@@ -72,7 +85,7 @@ impl ZonePlan {
         if out.is_empty() {
             out.push((i64::MIN, 0));
         }
-        Self { steps: out, repeated_from: BTreeMap::new(), how, sure }
+        Self { steps: out, repeated_from: BTreeMap::new(), how, sure, assumed: false }
     }
 
     /// The UTC second of a local stamp at `byte` of its file. In the hour that repeats when clocks go back the byte
@@ -110,8 +123,15 @@ struct Vote {
 }
 
 /// Finds the zone of an error log from what it and the access log both saw, with the offsets that the access log's
-/// own stamps showed (`access_steps`, from which UTC second on which offset in minutes) to fall back on.
-pub fn infer(access: &[Sighting], error: &[Sighting], access_steps: &[(Second, i16)]) -> ZonePlan {
+/// own stamps showed (`access_steps`, from which UTC second on which offset in minutes) to fall back on. Where there are
+/// none, as with `$msec`, the times of which both logs speak may tell: of the access log in UTC, of the error log in its
+/// own clock.
+pub fn infer(
+    access: &[Sighting],
+    error: &[Sighting],
+    access_steps: &[(Second, i16)],
+    spans: Option<(Window, Window)>,
+) -> ZonePlan {
     let votes = votes(access, error);
     let total: f64 = votes.iter().map(|v| v.weight).sum();
     let pairs = |n: f64| format!("{} failures that both logs saw", n.round());
@@ -131,9 +151,33 @@ pub fn infer(access: &[Sighting], error: &[Sighting], access_steps: &[(Second, i
         return ZonePlan::from_utc_steps(&steps, how, true);
     }
     if access_steps.is_empty() {
-        return ZonePlan::fixed(0, "assumed UTC: nothing in the logs tells", false);
+        if let Some(offset) = spans.and_then(|(access, error)| by_span(access, error)) {
+            let how = "the one offset at which both logs speak of the same time";
+            return ZonePlan::fixed(offset, how, false);
+        }
+        return ZonePlan {
+            assumed: true,
+            ..ZonePlan::fixed(0, "assumed UTC: nothing in the logs tells", false)
+        };
     }
     ZonePlan::from_utc_steps(access_steps, "taken from the access log's own offsets".into(), false)
+}
+
+/// The one offset at which an error log lies inside the time of the access log, if it is one by more than chance: an error
+/// log that is much shorter fits somewhere whatever its zone is, one that is longer nowhere.
+fn by_span(access: Window, error: Window) -> Option<i16> {
+    let wide = Window { start: access.start.saturating_sub(AROUND), end: access.end.saturating_add(AROUND) };
+    let length = |w: Window| w.end.saturating_sub(w.start);
+    let room = length(wide).saturating_sub(length(error));
+    if !(0..=BY_CHANCE).contains(&room) {
+        return None;
+    }
+    let inside = |offset: &i64| {
+        wide.start <= error.start.saturating_sub(offset * 60)
+            && error.end.saturating_sub(offset * 60) <= wide.end
+    };
+    let offset = OFFSETS.step_by((QUARTER / 60) as usize).find(inside)?;
+    i16::try_from(offset).ok()
 }
 
 fn offset_at(steps: &[(Second, i16)], utc: Second) -> i16 {

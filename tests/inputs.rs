@@ -601,6 +601,44 @@ fn formats_and_zones_can_be_said() {
     assert_eq!(alone["incidents"][0]["start"], "2026-03-01T10:10:00.000+00:00");
 }
 
+/// `$msec` counts in UTC wherever the server is, and an error log has no zone: what nginx says of its start must not lie
+/// an hour behind the last request, as a silence that never was.
+#[test]
+fn an_error_log_beside_msec_is_placed_or_says_nothing_of_other_times() {
+    let traffic = Traffic { outages: Vec::new(), ..Traffic::outage() };
+    let requests = traffic.access().into_iter().map(|(second, line)| {
+        let quoted = line.split('"').nth(1).unwrap();
+        (second, format!("{second}.{:03} 198.51.100.7 \"{quoted}\" 200 512 0.010", line.len() % 1000))
+    });
+    let requests: Lines = requests.collect();
+    let started = ["using the \"epoll\" event method", "nginx/1.22.1", "start worker processes"];
+    let notices = |local: i64, texts: &[&str]| -> Lines {
+        let notice = |t: &&str| (local, format!("{} [notice] 71#71: {t}", support::time_error(local, 60)));
+        texts.iter().map(notice).collect()
+    };
+    let (first, last) = (requests[0].0, requests.last().unwrap().0);
+    let folder = folder();
+    write_lines(&folder.path().join("access.log"), &requests);
+    let zone = |errors: &Lines| {
+        write_lines(&folder.path().join("error.log"), errors);
+        let report = good([folder.path()]);
+        assert_eq!(report["incidents"], json!([]), "{report:#}");
+        let inputs = report["inputs"].as_array().unwrap();
+        let told = inputs.iter().find_map(|i| i["error_zone"].as_object()).unwrap();
+        let until =
+            report["coverage"].as_array().unwrap().last().unwrap()["end"].as_str().unwrap().to_owned();
+        assert!(until.starts_with("2026-03-01T10:20:0"), "{until}");
+        (told["offset"].as_str().unwrap().to_owned(), told["how"].as_str().unwrap().to_owned())
+    };
+    let mut whole = notices(first - 1, &started);
+    whole.extend(notices(last + 1, &["reopening logs"]));
+    let (offset, how) = zone(&whole);
+    assert!(offset == "+01:00" && how.contains("both logs"), "{offset} {how}");
+    // A start alone fits many offsets.
+    let (_, how) = zone(&notices(first - 1, &started));
+    assert!(how.contains("assumed"), "{how}");
+}
+
 #[test]
 fn a_file_that_moves_under_the_scan_is_survived_and_said() {
     let dir = folder();

@@ -350,12 +350,12 @@ fn finds_the_zone(run: &Run, records: &[ErrorRecord]) {
         }
     }
     assert!(errors.len() > 8 && access.len() > 8, "{} {}", errors.len(), access.len());
-    let plain = zone::infer(&access, &errors, &[]);
+    let plain = zone::infer(&access, &errors, &[], None);
     assert_eq!((plain.first_offset(), plain.sure), (OFFSET, true), "{}", plain.how);
-    let agreeing = zone::infer(&access, &errors, &[(first.unwrap(), OFFSET)]);
+    let agreeing = zone::infer(&access, &errors, &[(first.unwrap(), OFFSET)], None);
     assert_eq!((agreeing.first_offset(), agreeing.sure), (OFFSET, true), "{}", agreeing.how);
     // A container with UTC in its access log and local time in its error log.
-    let other = zone::infer(&access, &errors, &[(first.unwrap(), 0)]);
+    let other = zone::infer(&access, &errors, &[(first.unwrap(), 0)], None);
     assert_eq!((other.first_offset(), other.sure), (OFFSET, true), "{}", other.how);
 }
 

@@ -129,8 +129,11 @@ fn how(zone: &ZonePlan, span: Option<(Second, Second)>) -> String {
 pub fn coverage(reads: &[Read], refused: &[Refused], hosts: &[Host<'_>], window: Window) -> Vec<Coverage> {
     let mut out = Vec::new();
     for host in hosts {
+        // An error log that can lie hours from where it is put says nothing of the time around the access log.
+        let speaks =
+            |i: &usize| host.timeline.is_empty() || host.zones.get(i).is_none_or(|zone| !zone.assumed);
         let spans: Vec<(Second, Second)> =
-            host.files.iter().filter_map(|&i| span(&reads[i], hosts, i)).collect();
+            host.files.iter().copied().filter(speaks).filter_map(|i| span(&reads[i], hosts, i)).collect();
         let (Some(first), Some(last)) = (spans.iter().map(|s| s.0).min(), spans.iter().map(|s| s.1).max())
         else {
             continue;

@@ -2,21 +2,44 @@
 
 use super::Host;
 use crate::error::Result;
+use crate::format::access::AccessFormat;
+use crate::format::directive::Field;
+use crate::reading::Read;
 use crate::time::{Second, Window};
 use crate::zone::{self, ZonePlan};
+
+/// Whether the stamps of an access log are written in its server's zone: `$msec` counts in UTC wherever it is.
+fn tells_zone(read: &Read) -> bool {
+    let local = |f: &AccessFormat| f.has(&Field::TimeLocal) || f.has(&Field::TimeIso8601);
+    read.reading.plan.formats.iter().any(local)
+}
 
 impl Host<'_> {
     /// Finds the zone of each error log.
     pub(super) fn place(&mut self, given: &dyn Fn(Window) -> Result<Option<ZonePlan>>) -> Result<()> {
         let access: Vec<zone::Sighting> =
             self.files.iter().flat_map(|&i| self.reads[i].scan.access_sightings()).collect();
-        let mut steps: Vec<(Second, i16)> =
-            self.files.iter().flat_map(|&i| self.reads[i].scan.offset_steps()).collect();
+        let mut steps: Vec<(Second, i16)> = self
+            .files
+            .iter()
+            .flat_map(|&i| {
+                let read = &self.reads[i];
+                let tells = tells_zone(read);
+                read.scan.offset_steps().into_iter().filter(move |s| tells || s.1 != 0)
+            })
+            .collect();
         steps.sort_unstable();
         steps.dedup_by_key(|s| s.1);
         // All error logs of a host are written by one nginx in one zone: they are matched together.
         let errors: Vec<zone::Sighting> =
             self.files.iter().flat_map(|&i| self.reads[i].scan.error_sightings()).collect();
+        let local = |&i: &usize| {
+            let scan = &self.reads[i].scan;
+            scan.error_span.filter(|_| !scan.error_utc)
+        };
+        let local = self.files.iter().filter_map(local).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let until = |(start, last): (Second, Second)| Window { start, end: last.saturating_add(1) };
+        let spans = self.timeline.span().zip(local.map(until));
         let mut inferred = None;
         for &i in &self.files {
             let scan = &self.reads[i].scan;
@@ -27,7 +50,7 @@ impl Host<'_> {
             } else if let Some(plan) = given(span)? {
                 plan
             } else {
-                inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps)).clone()
+                inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps, spans)).clone()
             };
             self.zones.insert(i, self.repeat(plan, i, (first, last), &access));
         }
