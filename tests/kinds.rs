@@ -504,6 +504,35 @@ fn a_small_part_whose_failures_the_error_log_tells_is_not_hidden() {
     assert!(i.client_visible && i.severity == Severity::Degradation, "{i:?}");
 }
 
+/// Where a method and a path stand in quotation marks, no request line of the error log equals them: the records are of
+/// these requests all the same, and the application did not "answer so itself".
+#[test]
+fn requests_without_a_protocol_are_joined_to_their_records() {
+    let site = Site { seed: 48, rate: 15.0, ..Site::default() };
+    let mut hits = site.hits();
+    let mut errors = Vec::new();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 90.0).contains(&h.at)) {
+        h.status = 502;
+        let Hit { client, path, .. } = h;
+        let record = format!(
+            "[error] 71#71: *9 upstream sent too big header while reading response header from upstream, client: {client}, \
+             server: a.example, request: \"GET {path} HTTP/1.1\", upstream: \"http://10.0.0.9:80{path}\", host: \"a.example\""
+        );
+        errors.push((h.at + h.took, record));
+    }
+    let report = site.report_with(&hits, &errors, |lines| {
+        for (_, line) in lines {
+            let (before, after) = line.split_once(" HTTP/1.1\"").unwrap();
+            let path = before.split_once('?').map_or(before, |b| b.0);
+            *line = format!("{path}\"{after}");
+        }
+    });
+    let i = only("too big", &site, &report, (HALF, HALF + 90.0), 2.0);
+    let cause = i.cause.as_ref().unwrap();
+    assert_eq!(cause.category, "upstream.header_too_big", "{cause:?}");
+    assert!(!cause.summary.contains("have no record"), "{cause:?}");
+}
+
 /// What is reported every few minutes must not be told as over while it lasts, however seldom the part is asked for.
 #[test]
 fn a_small_part_that_still_fails_when_the_log_ends_is_open() {
@@ -518,6 +547,37 @@ fn a_small_part_that_still_fails_when_the_log_ends_is_open() {
         let i = &report.incidents[0];
         assert!(i.open_end && i.end.is_none() && !i.open_start, "{seed}: {seen:?}");
     }
+}
+
+/// In a log of minutes every page that fails now and then is looked at: none of them is an outage.
+#[test]
+fn pages_that_fail_now_and_then_are_no_outage_in_a_short_log() {
+    for seed in 2000..2120 {
+        let mut r = Random(seed);
+        let rate = 0.5 * (12.0_f64).powf(r.share());
+        let site = Site { seed, rate, seconds: 300.0 + 3000.0 * r.share(), ..Site::default() };
+        let flaky = [("/cart", 0.3 * r.share()), ("/login", 0.1), ("/search", 0.05 * r.share())];
+        let mut hits = site.hits();
+        for h in &mut hits {
+            let share = flaky.iter().find(|f| h.path.starts_with(f.0)).map_or(0.002, |f| f.1);
+            if r.share() < share {
+                h.status = if r.share() < 0.5 { 500 } else { 502 };
+            }
+        }
+        quiet(&format!("seed {seed}"), &site.report(&hits, &[]));
+    }
+}
+
+/// The least a log of minutes can tell: all of nine requests, of nearly as many clients, where all were good before.
+#[test]
+fn a_page_asked_for_every_ten_seconds_is_judged_in_a_short_log() {
+    let site = Site { seed: 49, rate: 1.4, seconds: 1300.0, ..Site::default() };
+    let hits = rare(&site, |i| i * 7 % 400, |at| at >= HALF);
+    let report = site.report(&hits, &[]);
+    assert_eq!(report.incidents.len(), 1, "{:?}", report.findings);
+    let i = &report.incidents[0];
+    assert!(i.open_end && i.scope.endpoints == ["/partner/feed"], "{i:?}");
+    assert!((i.start / 1000 - site.start - HALF as i64).abs() <= 25, "{}", i.why);
 }
 
 #[test]

@@ -19,6 +19,9 @@ const AROUND: i64 = 600;
 const LEAST_BINS: usize = 6;
 /// Failing that lasts longer than this is dated by its start alone.
 const LONGEST: i64 = 6 * 3600;
+/// A minute is what nginx waits where nothing else is said (`ngx_http_proxy_module.c`, and its likes): so many times as
+/// likely as any other wait by itself.
+const DEFAULT: (i64, f64) = (60, 20.0);
 /// How much better, in nats, the shift must explain the successes than none does: the looks at all shifts, and one in
 /// twenty.
 const NATS: f64 = 9.0;
@@ -67,10 +70,11 @@ pub(super) fn waited<T: Ticks + ?Sized>(
         let end = at.saturating_add(length as usize).min(sums.len() - 1);
         sums[end] - sums[at.min(end)]
     };
-    let all: Vec<f64> = (0..=reach).map(shifted).collect();
+    let prior = |wait: i64| if wait == DEFAULT.0 { DEFAULT.1.ln() } else { 0.0 };
+    let all: Vec<f64> = (0..=reach).map(|wait| shifted(wait) + prior(wait)).collect();
     let most = all.iter().copied().fold(f64::MIN, f64::max);
     let seconds = all.iter().position(|x| *x == most)? as i64;
-    let evidence_nats = most - all[0];
+    let evidence_nats = shifted(seconds) - shifted(0);
     // At the end of the reach it may be longer.
     if seconds < 2 || seconds == REACH || evidence_nats < NATS {
         return None;
@@ -139,6 +143,18 @@ pub fn date_by_wait<T: Ticks>(ticks: &T, a: &mut Anomaly) -> bool {
         apply(ticks, a, by);
     }
     by.is_some()
+}
+
+/// The same where the requests of a `part` tell it: those for the pages that fail, of which more stayed away than of all.
+pub fn date_by_wait_of<P: Ticks, T: Ticks>(part: &P, ticks: &T, a: &mut Anomaly) -> bool {
+    let Some(by) = waited(part, (a.first_bad, a.last_bad), a.failed) else { return false };
+    if a.waited.is_some() {
+        // As they were logged.
+        let (start, end) = (a.first_bad, a.last_bad.saturating_add(1));
+        a.phases = vec![AnomalyPhase { kind: a.kind, start, end, requests: a.requests, failed: a.failed }];
+    }
+    apply(ticks, a, by);
+    true
 }
 
 /// Moves a failing stretch, and all its parts, to when its requests came.

@@ -17,8 +17,12 @@ use std::collections::HashSet;
 
 /// Fewer failures of a name are not looked at.
 const FAILURES: u32 = 5;
-/// Nats of a cluster that is worth a look, divided as the evidence of requests is.
+/// Nats of a cluster that is worth a look, divided as the evidence of requests is,
 const WORTH: f64 = 8.0;
+/// and in a log short enough to be read again as a whole: that failures lie in a third of it says little by itself.
+const WORTH_OF_FEW: f64 = 3.0;
+/// Such a log has so many requests.
+const FEW_REQUESTS: u64 = 20_000;
 /// Clusters of one name that are tried,
 const EACH: usize = 3;
 /// and looks made, the most evident first.
@@ -57,18 +61,19 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
     // By the clock alone first: to count all requests once more takes longer, and hardly any log needs it.
     let clock = |s: Second| s.saturating_sub(span.start).max(0) as f64;
     let length = span.end.saturating_sub(span.start) as f64;
-    let lies_together = |of: &[(Second, u32)]| {
-        detect::densest(of, clock, length)
-            .is_some_and(|c| c.nats / Options::default().least_dispersion >= WORTH)
-    };
+    let counted: u64 = host.files.iter().map(|&i| host.reads[i].scan.requests).sum();
+    let worth = if counted <= FEW_REQUESTS { WORTH_OF_FEW } else { WORTH };
+    let is_worth = |c: &Cluster| c.nats / Options::default().least_dispersion >= worth;
+    let lies_together =
+        |of: &[(Second, u32)]| detect::densest(of, clock, length).is_some_and(|c| is_worth(&c));
     let scopes = named.len();
-    let worth: Vec<_> = named.into_iter().filter(|(_, failures)| lies_together(failures)).collect();
-    if worth.is_empty() {
+    let named: Vec<_> = named.into_iter().filter(|(_, failures)| lies_together(failures)).collect();
+    if named.is_empty() {
         return findings;
     }
     let traffic = Traffic::of(host, span);
     let mut candidates: Vec<Candidate> =
-        worth.into_iter().flat_map(|(name, failures)| clusters(name, failures, &traffic)).collect();
+        named.into_iter().flat_map(|(name, failures)| clusters(name, failures, &traffic, is_worth)).collect();
     // Where a site has one page the site tells more than the page.
     let rank = |c: &Candidate| (Dimension::of_key(c.name) != Dimension::Vhost, c.name);
     candidates.sort_by(|a, b| b.cluster.nats.total_cmp(&a.cluster.nats).then_with(|| rank(a).cmp(&rank(b))));
@@ -189,11 +194,16 @@ fn by_name(host: &Host<'_>, known: &Known) -> Vec<(u64, Vec<(Second, u32)>)> {
 }
 
 /// The clusters of one name's failures that are worth a look, the densest taken out before the next is looked for.
-fn clusters(name: u64, mut failures: Vec<(Second, u32)>, traffic: &Traffic) -> Vec<Candidate> {
+fn clusters(
+    name: u64,
+    mut failures: Vec<(Second, u32)>,
+    traffic: &Traffic,
+    is_worth: impl Fn(&Cluster) -> bool,
+) -> Vec<Candidate> {
     let mut found = Vec::new();
     while found.len() < EACH
         && let Some(cluster) = detect::densest(&failures, |s| traffic.until(s), traffic.all())
-        && cluster.nats / Options::default().least_dispersion >= WORTH
+        && is_worth(&cluster)
     {
         found.push(Candidate { name, cluster });
         failures.retain(|f| f.0 < cluster.first || f.0 > cluster.last);

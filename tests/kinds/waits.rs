@@ -1,6 +1,6 @@
 //! Requests that wait and users who leave: what is logged later than it came, or not any more.
 
-use crate::site::{Hit, Site};
+use crate::site::{Format, Hit, Site};
 use crate::{HALF, only, quiet};
 use downtime::report::Severity;
 
@@ -203,4 +203,48 @@ fn a_certificate_that_clients_refuse_is_told_by_their_handshakes() {
     assert_eq!((i.severity, i.client_visible), (Severity::Outage, true), "{}", i.why);
     assert_eq!(i.cause.as_ref().unwrap().category, "client.tls");
     assert!(i.other_causes.iter().all(|c| !c.category.starts_with("process.")), "{:?}", i.other_causes);
+}
+
+/// One page in twenty-five hangs: the hole in all successes is lost in their scatter.
+#[test]
+fn a_page_that_hangs_is_dated_by_its_own_answers() {
+    for (seed, timeout) in [(93, 60.0), (94, 45.0), (95, 100.0)] {
+        let site = Site { seed, rate: 17.0, ..Site::default() };
+        let mut hits = site.hits();
+        for h in hits.iter_mut().filter(|h| h.path == "/cart" && (HALF..HALF + 65.0).contains(&h.at)) {
+            (h.status, h.took) = (504, timeout);
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("a page", &site, &report, (HALF, HALF + 65.0), 5.0);
+        assert_eq!(i.scope.endpoints, ["/cart"], "{:?}", i.scope);
+    }
+}
+
+/// What came in the last seconds of a hang waits, and is answered when it is over: late, and well.
+#[test]
+fn those_who_still_waited_when_it_went_on_tell_the_end() {
+    let end = HALF + 70.0;
+    for (seed, format) in [(96, Format::Timed), (97, Format::Json)] {
+        let site = Site { seed, rate: 10.0, format, ..Site::default() };
+        let mut hits = site.hits();
+        let mut waited = 0;
+        for h in hits.iter_mut().filter(|h| (HALF..end).contains(&h.at) && !h.path.starts_with("/static")) {
+            if h.at < end - 6.0 {
+                (h.status, h.took) = (504, 6.0);
+            } else {
+                h.took = end - h.at;
+                waited += u64::from(h.took >= 1.0);
+            }
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("let go", &site, &report, (HALF, end), 1.5);
+        let last = i.phases.last().unwrap();
+        assert_eq!(last.kind, "slow", "{:?}", i.phases);
+        assert!(
+            i.impact.slow.is_some_and(|n| n.abs_diff(waited) <= 2),
+            "{waited}: {:?} {:?}",
+            i.impact,
+            i.phases
+        );
+    }
 }

@@ -50,6 +50,11 @@ impl Answer {
         self.ended - i64::from(self.took.unwrap_or(0)) / 1000
     }
 
+    /// When its line was written.
+    pub(in crate::inspect) fn ended(&self) -> Second {
+        self.ended
+    }
+
     /// Its line.
     pub(in crate::inspect) fn evidence(&self, host: &Host<'_>) -> Evidence {
         host.access_line(self.file as usize, self.byte, self.ended)
