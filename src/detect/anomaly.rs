@@ -284,6 +284,8 @@ pub struct Detection {
     pub anomalies: Vec<Anomaly>,
     /// What would be found if several clients met it: counts alone cannot tell it from one client's retries.
     pub doubtful: Vec<Anomaly>,
+    /// Stretches with more late answers than usual, too few of all to call them slow: one part of the site may be.
+    pub slight: Vec<Anomaly>,
     /// What was let go, in the order of the starts.
     pub remarks: Vec<Remark>,
 }

@@ -40,6 +40,7 @@ pub use anomaly::{
 pub use classes::{Among, stretches_of_two};
 pub use clusters::{Cluster, densest};
 pub use edges::{Redated, vanished_successes};
+pub use slow::{lasts, late_stretches};
 pub use waited::{date_by_wait, date_by_wait_of, leave_out};
 
 use crate::time::{Second, Window};

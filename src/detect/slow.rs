@@ -8,7 +8,7 @@ mod arrivals;
 
 use super::anomaly::{Anomaly, AnomalyPhase, Detection, Kind, Reason, Remark, Slowness};
 use super::steps::Excused;
-use super::{Options, failing};
+use super::{Options, Ticks, failing};
 use crate::stats::median;
 use crate::time::{Second, Window};
 use crate::timeline::{BUCKETS, Latencies, Timeline, Timings, bucket_floor};
@@ -143,7 +143,7 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
     }
     let limits: Vec<usize> = looks.iter().map(|look| look.0).collect();
     let arrivals = Arrivals::new(timeline, span, &limits, failing_windows(&found.anomalies));
-    let mut seen: Vec<Anomaly> = Vec::new();
+    let (mut seen, mut slight): (Vec<Anomaly>, Vec<Anomaly>) = (Vec::new(), Vec::new());
     for (look, steps) in arrivals.steps(looks.len()).into_iter().enumerate() {
         let (limit, least_share, rise) = looks[look];
         let mut own = Detection::default();
@@ -152,23 +152,49 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
         drop(steps);
         let material =
             |a: &Anomaly| a.failed_share().is_some_and(|s| s >= least_share && s >= rise * a.usual_share);
-        seen.extend(own.anomalies.into_iter().filter(material).map(|a| Anomaly {
+        let slow = |a: Anomaly| Anomaly {
             slow: Some(Slowness { usual_ms: median_ms, ..slowness(timeline, limit, &a) }),
             ..slowed(a)
-        }));
-    }
-    for a in strongest(seen) {
-        let least = match &a.slow {
-            Some(s) if disturbs(s) => 0,
-            Some(s) if s.late_ms < SLIGHT_MS && 2 * s.slow < s.timed => SLIGHT_SECONDS,
-            _ => SHORT_SECONDS,
         };
-        if a.end_or_last() - a.start >= least {
+        let (large, small): (Vec<_>, Vec<_>) = own.anomalies.into_iter().partition(material);
+        seen.extend(large.into_iter().map(slow));
+        slight.extend(small.into_iter().chain(own.remarks.iter().filter_map(too_few)).map(slow));
+    }
+    found.slight = strongest(slight);
+    for a in strongest(seen) {
+        if lasts(&a) {
             found.anomalies.push(a);
         } else {
             found.remarks.push(pause(&a));
         }
     }
+}
+
+/// What was too little of all to be called.
+fn too_few(r: &Remark) -> Option<Anomaly> {
+    let at = Window { start: r.start, end: r.end };
+    matches!(r.reason, Reason::TooLittle | Reason::OrdinaryWobble(_)).then(|| Anomaly {
+        usual_share: r.usual_share,
+        evidence_nats: r.evidence_nats,
+        ..Anomaly::between(Kind::Slow, at, (r.failed, r.requests))
+    })
+}
+
+/// Whether answers were late for so long that it is worth a word, by how late they were.
+pub fn lasts(a: &Anomaly) -> bool {
+    let least = match &a.slow {
+        Some(s) if disturbs(s) => 0,
+        Some(s) if s.late_ms < SLIGHT_MS && 2 * s.slow < s.timed => SLIGHT_SECONDS,
+        _ => SHORT_SECONDS,
+    };
+    a.end_or_last() - a.start >= least
+}
+
+/// A series of requests of which some were late, looked at by itself: the stretches with more of them than usual.
+pub fn late_stretches<T: Ticks>(ticks: &T, scopes: usize) -> Vec<Anomaly> {
+    let options =
+        Options { scopes, least_dispersion: DISPERSION, least_seconds: LEAST_SECONDS, ..Options::default() };
+    super::stretches(ticks, &options).anomalies.into_iter().map(slowed).collect()
 }
 
 /// Whether the late answers of a stretch interrupt what people do.

@@ -27,8 +27,7 @@ pub(super) fn date(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
         if 2 * timed_out <= tally.failed || failed < FAILED || (failed as f64) < SHARE * tally.failed as f64 {
             continue;
         }
-        let name = Dimension::Endpoint.key(page.as_bytes());
-        if let Some(look) = looks.name(host, at, name, (failed, 1)) {
+        if let Some(look) = looks.name(host, at, (Dimension::Endpoint, page.as_bytes()), (failed, 1)) {
             let ticks = look.ticks(|x| (x.failed || x.good()).then_some(x.failed));
             detect::date_by_wait_of(&ticks, &Counted::of(host), a);
         }

@@ -25,7 +25,9 @@ pub fn incidents(host: &Host<'_>, looks: &mut Looks, anomalies: &[Anomaly]) -> V
     let joins = Joins::of(host, anomalies);
     let one = |a: &Anomaly| {
         let rose = rose(host, looks, a);
-        incident(host, &joins, looks.at(host, window(a)), a, rose)
+        looks.at(host, window(a));
+        let part = a.within.and_then(|name| Some((name, looks.text(name)?.to_owned())));
+        incident(host, &joins, looks.at(host, window(a)), (a, part), rose)
     };
     anomalies.iter().map(one).collect()
 }
@@ -39,7 +41,7 @@ fn incident(
     host: &Host<'_>,
     joins: &Joins<'_, '_>,
     look: Option<&Look>,
-    a: &Anomaly,
+    (a, part): (&Anomaly, Option<(u64, String)>),
     rose: Option<Rose>,
 ) -> Incident {
     let window = window(a);
@@ -90,7 +92,7 @@ fn incident(
     if evidence.is_empty() {
         evidence = causes.ranked.first().map(|c| c.evidence.clone()).unwrap_or_default();
     }
-    let scope = scope(host, look, a, &tally);
+    let scope = part.map_or_else(|| scope(host, look, a, &tally), |(name, text)| scope_of(host, name, text));
     let first_line = evidence.first().filter(|_| matches!(a.kind, Kind::Slow | Kind::Missing));
     let timeline = story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line, failures);
     let shown = shown::cause(host, look, a, rose).or_else(|| restarts::cause(host, a));
@@ -141,6 +143,18 @@ fn id(host: &Host<'_>, a: &Anomaly) -> String {
     }
 }
 
+/// The scope of what was counted among the requests for one name, whatever else they have in common.
+fn scope_of(host: &Host<'_>, name: u64, text: String) -> Scope {
+    let mut scope = Scope { hosts: host.name.iter().cloned().collect(), ..Scope::default() };
+    let names = match Dimension::of_key(name) {
+        Dimension::Endpoint => &mut scope.endpoints,
+        Dimension::Vhost => &mut scope.vhosts,
+        Dimension::Peer => &mut scope.upstreams,
+    };
+    names.push(text);
+    scope
+}
+
 /// Where the failures are: a name is given when it holds nearly all of them and not nearly all of the traffic.
 /// What the traffic of a name is without failures, the scan does not count; so names are given only where a share
 /// of all requests failed, and `all` where nearly all did.
@@ -148,17 +162,6 @@ fn scope(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, tally: &FailureTally
     let mut scope = Scope { hosts: host.name.iter().cloned().collect(), ..Scope::default() };
     if let Some(look) = look.filter(|_| matches!(a.kind, Kind::Failing | Kind::Slow | Kind::Missing)) {
         places::name(look, &mut scope, &shown::bad(look, a));
-        if let Some((name, text)) = a.within.and_then(|name| Some((name, look.text(name)?))) {
-            let names = match Dimension::of_key(name) {
-                Dimension::Endpoint => &mut scope.endpoints,
-                Dimension::Vhost => &mut scope.vhosts,
-                Dimension::Peer => &mut scope.upstreams,
-            };
-            if names.iter().all(|n| n != text) {
-                *names = vec![text.to_owned()];
-            }
-            scope.all = false;
-        }
         return scope;
     }
     if tally.failed == 0 || a.failed_share().is_none_or(|s| s >= NEAR_TOTAL) {

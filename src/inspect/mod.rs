@@ -26,6 +26,7 @@ mod hung_pages;
 mod impact;
 mod incident;
 mod joint;
+mod late_part;
 mod limited;
 mod marks;
 mod missing;
@@ -73,6 +74,7 @@ use crate::timeline::{Class, Classes};
 /// alone, adds content that went missing, and gives the findings about what is neither.
 pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
     let mut findings = small::find(host, looks, found);
+    late_part::find(host, looks, found);
     findings.extend(one_client::take_out(host, looks, found));
     if host.trials.is_none() {
         limited::find(host, looks, found);

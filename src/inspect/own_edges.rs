@@ -32,8 +32,8 @@ pub(super) fn date(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
         let is_plain =
             a.within.is_none() && a.waited.is_none() && a.phases.iter().all(|p| p.kind == Kind::Failing);
         if a.kind == Kind::Failing && is_part && is_plain {
-            let names = part(&host.failures(window(a)));
-            if let Some(own) = names.into_iter().find_map(|name| own(host, looks, a, name)) {
+            let tally = host.failures(window(a));
+            if let Some(own) = part(&tally).find_map(|name| own(host, looks, a, name)) {
                 take(a, &own);
             }
         }
@@ -41,17 +41,17 @@ pub(super) fn date(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
 }
 
 /// The names that have nearly all of the failures, the narrowest first.
-fn part(tally: &FailureTally) -> Vec<u64> {
+fn part(tally: &FailureTally) -> impl Iterator<Item = (Dimension, &[u8])> {
     let enough = |n: u64| n >= FAILED && n as f64 >= OF_FAILURES * tally.failed as f64;
-    let of = |dimension: Dimension| {
+    let of = move |dimension: Dimension| {
         let (name, n) = tally.ranked(dimension).first().copied()?;
-        enough(n).then(|| dimension.key(name.as_bytes()))
+        enough(n).then_some((dimension, name.as_bytes()))
     };
-    [Dimension::Endpoint, Dimension::Vhost, Dimension::Peer].into_iter().filter_map(of).collect()
+    [Dimension::Endpoint, Dimension::Vhost, Dimension::Peer].into_iter().filter_map(of)
 }
 
 /// How the requests for a name failed meanwhile, if they all did.
-fn own(host: &Host<'_>, looks: &mut Looks, a: &Anomaly, name: u64) -> Option<Anomaly> {
+fn own(host: &Host<'_>, looks: &mut Looks, a: &Anomaly, name: (Dimension, &[u8])) -> Option<Anomaly> {
     let look = looks.name(host, window(a), name, (1, 1))?;
     if look.outside().filter(|x| x.good()).count() < WORKS {
         return None;

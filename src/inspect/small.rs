@@ -113,7 +113,9 @@ fn alone(host: &Host<'_>, looks: &mut Looks, c: Candidate) -> Option<Look> {
     let look = looks.at(host, at).filter(|look| !look.complete)?;
     let theirs = look.answers.iter().filter(|a| a.names.contains(&c.name)).count();
     let few = theirs as f64 <= FEW * look.answers.len() as f64;
-    few.then(|| looks.name(host, at, c.name, (c.cluster.failed, pause(c.cluster).ceil() as i64))).flatten()
+    let name = host.files.iter().find_map(|&i| host.reads[i].scan.failed_name(c.name)).filter(|_| few)?;
+    let each = (c.cluster.failed, pause(c.cluster).ceil() as i64);
+    looks.name(host, at, (Dimension::of_key(c.name), name), each)
 }
 
 /// The usual time between two failures of a cluster, in seconds.

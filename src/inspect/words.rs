@@ -96,7 +96,7 @@ pub(super) fn why(a: &Anomaly, impact: &Impact, scope: &Scope, look: Option<&Loo
                 odds(a.evidence_nats)
             ) + &waited(a)
         }
-        Kind::Slow => late(a),
+        Kind::Slow => late(a, &a.within.map_or_else(String::new, |_| self::place(scope))),
         Kind::Missing => format!(
             "{} of {} for what used to be answered well were {}, usually {}; {}",
             clock::count(a.failed),
@@ -174,7 +174,7 @@ pub(super) fn torn(a: &Anomaly, cut: u64) -> String {
 }
 
 /// The sentence of a slowdown.
-fn late(a: &Anomaly) -> String {
+fn late(a: &Anomaly, place: &str) -> String {
     let Some(s) = a.slow else {
         return format!(
             "clients gave up {} of {} (499), usually {}; {}",
@@ -186,7 +186,7 @@ fn late(a: &Anomaly) -> String {
     };
     let seconds = |ms: f64| format!("{:.2} s", ms / 1000.0);
     format!(
-        "{} of {} took {} or more, usually {}; half took up to {}, usually {}; {}",
+        "{} of {}{place} took {} or more, usually {}; half took up to {}, usually {}; {}",
         clock::count(s.slow),
         clock::count_of(s.timed, "request"),
         seconds(f64::from(s.limit_ms)),

@@ -74,3 +74,51 @@ fn what_was_always_slow_is_no_slowdown_when_it_becomes_wanted() {
     assert!(said(&report, "slow-page"), "{:#?}", report.findings);
     assert!(!report.findings.iter().any(|f| f.summary.contains("failed")), "{:#?}", report.findings);
 }
+
+/// A page of a hundredth of the traffic takes three seconds: nothing in the times of all requests. The second site has more
+/// requests than are read again.
+#[test]
+fn a_small_part_that_is_slow_is_found_and_dated() {
+    for (seed, rate, format) in
+        [(76, 15.0, Format::Timed), (77, 45.0, Format::TimedPeers), (78, 30.0, Format::Json)]
+    {
+        let site = Site { seed, rate, format, ..Site::default() };
+        let during = HALF..HALF + 150.0;
+        let mut hits = site.hits();
+        hits.extend((0..(site.seconds * rate * 0.012) as u32).map(|i| {
+            let at = f64::from(i) / (rate * 0.012);
+            let client = format!("198.19.0.{}", i * 7 % 200 + 1);
+            let took = if during.contains(&at) { 2.5 + f64::from(i % 5) * 0.3 } else { 0.08 };
+            Hit { at, client, path: "/partner/report".into(), status: 200, took }
+        }));
+        let report = site.report(&hits, &[]);
+        let i = only("a slow part", &site, &report, (HALF, HALF + 150.0), 9.0);
+        assert_eq!(i.scope.endpoints, ["/partner/report"], "{:?}", i.scope);
+        assert!(
+            i.title.contains("/partner/report") && i.why.contains("/partner/report"),
+            "{} {}",
+            i.title,
+            i.why
+        );
+        assert_eq!(i.severity, downtime::report::Severity::Slowdown);
+    }
+}
+
+/// The same page for one client; one that is always slow and asked for in a crowd; one that nobody asked for before.
+#[test]
+fn a_page_that_is_slow_by_nature_or_for_one_is_no_slowdown() {
+    let site = Site { seed: 79, rate: 15.0, format: Format::Timed, ..Site::default() };
+    let slow =
+        |at: f64, client: String, path: &str| Hit { at, client, path: path.into(), status: 200, took: 3.0 };
+    let during = |n: u32| (0..n).map(move |i| (i, HALF + f64::from(i) * 150.0 / f64::from(n)));
+    let of_one = during(40).map(|(_, at)| slow(at, "203.0.113.5".into(), "/cart"));
+    quiet("one client", &site.report(&site.hits().into_iter().chain(of_one).collect::<Vec<_>>(), &[]));
+    let always = (0..60).map(|i| slow(f64::from(i) * 40.0, format!("203.0.113.{i}"), "/export"));
+    let crowd = during(50).map(|(i, at)| slow(at, format!("203.0.113.{i}"), "/export"));
+    quiet(
+        "always",
+        &site.report(&site.hits().into_iter().chain(always).chain(crowd).collect::<Vec<_>>(), &[]),
+    );
+    let new = during(50).map(|(i, at)| slow(at, format!("203.0.113.{i}"), "/new"));
+    quiet("new", &site.report(&site.hits().into_iter().chain(new).collect::<Vec<_>>(), &[]));
+}

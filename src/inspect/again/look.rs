@@ -235,10 +235,22 @@ impl Look {
 
     /// Counts per second: whether a request is bad, good, or (`None`) to be left out.
     pub(in crate::inspect) fn ticks(&self, judge: impl Fn(&Answer) -> Option<bool>) -> Counted {
+        self.counted(self.answers.iter().filter_map(|a| Some((a.second, judge(a)?))))
+    }
+
+    /// The same by the second in which requests came.
+    pub(in crate::inspect) fn ticks_of_arrivals(&self, judge: impl Fn(&Answer) -> Option<bool>) -> Counted {
+        let mut arrived: Vec<(Second, bool)> =
+            self.answers.iter().filter_map(|a| Some((a.arrived(), judge(a)?))).collect();
+        arrived.sort_unstable();
+        self.counted(arrived.into_iter())
+    }
+
+    fn counted(&self, judged: impl Iterator<Item = (Second, bool)>) -> Counted {
         let mut ticks: Vec<Tick> = Vec::new();
-        for (a, bad) in self.answers.iter().filter_map(|a| Some((a, judge(a)?))) {
-            if ticks.last().is_none_or(|t| t.second != a.second) {
-                ticks.push(Tick { second: a.second, ..Tick::default() });
+        for (second, bad) in judged {
+            if ticks.last().is_none_or(|t| t.second != second) {
+                ticks.push(Tick { second, ..Tick::default() });
             }
             if let Some(t) = ticks.last_mut() {
                 t.failed += u32::from(bad);

@@ -21,30 +21,30 @@ const PAUSES: i64 = 16;
 const SHORTEST: usize = 3;
 
 impl Looks {
-    /// The look at the requests for one name alone inside a stretch and around it, where its `failed` requests came one
-    /// in `pause` seconds. `None` where they cannot be told from the rest by a text, where the lines cannot be read
+    /// The look at the requests for one name alone inside a stretch and around it, where `failed` of them failed, which
+    /// came one in `pause` seconds. `None` where they cannot be told from the rest by a text, where the lines cannot be read
     /// again, or where too much was searched already.
     pub(in crate::inspect) fn name(
         &mut self,
         host: &Host<'_>,
         inside: Window,
-        name: u64,
+        (dimension, text): (Dimension, &[u8]),
         (failed, pause): (u64, i64),
     ) -> Option<Look> {
+        let name = dimension.key(text);
         let span = host.timeline.span()?;
         let reach = AROUND.max(pause.saturating_mul(PAUSES));
         let span = Window {
             start: inside.start.saturating_sub(reach).max(span.start),
             end: inside.end.saturating_add(reach).min(span.end),
         };
-        let text = host.files.iter().find_map(|&i| host.reads[i].scan.failed_name(name))?;
-        let literal = literal(Dimension::of_key(name), text);
+        let literal = literal(dimension, text);
         let files: Vec<(usize, &[u8])> = readable(host)?
             .into_iter()
             .filter_map(|i| match host.reads[i].reading.plan.site.as_deref() {
                 // All of the lines of a site's own log are for it.
                 Some(site) if Dimension::Vhost.key(site) == name => Some((i, &b""[..])),
-                Some(_) if Dimension::of_key(name) == Dimension::Vhost => None,
+                Some(_) if dimension == Dimension::Vhost => None,
                 _ => Some((i, literal)),
             })
             .collect();
@@ -109,6 +109,12 @@ impl Looks {
             Some(i) => self.named.get(i).map(|named| &named.1),
             None => self.close(host, inside),
         }
+    }
+
+    /// The text of a name that one of the looks has met.
+    pub(in crate::inspect) fn text(&self, name: u64) -> Option<&str> {
+        let looks = || self.named.iter().map(|named| &named.1).chain(self.made.values().flatten());
+        looks().find_map(|look| look.text(name))
     }
 
     fn kept(&self, inside: Window, name: Option<u64>) -> Option<usize> {
