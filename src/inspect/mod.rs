@@ -10,6 +10,7 @@
 mod again;
 mod answered_late;
 mod around;
+mod arrived;
 mod availability;
 mod background;
 mod budget;
@@ -86,6 +87,7 @@ pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<
     stalled::find(host, found);
     detect::join(found);
     onset::date(host, found);
+    arrived::date(host, looks, found);
     own_edges::date(host, looks, found);
     released::date(host, looks, found);
     hung_pages::date(host, looks, found);

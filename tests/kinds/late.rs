@@ -122,3 +122,24 @@ fn a_page_that_is_slow_by_nature_or_for_one_is_no_slowdown() {
     let new = during(50).map(|(i, at)| slow(at, format!("203.0.113.{i}"), "/new"));
     quiet("new", &site.report(&site.hits().into_iter().chain(new).collect::<Vec<_>>(), &[]));
 }
+
+/// What takes three quarters of a minute came up to five seconds away from where the steps of its time taken put it.
+#[test]
+fn long_waits_are_dated_by_the_second_in_which_they_came() {
+    for (seed, wait) in [(87, 42.0), (88, 46.5), (89, 55.0)] {
+        let site = Site { seed, rate: 10.0, format: Format::Timed, ..Site::default() };
+        let mut hits = site.hits();
+        for h in hits.iter_mut().filter(|h| (HALF..HALF + 60.0).contains(&h.at)) {
+            if !h.path.starts_with("/static") {
+                h.took = wait;
+            }
+        }
+        let report = site.report(&hits, &[]);
+        let i = only("long waits", &site, &report, (HALF, HALF + 60.0), 1.5);
+        assert!(
+            (i.start / 1000 - site.start - HALF as i64).abs() <= 1,
+            "{wait}: {}",
+            i.start / 1000 - site.start
+        );
+    }
+}
