@@ -21,8 +21,10 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
             w.start - 2 <= second && second <= w.end + 2
         })
     };
+    let at_end = stopped_at_end(host);
     for mark in &host.marks {
         let (kind, told_inside) = match mark.kind {
+            MarkKind::Stop | MarkKind::GracefulStop if at_end == Some(mark.second) => (STOPPED_AT_END, false),
             MarkKind::Reload => ("reload", true),
             MarkKind::ReloadFailed => ("refused-reload", true),
             MarkKind::StartFailed => ("refused-start", false),
@@ -42,6 +44,7 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
             .iter()
             .find(|s| s.second == mark.second && s.word.is_some_and(|w| belongs(w, mark.kind)));
         let summary = match mark.kind {
+            _ if kind == STOPPED_AT_END => at_end_summary(),
             MarkKind::ReloadFailed => {
                 "a reload was refused: the old configuration goes on, and the next restart would fail".into()
             }
@@ -64,7 +67,27 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
     }
     found.extend(background::findings(host, anomalies));
     found.sort_by_key(|f| f.time);
+    // Told by the silence and by nginx's words: the latter have the line.
+    if found.iter().filter(|f| f.kind == STOPPED_AT_END).count() > 1 {
+        found.retain(|f| f.kind != STOPPED_AT_END || !f.evidence.is_empty());
+    }
     cap(found)
+}
+
+/// The last words are that nginx stops, and no request comes after them.
+const STOPPED_AT_END: &str = "stopped-at-end";
+/// Seconds in which requests that had begun before it stopped are answered.
+const LAST_ANSWERS: i64 = 3;
+
+fn stopped_at_end(host: &Host<'_>) -> Option<i64> {
+    let last = host.marks.iter().rfind(|m| m.kind != MarkKind::Reopen)?;
+    let is_stop = matches!(last.kind, MarkKind::Stop | MarkKind::GracefulStop);
+    let none_later = host.timeline.span().is_none_or(|s| s.end <= last.second.saturating_add(LAST_ANSWERS));
+    (is_stop && none_later).then_some(last.second)
+}
+
+fn at_end_summary() -> String {
+    "nginx was told to stop, and the logs end there: whether it was started again they do not tell".into()
 }
 
 fn belongs(word: super::marks::Word, kind: MarkKind) -> bool {
@@ -137,7 +160,7 @@ fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
             format!("no request for {length}: at this rate not enough to call it a silence"),
         ),
         Reason::QuickRestart => ("restart", format!("nginx was stopped and started again within {length}")),
-        Reason::StoppedAtEnd => ("stopped-at-end", "nginx was told to stop, and the logs end there".into()),
+        Reason::StoppedAtEnd => (STOPPED_AT_END, at_end_summary()),
         Reason::Limited => {
             ("limited-client", format!("{failed} in {length}, as limits of the configuration meant it"))
         }

@@ -90,6 +90,11 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
     let Some(worst) = report.incidents.iter().min_by_key(|i| weight(i)) else {
         page.paragraph(&format!("No incident in {covered}."), Paint::Calm);
         page.paragraph(&format!("{} {}", totals(report), left_out(report)), Paint::Plain);
+        // Not good news either.
+        if let Some(stop) = report.findings.iter().find(|f| f.kind == "stopped-at-end") {
+            let text = format!("At {} {}.", clock.full(stop.time), stop.summary);
+            page.paragraph(&text, Paint::Strong);
+        }
         let holes: i64 = holes(report).map(|c| c.end.saturating_sub(c.start)).fold(0, i64::saturating_add);
         if holes > 0 {
             let text = format!("For {} of it the files cannot speak; see Coverage.", clock::duration(holes));

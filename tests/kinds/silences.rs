@@ -105,3 +105,19 @@ fn what_grows_worse_to_its_end_is_no_recovery() {
         assert_eq!(i.phases.last().unwrap().kind, last, "{:?}", i.phases);
     }
 }
+
+/// The last words are that it stops: no outage can be dated, and that all is well cannot be said either.
+#[test]
+fn a_stop_at_the_very_end_is_said_and_no_incident() {
+    let site = Site { seed: 88, seconds: 900.0, ..Site::default() };
+    let hits = site.hits();
+    let stop = |at: f64| (at, "[notice] 7#7: signal 15 (SIGTERM) received from 1, exiting".to_owned());
+    let report = site.report(&hits, &[stop(899.0)]);
+    quiet("stopped at the end", &report);
+    let told = |report: &downtime::report::Report| {
+        report.findings.iter().filter(|f| f.kind == "stopped-at-end").count()
+    };
+    assert_eq!(told(&report), 1, "{:?}", report.findings);
+    // It was started again by somebody who left no word: requests go on.
+    assert_eq!(told(&site.report(&hits, &[stop(500.0)])), 0);
+}
