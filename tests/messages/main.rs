@@ -150,6 +150,12 @@ fn lines_passed_on_are_known() {
     lines_are_known(include_str!("passed_on.tsv"), 230, 9);
 }
 
+/// Lines kept aside, which had their category before a rule was looked at.
+#[test]
+fn lines_kept_aside_are_known() {
+    lines_are_known(include_str!("aside.tsv"), 400, 1);
+}
+
 /// Messages of modules by others, out of their sources.
 #[test]
 fn messages_of_modules_are_known() {
