@@ -12,8 +12,9 @@ use crate::time::Window;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// What is told beside the verdict is worth this part of the scan.
-const PART: u64 = 8;
+/// What is told beside the verdict of one candidate is worth this part of the scan: a look that was not foreseen unpacks as
+/// much, from the beginning and by itself.
+const PART: u64 = 4;
 /// Unpacked bytes that are kept for looks, of all files of a host.
 const KEPT: u64 = 24 << 20;
 
@@ -25,8 +26,8 @@ const PUBLIC: f64 = 30.0;
 const OVER: f64 = 3.0;
 
 /// Unpacks again what the looks at candidates need; they then cost what they cost in a plain file. Where a verdict hangs
-/// on it that may take as long as the scan did; for what else a look tells of an incident an eighth of that. `workers` are
-/// asked for where there is something to unpack.
+/// on it that may take as long as the scan did; for what else a look tells of an incident a quarter of that. Incidents in
+/// several files are unpacked at once. `workers` are asked for where there is something to unpack.
 pub fn unpack<E>(
     host: &Host<'_>,
     found: &Detection,
@@ -52,12 +53,11 @@ pub fn unpack<E>(
             .filter(|(_, ranges)| !ranges.is_empty())
             .collect();
         let more: u64 = ranges.iter().flat_map(|(_, r)| r).map(|r| r.end - r.start).sum();
-        let further = |(file, ranges): &(usize, Vec<Range<u64>>)| {
-            end(ranges).saturating_sub(wanted.get(file).map_or(0, |r| end(r)))
+        let is_further = |(file, ranges): &(usize, Vec<Range<u64>>)| {
+            wanted.get(file).is_none_or(|passed| end(passed) < end(ranges))
         };
-        let further: u64 = ranges.iter().map(further).sum();
-        let passed: u64 = wanted.values().map(|r| end(r)).sum();
-        let too_far = i >= many && further > 0 && passed + further > UNPACKED.max(all / PART);
+        let own: u64 = ranges.iter().map(|(_, ranges)| end(ranges)).sum();
+        let too_far = i >= many && own > UNPACKED.max(all / PART) && ranges.iter().any(is_further);
         if kept + more > KEPT || too_far {
             continue;
         }
