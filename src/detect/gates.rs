@@ -81,15 +81,22 @@ impl Wobble {
         if measurable < 20 || (measurable as f64) < 0.3 * used as f64 {
             return;
         }
+        // Now the logarithm of each block's share, and what one failure is of its failures; that is nothing where there are
+        // too few. A block is compared at every lag: to take the logarithms then was half of the work.
+        for (n, k) in &mut sums {
+            (*n, *k) = if *k >= 8.0 { ((*k / *n).ln(), 1.0 / *k) } else { (0.0, 0.0) };
+        }
+        let (mut moves, mut noise) = (Vec::new(), Vec::new());
         let mut lag = 1;
         while lag < count / 2 && lag <= 64 {
             let stride = (count / SAMPLES).max(1);
-            let (mut moves, mut noise) = (Vec::new(), Vec::new());
+            moves.clear();
+            noise.clear();
             for i in (lag..count).step_by(stride) {
-                let ((n1, k1), (n0, k0)) = (sums[i], sums[i - lag]);
-                if k1 >= 8.0 && k0 >= 8.0 {
-                    moves.push(f64::from((k1 / n1).ln() - (k0 / n0).ln()).abs());
-                    noise.push(disp * f64::from(1.0 / k1 + 1.0 / k0));
+                let ((share, one), (before, one_before)) = (sums[i], sums[i - lag]);
+                if one > 0.0 && one_before > 0.0 {
+                    moves.push(f64::from(share - before).abs());
+                    noise.push(disp * f64::from(one + one_before));
                 }
             }
             if moves.len() < 10 {
