@@ -12,13 +12,6 @@ use crate::time::Second;
 /// Rows that are added before those of one bucket and shape are joined, where there are such.
 const FRESH: usize = 4096;
 
-/// Records of one shape in one bucket, or some of them.
-#[derive(Debug)]
-struct Row {
-    bucket: i64,
-    shaped: Shaped,
-}
-
 /// Counted records.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -26,7 +19,9 @@ pub(super) struct Rows {
     level: u8,
     /// Buckets at most.
     cap: usize,
-    list: Vec<Row>,
+    /// Records of one shape in one bucket, or some of them. Their bucket is that of the first: with its number beside them
+    /// they were an eighth longer, and had to be gone through where buckets became wider.
+    list: Vec<Shaped>,
     /// The last bucket, and how many there are; of those behind `joined`, where some are loose, it is not known.
     last: i64,
     buckets: usize,
@@ -56,7 +51,7 @@ impl Rows {
         }
         let bucket = self.number(second);
         let before = self.list.len();
-        self.list.extend(records.map(|shaped| Row { bucket, shaped }));
+        self.list.extend(records);
         if self.list.len() == before {
             return;
         }
@@ -76,14 +71,15 @@ impl Rows {
     /// Puts the rows in order, one for each bucket and shape, in buckets as wide as they must be.
     fn join(&mut self) {
         if self.loose {
-            let last = self.list[..self.joined].last().map(|row| row.bucket);
-            let fresh = &self.list[self.joined..];
-            let follows = fresh.is_sorted_by_key(|row| row.bucket)
-                && last.is_none_or(|last| fresh.first().is_none_or(|row| row.bucket >= last));
+            let level = self.level;
+            let (joined, fresh) = self.list.split_at(self.joined);
+            let last = joined.last().map(|row| bucket(row, level));
+            let follows = fresh.is_sorted_by_key(|row| bucket(row, level))
+                && last.is_none_or(|last| fresh.first().is_none_or(|row| bucket(row, level) >= last));
             let from = if follows {
-                last.map_or(0, |last| self.list[..self.joined].partition_point(|row| row.bucket < last))
+                last.map_or(0, |last| joined.partition_point(|row| bucket(row, level) < last))
             } else {
-                self.list.sort_unstable_by_key(|row| row.bucket);
+                self.list.sort_unstable_by_key(|row| bucket(row, level));
                 0
             };
             self.settle(from);
@@ -91,7 +87,6 @@ impl Rows {
         }
         while self.buckets > self.cap {
             self.level += 1;
-            self.list.iter_mut().for_each(|row| row.bucket >>= 1);
             self.settle(0);
             self.count();
         }
@@ -99,27 +94,30 @@ impl Rows {
 
     /// Counts the buckets of rows that are all in order.
     fn count(&mut self) {
-        self.buckets = self.list.chunk_by(|a, b| a.bucket == b.bucket).count();
-        self.last = self.list.last().map_or(i64::MIN, |row| row.bucket);
+        let level = self.level;
+        self.buckets = self.list.chunk_by(|a, b| bucket(a, level) == bucket(b, level)).count();
+        self.last = self.list.last().map_or(i64::MIN, |row| bucket(row, level));
         (self.joined, self.loose) = (self.list.len(), false);
     }
 
     /// Joins the rows from `from` on, whose buckets are in order and begin there.
     fn settle(&mut self, from: usize) {
+        let level = self.level;
         // The rows of the bucket at hand lie from `start` to `kept`.
-        let (mut start, mut kept, mut bucket) = (from, from, None);
+        let (mut start, mut kept, mut at_hand) = (from, from, None);
         for at in from..self.list.len() {
             let (done, rest) = self.list.split_at_mut(at);
             let Some(row) = rest.first_mut() else { break };
-            if bucket != Some(row.bucket) || kept - start == 2 * SHAPES_PER_CELL {
-                let new = bucket.replace(row.bucket) != bucket;
+            let own = Some(bucket(row, level));
+            if at_hand != own || kept - start == 2 * SHAPES_PER_CELL {
+                let new = std::mem::replace(&mut at_hand, own) != own;
                 kept = start + leave(&mut done[start..kept]);
                 start = if new { kept } else { start };
             }
             // A bucket holds few shapes: nothing is put in order to find one.
-            let before = done[start..kept].iter_mut().find(|before| before.shaped.shape == row.shaped.shape);
+            let before = done[start..kept].iter_mut().find(|before| before.shape == row.shape);
             if let Some(before) = before {
-                before.shaped.merge(&mut row.shaped);
+                before.merge(row);
                 continue;
             }
             if kept < at {
@@ -134,17 +132,16 @@ impl Rows {
     /// The buckets.
     pub(super) fn finish(mut self) -> Buckets<ErrorCell> {
         self.join();
+        let level = self.level;
         let mut cells: Vec<(i64, ErrorCell)> = Vec::with_capacity(self.buckets);
         // As much room as a bucket needs: a list that grows is copied.
-        let lengths: Vec<usize> = self.list.chunk_by(|a, b| a.bucket == b.bucket).map(<[Row]>::len).collect();
+        let same = |a: &Shaped, b: &Shaped| bucket(a, level) == bucket(b, level);
+        let lengths: Vec<usize> = self.list.chunk_by(same).map(<[Shaped]>::len).collect();
         let mut rows = self.list.into_iter();
         for length in lengths {
             let mut shapes = Vec::with_capacity(length);
-            let mut own = i64::MIN;
-            for Row { bucket, shaped } in rows.by_ref().take(length) {
-                own = bucket;
-                shapes.push(shaped);
-            }
+            shapes.extend(rows.by_ref().take(length));
+            let own = shapes.first().map_or(i64::MIN, |row| bucket(row, level));
             shapes.sort_unstable_by_key(|shaped| shaped.shape);
             cells.push((own, ErrorCell { shapes }));
         }
@@ -152,18 +149,24 @@ impl Rows {
     }
 }
 
+/// The number of the bucket of a row.
+#[inline]
+fn bucket(row: &Shaped, level: u8) -> i64 {
+    row.first.second >> level
+}
+
 /// Puts those rows of a bucket to its front whose shapes are told apart and, behind them, one of all others; gives their
 /// number.
-fn leave(rows: &mut [Row]) -> usize {
+fn leave(rows: &mut [Shaped]) -> usize {
     if rows.len() <= SHAPES_PER_CELL {
         return rows.len();
     }
-    rows.sort_unstable_by_key(|row| row.shaped.shape);
+    rows.sort_unstable_by_key(|row| row.shape);
     if let Some((other, more)) = rows[SHAPES_PER_CELL..].split_first_mut() {
         for row in more {
-            other.shaped.merge(&mut row.shaped);
+            other.merge(row);
         }
-        other.shaped.shape = OTHER;
+        other.shape = OTHER;
     }
     SHAPES_PER_CELL + 1
 }
