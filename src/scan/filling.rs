@@ -116,15 +116,24 @@ impl<T: Cell> Filling<T> {
         self.index();
     }
 
-    /// Puts the cells in order and gives their numbers. Cells are large: what is sorted is their numbers.
+    /// Puts the cells in order and gives their numbers. Cells are large, and nearly all stand where they belong: what is sorted
+    /// is their numbers, and only the cells that stand elsewhere are moved. A list of all of them anew was memory that is
+    /// asked for to be read once.
     fn sort(&mut self) -> Vec<i64> {
         if !self.cells.is_sorted_by_key(|cell| cell.0) {
             let mut order: Vec<(i64, usize)> =
                 self.cells.iter().enumerate().map(|(i, cell)| (cell.0, i)).collect();
             order.sort_unstable();
-            let cells = &mut self.cells;
-            let sorted = order.iter().map(|&(n, i)| (n, std::mem::take(&mut cells[i].1))).collect();
-            self.cells = sorted;
+            for start in 0..order.len() {
+                // Round the circle of places of which each has the cell of the one before.
+                let mut at = start;
+                while order[at].1 != start {
+                    let from = std::mem::replace(&mut order[at].1, at);
+                    self.cells.swap(at, from);
+                    at = from;
+                }
+                order[at].1 = at;
+            }
         }
         self.cells.iter().map(|cell| cell.0).collect()
     }
