@@ -118,7 +118,7 @@ fn sums(steps: &Steps, all: &Sums<'_>, masked: &[Range<usize>], count: f64) -> V
     // A step lies where its middle does; steps come in order, and so do their middles.
     let block = |s: &Step| {
         let into = s.first.saturating_sub(steps.origin).clamp(0, i64::MAX / 4);
-        (((into as f64 + f64::from(s.span) / 2.0) / length) as usize).min(last)
+        (((into as f64 + f64::from(s.span()) / 2.0) / length) as usize).min(last)
     };
     let mut add = |at: usize, (n, k): (u64, u64)| {
         sums[at].0 += n;
@@ -182,8 +182,8 @@ const SMALL: u64 = 12;
 fn bunches(steps: &Steps, masked: &[Range<usize>]) -> Option<Vec<f64>> {
     let mut sizes: Vec<f64> = Vec::new();
     let (mut last, mut reach) = (i64::MIN, 0.0);
-    for s in unmasked(steps, masked).filter(|s| s.failed > 0) {
-        let (failed, pause) = (f64::from(s.failed), s.first.saturating_sub(last));
+    for s in unmasked(steps, masked).filter(|s| s.failed() > 0) {
+        let (failed, pause) = (f64::from(s.failed()), s.first.saturating_sub(last));
         match sizes.last_mut() {
             Some(size) if pause <= 10 => {
                 *size += failed;
@@ -203,7 +203,7 @@ fn bunching(steps: &Steps, masked: &[Range<usize>], least: f64) -> f64 {
     // Small findings may be single clients. Three and more of them are what is ordinary in this log: they count as
     // bunches too, so that it stops reporting them.
     let small = |r: &&Range<usize>| {
-        steps.list[r.start..r.end].iter().map(|s| u64::from(s.failed)).sum::<u64>() <= SMALL
+        steps.list[r.start..r.end].iter().map(|s| u64::from(s.failed())).sum::<u64>() <= SMALL
     };
     let many = masked.iter().filter(small).count() >= 3;
     let large: Vec<Range<usize>> = masked.iter().filter(|r| !(many && small(r))).cloned().collect();
@@ -241,7 +241,7 @@ fn residual_dispersion(
             (at, sum) = (block, (0.0, 0.0, 0.0));
         }
         sum.0 += s.requests();
-        sum.1 += f64::from(s.failed);
+        sum.1 += f64::from(s.failed());
         sum.2 += s.requests() * baseline.at(s.first);
     }
     if blocks.len() < 200 || (blocks.len() as f64) < 0.3 * seen {

@@ -83,14 +83,14 @@ impl Weights {
     /// Whether a step is evidence against every level.
     #[inline(always)]
     fn bears(&self, step: Step) -> bool {
-        f64::from(step.failed) <= self.borne * f64::from(step.good)
+        f64::from(step.failed()) <= self.borne * f64::from(step.good)
     }
 
     /// The evidence of one step. Above the cap all levels shrink alike, or total and partial failure could no longer be
     /// told apart.
     #[inline(always)]
     fn evidence(&self, step: Step, cap: f64) -> [f64; N] {
-        let (g, f) = (f64::from(step.good), f64::from(step.failed));
+        let (g, f) = (f64::from(step.good), f64::from(step.failed()));
         // Plain loops over arrays, here and below: this is all that detection does for most steps.
         let mut e = [0.0; N];
         for (i, e) in e.iter_mut().enumerate() {
@@ -153,7 +153,7 @@ impl Job for Search<'_> {
         while let Some(step) = steps.list.get(at) {
             at += 1;
             // Successes are evidence against every level.
-            if best <= 0.0 && step.failed == 0 {
+            if best <= 0.0 && step.failed() == 0 {
                 continue;
             }
             if step.first >= weights.until {

@@ -143,7 +143,7 @@ fn judge(steps: &Steps, s: &Settled, segments: &[Segment], wobble: &Wobble, opti
         .map(|segment| {
             let part = &steps.list[segment.steps.clone()];
             let requests = part.iter().map(|s| s.requests()).sum::<f64>();
-            let failed = part.iter().map(|s| f64::from(s.failed)).sum::<f64>();
+            let failed = part.iter().map(|s| f64::from(s.failed())).sum::<f64>();
             let usual = s.baseline.over(part);
             let (first, last) = extent(steps, &segment.steps);
             let duration = last.saturating_sub(first).saturating_add(1) as f64;
@@ -363,7 +363,7 @@ fn near_misses<T: Ticks>(
         }
         let part = &steps.list[run.clone()];
         let requests: f64 = part.iter().map(|s| s.requests()).sum();
-        let failed: f64 = part.iter().map(|s| f64::from(s.failed)).sum();
+        let failed: f64 = part.iter().map(|s| f64::from(s.failed())).sum();
         let usual = settled.baseline.over(part);
         let nats = excess_nats(requests, failed, usual) / settled.costs.dispersion;
         if failed >= 2.0 && failed >= 0.25 * requests {

@@ -74,7 +74,7 @@ impl Wobble {
             }
             let sum = &mut sums[at];
             sum.0 += s.requests() as f32;
-            sum.1 += s.failed as f32;
+            sum.1 += s.failed() as f32;
         }
         let used = sums.iter().filter(|b| b.0 > 0.0).count();
         let measurable = sums.iter().filter(|b| b.1 >= 8.0).count();

@@ -15,26 +15,50 @@ const CELLS: i64 = 1 << 15;
 /// Steps for which there is room from the beginning.
 const ROOM: i64 = 1 << 18;
 
-/// One failing second (`span` 0, `failed` > 0), or a stretch of seconds without failure.
+/// One failing second, or a stretch of seconds without failure.
+///
+/// A log in which most seconds fail has a list of these for each look at it, and memory that is written to for the first time
+/// costs more than what is written: 16 bytes, for a stretch has no failures and a failing second no length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Step {
     /// First second that had a line.
     pub first: Second,
-    /// Last such second, counted from `first`.
-    pub span: u32,
     /// Requests that succeeded.
     pub good: u32,
-    /// Requests that failed.
-    pub failed: u32,
+    /// Requests that failed; where none did, the last second that had a line, counted from `first` and below zero.
+    more: i32,
 }
 
 impl Step {
-    pub(crate) fn last(self) -> Second {
-        self.first.saturating_add(i64::from(self.span))
+    fn failing(first: Second, good: u32, failed: u32) -> Self {
+        Self { first, good, more: failed.try_into().unwrap_or(i32::MAX) }
     }
 
+    fn clean(first: Second, last: Second, good: u32) -> Self {
+        let span = i32::try_from(last.saturating_sub(first)).unwrap_or(i32::MAX);
+        Self { first, good, more: -span }
+    }
+
+    /// Requests that failed.
+    #[inline(always)]
+    pub(crate) fn failed(self) -> u32 {
+        self.more.max(0).cast_unsigned()
+    }
+
+    /// The last second that had a line, counted from the first.
+    #[inline]
+    pub(crate) fn span(self) -> u32 {
+        self.more.min(0).unsigned_abs()
+    }
+
+    #[inline]
+    pub(crate) fn last(self) -> Second {
+        self.first.saturating_add(i64::from(self.span()))
+    }
+
+    #[inline]
     pub(crate) fn requests(self) -> f64 {
-        f64::from(self.good) + f64::from(self.failed)
+        f64::from(self.good) + f64::from(self.failed())
     }
 }
 
@@ -125,7 +149,7 @@ impl Steps {
         self.failed += u64::from(failed);
         self.failing_seconds += 1;
         self.reached = second.max(self.reached);
-        self.list.push(Step { first: self.reached, span: 0, good, failed });
+        self.list.push(Step::failing(self.reached, good, failed));
     }
 
     /// Before which second a run must end to be added as one.
@@ -160,7 +184,7 @@ impl Steps {
 
     fn open(&mut self, second: Second, good: u32) {
         let first = second.max(self.reached);
-        (self.open, self.open_last) = (Step { first, span: 0, good, failed: 0 }, first);
+        (self.open, self.open_last) = (Step::clean(first, first, good), first);
         if second >= self.cell_end {
             let into = second.saturating_sub(self.origin);
             self.cell_end = self.origin.saturating_add((into / self.cell + 1).saturating_mul(self.cell));
@@ -170,9 +194,8 @@ impl Steps {
     /// Ends the clean stretch at hand.
     pub(crate) fn close(&mut self) {
         if self.open.good > 0 {
-            let span = u32::try_from(self.open_last.saturating_sub(self.open.first)).unwrap_or(u32::MAX);
             self.good += u64::from(self.open.good);
-            let step = Step { span, ..self.open };
+            let step = Step::clean(self.open.first, self.open_last, self.open.good);
             self.list.push(step);
             self.reached = step.last();
             self.open.good = 0;
@@ -190,7 +213,7 @@ impl Steps {
             let end = if cell_end > at { to.min(cell_end) } else { to };
             let seconds = u32::try_from(end.saturating_sub(at)).unwrap_or(u32::MAX);
             self.good += u64::from(seconds);
-            let step = Step { first: at, span: seconds - 1, good: seconds, failed: 0 };
+            let step = Step::clean(at, at.saturating_add(i64::from(seconds - 1)), seconds);
             self.list.push(step);
             self.reached = step.last();
             at = end;

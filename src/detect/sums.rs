@@ -18,7 +18,7 @@ pub(crate) struct Sums<'a> {
 }
 
 fn add(sum: Count, s: &Step) -> Count {
-    (sum.0 + u64::from(s.good) + u64::from(s.failed), sum.1 + u64::from(s.failed))
+    (sum.0 + u64::from(s.good) + u64::from(s.failed()), sum.1 + u64::from(s.failed()))
 }
 
 impl<'a> Sums<'a> {

@@ -30,7 +30,7 @@ fn edge<T: Ticks>(
     let share = ((phase.failed + 0.5) / (phase.requests + 1.0)).min(0.9).max(usual + 1e-6);
     let failed = (share / usual).ln() / dispersion;
     let good = ((1.0 - share) / (1.0 - usual)).ln() / dispersion;
-    let nats = |s: &crate::detect::steps::Step| f64::from(s.failed) * failed + f64::from(s.good) * good;
+    let nats = |s: &crate::detect::steps::Step| f64::from(s.failed()) * failed + f64::from(s.good) * good;
     let range = &phase.steps;
     // Outward.
     let mut sum = 0.0;
@@ -67,7 +67,7 @@ fn edge<T: Ticks>(
     });
     let rest = steps.list[rest]
         .iter()
-        .fold((0.0, 0.0), |(g, f), s| (g + f64::from(s.good), f + f64::from(s.failed)));
+        .fold((0.0, 0.0), |(g, f), s| (g + f64::from(s.good), f + f64::from(s.failed())));
     let before = if from_before && first > whole.0 {
         Some(first.saturating_sub(1))
     } else if !from_before && last < whole.1 {
@@ -162,7 +162,7 @@ pub(super) fn finish<T: Ticks>(
     let inside = steps.at(first_bad)..steps.at(after);
     let counts = &steps.list[inside.clone()];
     let requests: f64 = counts.iter().map(|s| s.requests()).sum();
-    let failed = counts.iter().map(|s| u64::from(s.failed)).sum();
+    let failed = counts.iter().map(|s| u64::from(s.failed())).sum();
     let mut phases: Vec<AnomalyPhase> = part.iter().map(|p| phase(steps, p)).collect();
     if let Some(p) = phases.first_mut() {
         p.start = start;
@@ -182,7 +182,7 @@ pub(super) fn finish<T: Ticks>(
         open_start,
         open_end,
         phases,
-        failing_seconds: counts.iter().filter(|s| s.failed > 0).count() as u64,
+        failing_seconds: counts.iter().filter(|s| s.failed() > 0).count() as u64,
         usual_share: head.usual,
         evidence_nats: nats,
         dispersion: settled.costs.dispersion,
