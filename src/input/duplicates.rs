@@ -19,10 +19,12 @@ use std::ops::Range;
 
 use crate::input::family::{self, Mark};
 use crate::time::Second;
+use probes::Probes;
 
 mod join;
 mod overlaps;
 mod probe;
+mod probes;
 
 pub(crate) use overlaps::{Overlaps, shared};
 
@@ -186,31 +188,15 @@ impl Name {
 /// For each file of a group those before it in the order with which it shares lines.
 fn suspects(group: &[&Candidate], lines_of: &LinesOf<'_>, keys: &RandomState) -> Vec<Vec<usize>> {
     let mut originals = vec![Vec::new(); group.len()];
-    let probes: Vec<Vec<probe::Probe>> =
-        group.iter().map(|c| probe::take(c, group.len(), lines_of, keys)).collect();
-    let mut owners: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
-    let mut seconds: BTreeMap<Second, (usize, bool)> = BTreeMap::new();
-    for (owner, list) in probes.iter().enumerate() {
-        for (index, probe) in list.iter().enumerate() {
-            owners.entry(probe.hash).or_default().push((owner, index));
-            seconds
-                .entry(probe.second)
-                .and_modify(|(first, more)| *more |= *first != owner)
-                .or_insert((owner, false));
-        }
-    }
+    let probes = Probes::of(group.len(), |owner| probe::take(group[owner], group.len(), lines_of, keys));
     let mut matches = 0;
     let mut pairs: HashSet<(usize, usize)> = HashSet::new();
     for (index, file) in group.iter().enumerate() {
-        let wanted: Vec<Second> = seconds
-            .range(file.first..=file.last)
-            .filter(|(_, (first, more))| *more || *first != index)
-            .map(|(second, _)| *second)
-            .collect();
-        let counts = probe::look_up(file, &wanted, &owners, lines_of, keys);
-        let mut found: HashMap<usize, HashSet<(usize, bool)>> = HashMap::new();
+        let counts = probe::look_up(file, probes.asked_of(file, index), &probes, lines_of, keys);
+        let mut found: HashMap<usize, HashSet<(u32, bool)>> = HashMap::new();
         for (hash, count) in counts {
-            for &(owner, which) in owners.get(&hash).into_iter().flatten().filter(|(o, _)| *o != index) {
+            let shared = probes.with(hash).map(|which| (probes.owner(which), which));
+            for (owner, which) in shared.filter(|(owner, _)| *owner != index) {
                 found.entry(owner).or_default().insert((which, count == 1));
                 matches += 1;
             }
@@ -218,7 +204,7 @@ fn suspects(group: &[&Candidate], lines_of: &LinesOf<'_>, keys: &RandomState) ->
         for (owner, which) in found {
             let Some(shared) = overlap(file, group[owner]) else { continue };
             let kinship = Name::of(&file.shown).kinship(&Name::of(&group[owner].shown));
-            if evidence(&probes[owner], &which, &shared).proves(kinship) {
+            if evidence(probes.owned_by(owner), &which, &shared).proves(kinship) {
                 pairs.insert((index.min(owner), index.max(owner)));
             }
         }
@@ -235,10 +221,14 @@ fn suspects(group: &[&Candidate], lines_of: &LinesOf<'_>, keys: &RandomState) ->
     originals
 }
 
-fn evidence(probes: &[probe::Probe], found: &HashSet<(usize, bool)>, shared: &Range<Second>) -> Evidence {
+fn evidence<'p>(
+    probes: impl Iterator<Item = (u32, &'p probe::Probe)>,
+    found: &HashSet<(u32, bool)>,
+    shared: &Range<Second>,
+) -> Evidence {
     let mut evidence = Evidence::default();
     let mut texts: HashMap<u64, bool> = HashMap::new();
-    for (index, probe) in probes.iter().enumerate().filter(|(_, p)| shared.contains(&p.second)) {
+    for (index, probe) in probes.filter(|(_, p)| shared.contains(&p.second)) {
         let alone_there = found.contains(&(index, true));
         evidence.asked += 1;
         evidence.found += usize::from(alone_there || found.contains(&(index, false)));

@@ -13,13 +13,15 @@ use std::ops::Range;
 pub(super) fn leave_out(reads: &mut [Read], options: &ScanOptions, workers: &Workers) {
     leave_out_whole(reads);
     let rest = reads.iter().enumerate().filter(|(_, r)| r.twin.is_none());
-    let all: Vec<Candidate> = rest.filter_map(|(idx, r)| candidate(idx, r)).collect();
-    let overlaps = Overlaps::of(&all);
-    let suspect = |c: &&Candidate| {
+    let mut candidates: Vec<Candidate> = rest.filter_map(|(idx, r)| candidate(idx, r)).collect();
+    let overlaps = Overlaps::of(&candidates);
+    let suspect = |c: &Candidate| {
         let scan = |c: &Candidate| &reads[c.idx].scan;
         overlaps.any(c, |d| may_share((c, scan(c)), (d, scan(d))))
     };
-    let candidates: Vec<Candidate> = all.iter().filter(suspect).cloned().collect();
+    let suspects: Vec<bool> = candidates.iter().map(suspect).collect();
+    let mut suspects = suspects.into_iter();
+    candidates.retain(|_| suspects.next() == Some(true));
     let lines_of = |idx: usize, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)| {
         each_line_between(&reads[idx], range, visit);
     };

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
+use super::probes::{Asked, Probes};
 use super::{Candidate, LinesOf, hash};
 use crate::time::{self, Second};
 
@@ -118,24 +119,25 @@ fn places(first: Second, last: Second) -> Vec<Second> {
     at
 }
 
-/// How often each of the wanted lines stands in a file, looking only at the `seconds` given (sorted).
-pub(super) fn look_up<T>(
+/// How often each line that is a probe of another stands in a file, by what it hashes to, looking only at the seconds
+/// that are asked about.
+pub(super) fn look_up(
     file: &Candidate,
-    seconds: &[Second],
-    wanted: &HashMap<u64, T>,
+    asked: Asked<'_>,
+    probes: &Probes,
     lines_of: &LinesOf<'_>,
     keys: &RandomState,
 ) -> HashMap<u64, u32> {
     let mut counts = HashMap::new();
     let mut visit = |second: Second, line: &[u8]| {
-        if seconds.binary_search(&second).is_ok() {
+        if asked.has(second) {
             let hash = hash(keys, second, line);
-            if wanted.contains_key(&hash) {
+            if probes.with(hash).next().is_some() {
                 *counts.entry(hash).or_insert(0) += 1;
             }
         }
     };
-    for range in ranges(file, seconds) {
+    for range in ranges(file, asked) {
         lines_of(file.idx, range.clone(), &mut |_, line, second| {
             if range.contains(&second) {
                 visit(second, line);
@@ -145,17 +147,16 @@ pub(super) fn look_up<T>(
     counts
 }
 
-/// The stretches to read for `seconds`: neighbours together where the lines between cost less than a jump.
-fn ranges(file: &Candidate, seconds: &[Second]) -> Vec<Range<Second>> {
-    let (Some(&from), Some(&to)) = (seconds.first(), seconds.last()) else { return Vec::new() };
-    let whole = from..to.saturating_add(1);
-    if !file.seekable || file.lines <= SMALL || seconds.len() as u64 * JUMP >= file.lines {
+/// The stretches to read for what is asked: neighbours together where the lines between cost less than a jump.
+fn ranges(file: &Candidate, asked: Asked<'_>) -> Vec<Range<Second>> {
+    let Some(whole) = asked.span() else { return Vec::new() };
+    if !file.seekable || file.lines <= SMALL || asked.about().saturating_mul(JUMP) >= file.lines {
         return vec![whole];
     }
     let per_second = file.lines as f64 / (file.last.abs_diff(file.first) as f64 + 1.0);
     let near = (JUMP as f64 / per_second) as u64;
     let mut out: Vec<Range<Second>> = Vec::new();
-    for &second in seconds {
+    for second in asked.seconds() {
         match out.last_mut() {
             Some(last) if second.abs_diff(last.end) <= near => last.end = second.saturating_add(1),
             _ => out.push(second..second.saturating_add(1)),
