@@ -43,10 +43,7 @@ pub struct SeriesRow {
 pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
     let Counts { reads, failures, zone, .. } = count(options, progress)?;
     let zone = zone.unwrap_or(0);
-    let mut timeline = Timeline::default();
-    for mut read in reads {
-        timeline.merge(read.take_timeline());
-    }
+    let timeline = Timeline::sum(reads.into_iter().map(|mut read| read.take_timeline()));
     let step = i64::from(step_seconds.max(1));
     // Steps begin at round local times.
     let shift = i64::from(zone) * 60;

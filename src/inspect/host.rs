@@ -114,9 +114,7 @@ impl<'a> Host<'a> {
         host.timeline = if let [file] = *host.files {
             Cow::Borrowed(&reads[file].scan.timeline)
         } else {
-            let mut sum = Timeline::default();
-            host.files.iter().for_each(|&i| sum.merge(reads[i].scan.timeline.clone()));
-            Cow::Owned(sum)
+            Cow::Owned(Timeline::sum(host.files.iter().map(|&i| reads[i].scan.timeline.clone())))
         };
         host.trials = failures_only::trials(&host.timeline, |w| host.failures_unnamed(w).clients());
         host.place(zone)?;

@@ -76,6 +76,29 @@ impl Timeline {
         self.fit();
     }
 
+    /// The sum of timelines. Such of about as many are added first: where each of a hundred thousand small ones is added to
+    /// the sum of all before, the pages of that are written anew for each.
+    pub fn sum(timelines: impl IntoIterator<Item = Self>) -> Self {
+        // Sums of one, two, four and so on, the power of two beside each; the largest first.
+        let mut sums: Vec<(u32, Self)> = Vec::new();
+        for mut sum in timelines {
+            let mut power = 0;
+            while let Some((_, before)) = sums.pop_if(|(of, _)| *of == power) {
+                let more = std::mem::replace(&mut sum, before);
+                sum.merge(more);
+                power += 1;
+            }
+            sums.push((power, sum));
+        }
+        let mut sums = sums.into_iter().rev().map(|(_, sum)| sum);
+        let Some(mut all) = sums.next() else { return Self::default() };
+        for mut sum in sums {
+            sum.merge(all);
+            all = sum;
+        }
+        all
+    }
+
     /// First and last second with a line, as a half-open window.
     pub fn span(&self) -> Option<Window> {
         let edge = |page: Option<(i64, &Page)>, last: bool| {

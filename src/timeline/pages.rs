@@ -146,8 +146,8 @@ fn find(shelf: &[(i64, Page)], number: i64) -> Result<usize, usize> {
 
 fn insert(shelf: &mut Shelf, place: usize, page: (i64, Page)) {
     if shelf.len() == shelf.capacity() {
-        // Of thousands of files most have one page.
-        shelf.reserve_exact(if shelf.is_empty() { 1 } else { shelf.len().max(7) });
+        // Of thousands of files most have one page, or a few.
+        shelf.reserve_exact(shelf.len().max(1));
     }
     shelf.insert(place, page);
 }
