@@ -1,6 +1,5 @@
 //! What a state forgets.
 
-use super::kept::Kept;
 use super::{Body, LOGS, Session};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -8,7 +7,7 @@ use std::collections::BTreeSet;
 impl Session {
     /// Leaves out what is too old to matter.
     pub(super) fn forget(&mut self, body: &mut Body, keep: i64) {
-        if let Some(last) = body.values().filter_map(Kept::last).max() {
+        if let Some(last) = body.values().filter_map(|kept| kept.last()).max() {
             let from = self.from(last, keep);
             body.retain(|_, kept| kept.last().is_none_or(|last| last >= from));
         }

@@ -1,7 +1,9 @@
 //! Which log a file is: by its content. A log is known by its first block and by the bytes before the place where
 //! reading stopped; names and inodes say nothing (rotation renames, `copytruncate` copies, inodes are given anew).
 
-use super::prints::{ByHead, Content, First, HEAD, Looked, Print, Ring, hash, look, tail_of, whole_lines};
+use super::prints::{
+    ByHead, Content, First, HEAD, Looked, Print, Ring, first_of, hash, look, tail_of, whole_lines,
+};
 use super::{Head, Stats};
 use crate::error::{Error, Result};
 use crate::input::source::{Pages, PlainFile, Source, open_stream};
@@ -75,7 +77,7 @@ impl Found {
     /// Whether the file of this name is still the one that was looked at. What was scanned in between is of another
     /// one otherwise: it was rotated away, or cut.
     pub(super) fn is_still_there(&self, stats: &mut Stats) -> bool {
-        let Ok(now) = Source::file(&self.source.path).and_then(|source| look(source, stats)) else {
+        let Ok((now, first)) = Source::file(&self.source.path).and_then(|source| look(source, stats)) else {
             return false;
         };
         if self.packed {
@@ -83,7 +85,7 @@ impl Found {
         }
         let mut tail = || tail_of(&PlainFile::open(&now.source)?, self.end, &mut Pages::default(), stats);
         now.content.size >= self.end
-            && now.first.begins(self.head.0, &self.head.1)
+            && first.begins(self.head.0, &self.head.1)
             && tail().ok() == Some(self.tail)
     }
 
@@ -118,7 +120,7 @@ pub(super) struct Identified {
 }
 
 /// Files by the numbers of the logs they hold.
-pub(super) type Places = BTreeMap<u64, Source>;
+pub(super) type Places = BTreeMap<u64, Box<Source>>;
 
 /// Where the logs that were known before this run are to be found.
 struct Index {
@@ -164,11 +166,19 @@ pub(super) fn identify(
     changed: &mut bool,
 ) -> Identified {
     let mut errors = Vec::new();
+    let places: BTreeMap<&str, Vec<&Log>> = state.logs.iter().fold(BTreeMap::new(), |mut places, log| {
+        places.entry(&log.path).or_insert_with(Vec::new).push(log);
+        places
+    });
     let mut looked = Vec::new();
     for source in sources {
         match look(source, stats) {
-            Ok(file) if file.content.size == 0 || state.refused.contains(&file.content) => {}
-            Ok(file) => looked.push(file),
+            Ok((file, _)) if file.content.size == 0 || state.refused.contains(&file.content) => {}
+            Ok((file, first)) => {
+                let there = places.get(file.source.shown.as_str());
+                let same = there.is_some_and(|logs| logs.iter().any(|l| first.begins(l.head_len, &l.head)));
+                looked.push((file, same));
+            }
             // Rotated away since the folder was listed: it is found under its new name, now or in the next run.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => errors.push(error),
@@ -176,20 +186,16 @@ pub(super) fn identify(
     }
     // Where a log was last seen it is looked for first; then plain files, the longest first, which a copy that is
     // still being made is not; packed files last.
-    let places: BTreeMap<&str, Vec<&Log>> = state.logs.iter().fold(BTreeMap::new(), |mut places, log| {
-        places.entry(&log.path).or_insert_with(Vec::new).push(log);
-        places
-    });
-    looked.sort_by_cached_key(|f| {
-        let there = places.get(f.source.shown.as_str());
-        let same = there.is_some_and(|logs| logs.iter().any(|l| f.first.begins(l.head_len, &l.head)));
-        (!f.source.is_seekable(), !same, std::cmp::Reverse(f.content.size), f.source.path.clone())
+    looked.sort_by(|(a, a_same), (b, b_same)| {
+        let key =
+            |f: &Looked, same: &bool| (!f.source.is_seekable(), !same, std::cmp::Reverse(f.content.size));
+        key(a, a_same).cmp(&key(b, b_same)).then_with(|| a.source.path.cmp(&b.source.path))
     });
     let mut out = Fresh::default();
     let known = Index::of(&state.logs);
-    let mut taken: BTreeMap<u64, (Source, u64)> = BTreeMap::new();
+    let mut taken: BTreeMap<u64, (Box<Source>, u64)> = BTreeMap::new();
     let mut places = Places::new();
-    for file in looked {
+    for (file, _) in looked {
         let found = if file.source.is_seekable() {
             plain(state, &known, &file, &taken, stats, changed)
         } else {
@@ -198,9 +204,9 @@ pub(super) fn identify(
         match found {
             Ok(Some(found)) => {
                 if found.source.is_seekable() {
-                    taken.insert(found.log, (found.source.clone(), found.content.size));
+                    taken.insert(found.log, (Box::new(found.source.clone()), found.content.size));
                 } else {
-                    places.insert(found.log, found.source.clone());
+                    places.insert(found.log, Box::new(found.source.clone()));
                 }
                 if found.end > found.start {
                     out.push(found);
@@ -219,15 +225,16 @@ fn plain(
     state: &mut Head,
     known: &Index,
     file: &Looked,
-    taken: &BTreeMap<u64, (Source, u64)>,
+    taken: &BTreeMap<u64, (Box<Source>, u64)>,
     stats: &mut Stats,
     changed: &mut bool,
 ) -> Result<Option<Found>> {
     let open = PlainFile::open(&file.source)?;
     let mut pages = Pages::default();
+    let first = first_of(&open, file.content.size, &mut pages)?;
     let mut start = 0;
     let mut number = None;
-    let alike = known.by_head.of(&file.first);
+    let alike = known.by_head.of(&first);
     for &at in &alike {
         let log = &state.logs[at];
         if let Some((other, size)) = taken.get(&log.number) {
@@ -261,13 +268,13 @@ fn plain(
         return Ok(None);
     }
     let log = log_at(state, number, &file.source, changed);
-    let head_len = (end as usize).min(HEAD).min(file.first.bytes.len());
+    let head_len = (end as usize).min(HEAD).min(first.bytes.len());
     Ok(Some(Found {
         source: file.source.clone(),
         log,
         start,
         end,
-        head: (head_len as u16, hash(&[&file.first.bytes[..head_len]])),
+        head: (head_len as u16, hash(&[&first.bytes[..head_len]])),
         tail: if end > start { tail_of(&open, end, &mut pages, stats)? } else { [0; 16] },
         content: file.content,
         packed: false,
@@ -314,7 +321,7 @@ fn packed(
 ) -> Result<Option<Found>> {
     if let Some(log) = known.by_packing.get(&file.content).and_then(|&at| state.logs.get_mut(at)) {
         log.seen = state.runs;
-        places.insert(log.number, file.source.clone());
+        places.insert(log.number, Box::new(file.source.clone()));
         if !log.path.eq(&file.source.shown) && !std::path::Path::new(&log.path).exists() {
             log.path.clone_from(&file.source.shown);
         }
@@ -385,7 +392,7 @@ fn packed(
         let log = &mut state.logs[at];
         remember(log, file.content);
         log.seen = state.runs;
-        places.insert(log.number, file.source.clone());
+        places.insert(log.number, Box::new(file.source.clone()));
         debug_assert!(offset >= length);
         *changed = true;
         return Ok(None);

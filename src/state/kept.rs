@@ -20,7 +20,9 @@ const EXAMPLE: usize = 4096;
 /// Formats by their directives: thousands of logs have the same few, and to read one takes as long as a hundred lines.
 #[derive(Debug, Default)]
 pub(super) struct Formats {
-    known: RefCell<HashMap<String, Option<AccessFormat>>>,
+    known: RefCell<HashMap<Arc<str>, Option<AccessFormat>>>,
+    /// The format whose directive was asked for last, with it.
+    written: RefCell<Option<(AccessFormat, Arc<str>)>>,
     /// How the log asked for last is read: the next is most often read alike.
     last: RefCell<Option<Plan>>,
 }
@@ -31,8 +33,21 @@ impl Formats {
             return known.clone();
         }
         let read = AccessFormat::from_directive("", directive, None).ok();
-        self.known.borrow_mut().insert(directive.to_owned(), read.clone());
+        self.known.borrow_mut().insert(directive.into(), read.clone());
         read
+    }
+
+    /// The directive of a format: one text for all logs that have it.
+    fn directive(&self, format: &AccessFormat) -> Arc<str> {
+        let mut written = self.written.borrow_mut();
+        match &*written {
+            Some((last, directive)) if last.is(format) => Arc::clone(directive),
+            _ => {
+                let directive: Arc<str> = format.definition().into();
+                *written = Some((format.clone(), Arc::clone(&directive)));
+                directive
+            }
+        }
     }
 
     fn plan(&self, formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Plan {
@@ -47,7 +62,8 @@ impl Formats {
 pub(super) struct Kept {
     role: Role,
     /// Access formats as directives, which is how nginx writes them and how they can be read again.
-    formats: Vec<String>,
+    #[serde(with = "directives")]
+    formats: Vec<Arc<str>>,
     errors: bool,
     framing: Framing,
     confidence: f64,
@@ -63,12 +79,12 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(reading: &Reading) -> Self {
+    pub(super) fn new(reading: &Reading, formats: &Formats) -> Self {
         let mut example = reading.example.clone();
         example.truncate(EXAMPLE);
         Self {
             role: reading.role,
-            formats: reading.plan.formats.iter().map(AccessFormat::definition).collect(),
+            formats: reading.plan.formats.iter().map(|f| formats.directive(f)).collect(),
             errors: reading.plan.errors,
             framing: reading.plan.framing,
             confidence: reading.confidence,
@@ -163,6 +179,25 @@ impl Kept {
     /// Whether this can have been written by a run.
     pub(super) fn is_sound(&self) -> bool {
         self.confidence.is_finite() && self.formats.len() <= 64 && self.scan.is_sound()
+    }
+}
+
+/// Directives as they are written and read: as texts.
+mod directives {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(
+        directives: &[Arc<str>],
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(directives.iter().map(|text| &**text))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Vec<Arc<str>>, D::Error> {
+        Ok(Vec::<String>::deserialize(deserializer)?.into_iter().map(Arc::from).collect())
     }
 }
 

@@ -89,7 +89,7 @@ impl Head {
 }
 
 /// The rest: what is kept of each log, by its number.
-type Body = BTreeMap<u64, Kept>;
+type Body = BTreeMap<u64, Box<Kept>>;
 
 /// What a run read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -233,7 +233,7 @@ impl Session {
         let mut keep = KEEP_OPEN;
         while !self.store.save(&self.head, &body)? {
             keep /= 2;
-            let last = body.values().filter_map(Kept::last).max().unwrap_or(0);
+            let last = body.values().filter_map(|kept| kept.last()).max().unwrap_or(0);
             for kept in body.values_mut() {
                 kept.forget_before((last - keep).div_euclid(PAGE) * PAGE);
             }
@@ -371,7 +371,7 @@ impl Session {
             (own.duplicate, own.duplicate_bytes) = (0, 0);
         }
         self.stats.new += found.end - found.start;
-        let kept = body.entry(found.log).or_insert_with(|| Kept::new(reading));
+        let kept = body.entry(found.log).or_insert_with(|| Box::new(Kept::new(reading, &self.formats)));
         if let Err(error) = kept.listen(reading, found.start..found.end) {
             failures.push(error);
         }
@@ -397,15 +397,16 @@ impl Session {
 
     /// What is kept, as the analysis wants it. Of a log that still lies there lines can be read again.
     fn counts(&self, body: &mut Body, places: &Places, options: &Options, keep: i64) -> Result<Counts> {
-        let last = body.values().filter_map(Kept::last).max();
+        let last = body.values().filter_map(|kept| kept.last()).max();
         let start = last.map_or(Window::ALL.start, |last| self.from(last, keep));
         let exclude = analysis::excluded(options)?;
-        let (mut readings, mut scans) = (Vec::new(), Vec::new());
+        let all = self.head.logs.len();
+        let (mut readings, mut scans) = (Vec::with_capacity(all), Vec::with_capacity(all));
         for log in &self.head.logs {
             let Some(kept) = body.get_mut(&log.number) else { continue };
             kept.forget_before(start);
             let kept_only = || Source::kept(Path::new(&log.path), None, log.offset);
-            let mut source = places.get(&log.number).cloned().unwrap_or_else(kept_only);
+            let mut source = places.get(&log.number).map_or_else(kept_only, |source| Source::clone(source));
             source.host.clone_from(&log.host);
             let reading = kept
                 .reading(source, exclude.as_ref(), &self.formats)

@@ -213,7 +213,7 @@ fn body_of(file: &Path, front: &Front, bytes: &[u8]) -> Result<Body> {
         return Err(broken(file, "damaged: it cannot be unpacked"));
     }
     let body: Body = parse(file, &plain)?;
-    if body.values().all(super::Kept::is_sound) {
+    if body.values().all(|kept| kept.is_sound()) {
         Ok(body)
     } else {
         Err(broken(file, "damaged: it holds what no run writes"))
