@@ -4,7 +4,7 @@
 //! a stretch holds too many requests to read each, those that name the part can be read all the same.
 
 use super::look::{Reader, readable};
-use super::{AROUND, Look, Looks};
+use super::{AROUND, Look, Looks, requests};
 use crate::inspect::host::Host;
 use crate::reading;
 use crate::scan::Dimension;
@@ -39,26 +39,29 @@ impl Looks {
             end: inside.end.saturating_add(reach).min(span.end),
         };
         let literal = literal(dimension, text);
-        let files: Vec<(usize, &[u8])> = readable(host)?
+        let files: Vec<(usize, Option<&[u8]>)> = readable(host)?
             .into_iter()
             .filter_map(|i| match host.reads[i].reading.plan.site.as_deref() {
                 // All of the lines of a site's own log are for it.
-                Some(site) if Dimension::Vhost.key(site) == name => Some((i, &b""[..])),
+                Some(site) if Dimension::Vhost.key(site) == name => Some((i, None)),
                 Some(_) if dimension == Dimension::Vhost => None,
-                _ => Some((i, literal)),
+                _ => Some((i, Some(literal))),
             })
             .collect();
+        // By the requests and not by the blocks that hold them, which depend on how the scan was cut.
+        let counted: u64 = host.files.iter().map(|&i| host.reads[i].scan.requests).sum();
+        let part = requests(host, span) as f64 / counted.max(1) as f64;
         let mut cost = 0;
         for (i, text) in &files {
             let read = &host.reads[*i];
-            let spans = reading::spans_between(read, &(span.start..span.end));
-            if text.is_empty() && literal.len() < SHORTEST
-                || reading::is_packed(read) && !reading::is_unpacked(read, &spans)
-            {
+            let is_there =
+                || reading::is_unpacked(read, &reading::spans_between(read, &(span.start..span.end)));
+            let stands_everywhere = text.is_some_and(|text| text.len() < SHORTEST);
+            if stands_everywhere || reading::is_packed(read) && !is_there() {
                 return None;
             }
-            let bytes: u64 = spans.iter().map(|s| s.end.min(read.scan.bytes).saturating_sub(s.start)).sum();
-            cost += if text.is_empty() { bytes * AS_MANY } else { bytes };
+            let bytes = (read.scan.bytes as f64 * part) as u64;
+            cost += if text.is_none() { bytes * AS_MANY } else { bytes };
         }
         let all: u64 = host.files.iter().map(|&i| host.reads[i].scan.bytes).sum();
         if self.searched + cost > SEARCHED.max(all / 2) {
@@ -70,7 +73,7 @@ impl Looks {
         for (i, text) in files {
             let read = &host.reads[i];
             let mut reader = Reader::new(&mut look, i, read, Vec::new());
-            reading::each_request_with(read, span.start..span.end, text, &mut reader);
+            reading::each_request_with(read, span.start..span.end, text.unwrap_or_default(), &mut reader);
         }
         // A text can stand elsewhere in a line.
         look.answers.retain(|a| a.names.contains(&name));
