@@ -20,6 +20,9 @@ const PAUSES: i64 = 16;
 /// A shorter text stands in most lines.
 const SHORTEST: usize = 3;
 
+/// Makes a look, or gives one that was made.
+type Made = for<'l> fn(&'l mut Looks, &Host<'_>, Window) -> Option<&'l Look>;
+
 impl Looks {
     /// The look at the requests for one name alone inside a stretch and around it, where `failed` of them failed, which
     /// came one in `pause` seconds. `None` where they cannot be told from the rest by a text, where the lines cannot be read
@@ -95,10 +98,7 @@ impl Looks {
         inside: Window,
         name: Option<u64>,
     ) -> Option<&Look> {
-        match self.kept(inside, name) {
-            Some(i) => self.named.get(i).map(|named| &named.1),
-            None => self.at(host, inside),
-        }
+        self.kept_or(host, inside, name, Self::at)
     }
 
     /// The same, else [`Self::close`].
@@ -108,9 +108,14 @@ impl Looks {
         inside: Window,
         name: Option<u64>,
     ) -> Option<&Look> {
-        match self.kept(inside, name) {
+        self.kept_or(host, inside, name, Self::close)
+    }
+
+    fn kept_or(&mut self, host: &Host<'_>, inside: Window, name: Option<u64>, other: Made) -> Option<&Look> {
+        let kept = self.named.iter().position(|(of, look)| Some(*of) == name && look.inside == inside);
+        match kept {
             Some(i) => self.named.get(i).map(|named| &named.1),
-            None => self.close(host, inside),
+            None => other(self, host, inside),
         }
     }
 
@@ -118,10 +123,6 @@ impl Looks {
     pub(in crate::inspect) fn text(&self, name: u64) -> Option<&str> {
         let looks = || self.named.iter().map(|named| &named.1).chain(self.made.values().flatten());
         looks().find_map(|look| look.text(name))
-    }
-
-    fn kept(&self, inside: Window, name: Option<u64>) -> Option<usize> {
-        self.named.iter().position(|(of, look)| Some(*of) == name && look.inside == inside)
     }
 }
 
