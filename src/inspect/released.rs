@@ -37,25 +37,25 @@ pub(super) fn date(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
             a.phases.push(AnomalyPhase {
                 kind: Kind::Slow,
                 start: end,
-                end: rest.let_go,
+                end: rest.end,
                 requests: rest.requests,
                 failed: rest.late,
             });
-            a.end = Some(rest.let_go);
-            a.end_bounds = (rest.last, rest.let_go.saturating_add(TOGETHER));
-            a.end_interval = a.end_bounds;
+            a.end = Some(rest.end);
+            a.end_bounds = (rest.end.saturating_sub(1), rest.let_go.saturating_add(TOGETHER));
+            a.end_interval = (rest.end, a.end_bounds.1);
             a.slow.get_or_insert(rest.slow);
-            a.first_good_after = a.first_good_after.map(|s| s.max(rest.let_go));
+            a.first_good_after = a.first_good_after.map(|s| s.max(rest.end));
         }
     }
 }
 
 /// The requests that came after the last that failed, and waited.
 struct Rest {
-    /// The second in which they were answered.
+    /// The second behind the last in which one came that waited.
+    end: Second,
+    /// The one in which they were answered.
     let_go: Second,
-    /// The last second in which one came.
-    last: Second,
     /// All that came meanwhile, and those that waited.
     requests: u64,
     late: u64,
@@ -87,7 +87,7 @@ fn rest(look: &Look, a: &Anomaly, end: Second) -> Option<Rest> {
     let times = |of: &mut dyn Iterator<Item = &Answer>| -> Vec<f64> {
         of.filter_map(|x| x.took.map(f64::from)).collect()
     };
-    let meanwhile = Window { start: end, end: let_go };
+    let meanwhile = Window { start: end, end: last.saturating_add(1) };
     let mut came = times(&mut after().filter(|x| meanwhile.contains(x.arrived())));
     let mut usual = times(&mut look.outside().filter(own).filter(|x| x.arrived() < a.start));
     came.sort_unstable_by(f64::total_cmp);
@@ -101,5 +101,5 @@ fn rest(look: &Look, a: &Anomaly, end: Second) -> Option<Rest> {
         slow: late,
         timed: requests,
     };
-    Some(Rest { let_go, last, requests, late, slow })
+    Some(Rest { end: meanwhile.end, let_go: let_go.max(last), requests, late, slow })
 }
