@@ -7,6 +7,7 @@ use super::again::Looks;
 use super::host::Host;
 use super::incident::window;
 use super::severity::NEAR_TOTAL;
+use super::small;
 use crate::detect::{self, Anomaly, Detection, Kind, Options};
 use crate::scan::{Dimension, FailureTally};
 
@@ -18,9 +19,6 @@ const FAILED: u64 = 5;
 const ALTOGETHER: f64 = 0.9;
 /// which was not so before or after: so many were answered well.
 const WORKS: usize = 4;
-/// A pause is this many times as long as usual once in forty times, where requests come by chance: a longer one does not
-/// say that the part fails still.
-const LONG: f64 = 3.7;
 
 /// Dates failing again that a part of the site met.
 pub(super) fn date(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
@@ -59,8 +57,9 @@ fn own(host: &Host<'_>, looks: &mut Looks, a: &Anomaly, name: (Dimension, &[u8])
     let ticks = look.ticks(|x| (x.failed || x.good()).then_some(x.failed));
     let found = detect::stretches(&ticks, &Options::default()).anomalies;
     let own = found.into_iter().find(|b| window(b).overlaps(window(a)))?;
-    let pause = (own.last_bad - own.first_bad) as f64 / own.failed.saturating_sub(1).max(1) as f64;
-    let is_over = own.open_end && (own.end_bounds.1 - own.last_bad) as f64 > LONG * pause.max(1.0);
+    // Where none was asked for since, that the part fails still is not said.
+    let reach = small::reach((own.first_bad, own.last_bad), own.failed);
+    let is_over = own.open_end && own.end_bounds.1.saturating_sub(own.last_bad) > reach;
     (!is_over && own.failed_share().is_some_and(|share| share >= ALTOGETHER)).then_some(own)
 }
 

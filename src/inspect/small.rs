@@ -114,13 +114,20 @@ fn alone(host: &Host<'_>, looks: &mut Looks, c: Candidate) -> Option<Look> {
     let theirs = look.answers.iter().filter(|a| a.names.contains(&c.name)).count();
     let few = theirs as f64 <= FEW * look.answers.len() as f64;
     let name = host.files.iter().find_map(|&i| host.reads[i].scan.failed_name(c.name)).filter(|_| few)?;
-    let each = (c.cluster.failed, pause(c.cluster).ceil() as i64);
+    let Cluster { first, last, failed, .. } = c.cluster;
+    let each = (failed, pause((first, last), failed).ceil() as i64);
     looks.name(host, at, (Dimension::of_key(c.name), name), each)
 }
 
-/// The usual time between two failures of a cluster, in seconds.
-fn pause(c: Cluster) -> f64 {
-    c.last.saturating_sub(c.first) as f64 / c.failed.saturating_sub(1).max(1) as f64
+/// The usual time between two of `n` requests that came from second `first` to second `last`, in seconds.
+fn pause((first, last): (Second, Second), n: u64) -> f64 {
+    last.saturating_sub(first) as f64 / n.saturating_sub(1).max(1) as f64
+}
+
+/// The pause between two such requests that is longer than all but one in forty, where they come by chance, in seconds:
+/// within it a next one may come, and what is longer says that none did.
+pub(super) fn reach(between: (Second, Second), n: u64) -> i64 {
+    ((pause(between, n) * 40f64.ln()).ceil() as i64).max(1)
 }
 
 /// What is known of a part whose requests cannot be read again, if chance does not explain it.
@@ -300,8 +307,7 @@ fn met_one_by_one(look: &Look, name: u64) -> bool {
 fn sampled(c: Cluster, inside: (u64, u64), outside: (u64, u64), options: &Options) -> Option<Anomaly> {
     let share = |(n, k): (u64, u64)| k as f64 / n.max(1) as f64;
     let nats = c.nats / options.least_dispersion;
-    // So long is one pause in forty, where requests come by chance.
-    let reach = ((pause(c) * 40f64.ln()).ceil() as i64).max(1);
+    let reach = reach((c.first, c.last), c.failed);
     let long = c.last.saturating_sub(c.first) >= options.least_seconds - 1;
     let stands =
         long && inside.1 >= FAILED && share(inside) >= 2.0 * share(outside) && nats >= threshold(options);
