@@ -219,6 +219,9 @@ pub struct Evidence {
     pub text: String,
 }
 
+/// The kind of the finding that nginx was told to stop, and that the logs end there.
+pub const STOPPED_AT_END: &str = "stopped-at-end";
+
 /// Worth saying, and no incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {

@@ -6,7 +6,7 @@ use super::host::Host;
 use super::incident::window;
 use crate::clock;
 use crate::detect::{Anomaly, Kind, MarkKind, Reason, Remark};
-use crate::report::Finding;
+use crate::report::{Finding, STOPPED_AT_END};
 use crate::time::Window;
 
 /// Findings of one kind that are told one by one; of more, the first ones and their number.
@@ -44,7 +44,7 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
             .iter()
             .find(|s| s.second == mark.second && s.word.is_some_and(|w| belongs(w, mark.kind)));
         let summary = match mark.kind {
-            _ if kind == STOPPED_AT_END => at_end_summary(),
+            _ if kind == STOPPED_AT_END => at_end_summary(host),
             MarkKind::ReloadFailed => {
                 "a reload was refused: the old configuration goes on, and the next restart would fail".into()
             }
@@ -74,11 +74,10 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
     cap(found)
 }
 
-/// The last words are that nginx stops, and no request comes after them.
-const STOPPED_AT_END: &str = "stopped-at-end";
 /// Seconds in which requests that had begun before it stopped are answered.
 const LAST_ANSWERS: i64 = 3;
 
+/// When nginx said that it stops, if nothing comes after that.
 fn stopped_at_end(host: &Host<'_>) -> Option<i64> {
     let last = host.marks.iter().rfind(|m| m.kind != MarkKind::Reopen)?;
     let is_stop = matches!(last.kind, MarkKind::Stop | MarkKind::GracefulStop);
@@ -86,8 +85,11 @@ fn stopped_at_end(host: &Host<'_>) -> Option<i64> {
     (is_stop && none_later).then_some(last.second)
 }
 
-fn at_end_summary() -> String {
-    "nginx was told to stop, and the logs end there: whether it was started again they do not tell".into()
+fn at_end_summary(host: &Host<'_>) -> String {
+    let on = host.name.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
+    format!(
+        "nginx{on} was told to stop, and the logs end there: whether it was started again they do not tell"
+    )
 }
 
 fn belongs(word: super::marks::Word, kind: MarkKind) -> bool {
@@ -160,7 +162,7 @@ fn remark(host: &Host<'_>, r: &Remark) -> Option<Finding> {
             format!("no request for {length}: at this rate not enough to call it a silence"),
         ),
         Reason::QuickRestart => ("restart", format!("nginx was stopped and started again within {length}")),
-        Reason::StoppedAtEnd => (STOPPED_AT_END, at_end_summary()),
+        Reason::StoppedAtEnd => (STOPPED_AT_END, at_end_summary(host)),
         Reason::Limited => {
             ("limited-client", format!("{failed} in {length}, as limits of the configuration meant it"))
         }

@@ -13,7 +13,7 @@ use crate::clock::{self, Clock};
 use crate::render::grids::{self, Grid};
 use crate::render::safe;
 use crate::render::text::places::Places;
-use crate::render::text::{lasted, sentence, totals, weight};
+use crate::render::text::{lasted, sentence, stops, totals, weight};
 use crate::report::{Evidence, Report};
 use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -114,6 +114,7 @@ fn headline(report: &Report, title: &str, clock: Clock) -> Markup {
             }
         }
         p class="quiet" { (totals(report)) }
+        @for stop in stops(report, clock) { p { (shown(&stop)) } }
         @if let Some(chart) = &report.chart { (chart::of_span(report, chart, clock)) }
     }
 }

@@ -9,7 +9,7 @@ mod mark;
 use crate::clock::{self, Clock};
 use crate::render::grids::{self, Grid};
 use crate::render::text::places::Places;
-use crate::render::text::{totals, weight};
+use crate::render::text::{stops, totals, weight};
 use crate::report::{CoverageState, Report};
 use mark::{code, prose};
 use std::io::{self, Write};
@@ -111,6 +111,7 @@ fn title(page: &mut String, report: &Report, places: &Places<'_>) {
             );
             line(page, &format!("# {span}\n"));
             line(page, &format!("{}\n", totals(report)));
+            stops(report, clock).for_each(|stop| line(page, &format!("{}\n", prose(&stop))));
         }
         [one] => {
             line(page, &format!("# Postmortem: {}\n", incident::name(one, clock)));

@@ -12,7 +12,7 @@ mod tables;
 
 use crate::clock::{self, Clock};
 use crate::render::{Style, brief, grids};
-use crate::report::{CoverageState, Incident, News, NewsKind, Report, Severity};
+use crate::report::{CoverageState, Incident, News, NewsKind, Report, STOPPED_AT_END, Severity};
 pub(crate) use incident::{between, duration, impact_words, lasted, noticed};
 use page::{Page, Paint};
 use places::Places;
@@ -90,11 +90,7 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
     let Some(worst) = report.incidents.iter().min_by_key(|i| weight(i)) else {
         page.paragraph(&format!("No incident in {covered}."), Paint::Calm);
         page.paragraph(&format!("{} {}", totals(report), left_out(report)), Paint::Plain);
-        // Not good news either.
-        if let Some(stop) = report.findings.iter().find(|f| f.kind == "stopped-at-end") {
-            let text = format!("At {} {}.", clock.full(stop.time), stop.summary);
-            page.paragraph(&text, Paint::Strong);
-        }
+        stops(report, clock).for_each(|stop| page.paragraph(&stop, Paint::Strong));
         let holes: i64 = holes(report).map(|c| c.end.saturating_sub(c.start)).fold(0, i64::saturating_add);
         if holes > 0 {
             let text = format!("For {} of it the files cannot speak; see Coverage.", clock::duration(holes));
@@ -117,6 +113,7 @@ fn headline(page: &mut Page, report: &Report, clock: Clock) {
         page.paragraph("Why: no line of the logs says so.", Paint::Plain);
     }
     page.paragraph(&totals(report), Paint::Plain);
+    stops(report, clock).for_each(|stop| page.paragraph(&stop, Paint::Strong));
     if let Some(a) = report.availability.as_ref().filter(|_| report.incidents.len() >= MANY) {
         let text = format!("Availability: {}", grids::availability(a, &report.incidents));
         page.paragraph(&text, Paint::Plain);
@@ -188,6 +185,12 @@ fn at(i: &Incident) -> String {
         [("vhost", &i.scope.vhosts), ("endpoint", &i.scope.endpoints), ("upstream", &i.scope.upstreams)];
     let named = dimensions.into_iter().find(|d| !d.1.is_empty());
     named.map_or_else(String::new, |(noun, names)| format!(", at {}", brief::listed(noun, names, 2)))
+}
+
+/// Where the logs end with words that nginx stops: no incident can be told from that, and no good news.
+pub(crate) fn stops(report: &Report, clock: Clock) -> impl Iterator<Item = String> {
+    let stops = report.findings.iter().filter(|f| f.kind == STOPPED_AT_END);
+    stops.map(move |stop| format!("At {} {}.", clock.full(stop.time), stop.summary))
 }
 
 pub(crate) fn totals(report: &Report) -> String {
