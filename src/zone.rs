@@ -6,11 +6,13 @@
 mod repeated;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use crate::error::{Error, Result};
 use crate::time::{Second, Window, parse_offset, zone_name};
 use chrono::{DateTime, Offset, TimeZone};
 use std::collections::{BTreeMap, HashMap};
+pub use times::Times;
 
 /// All civil offsets are multiples of a quarter of an hour.
 const QUARTER: i64 = 900;
@@ -26,9 +28,6 @@ const MOST_PAIRS: usize = 256;
 const ENOUGH: f64 = 2.5;
 /// nginx speaks of its start before the first request comes, and of its stop after the last.
 const AROUND: i64 = 60;
-/// An error log with this room inside the access log's time fits there by chance once in four times: so much of a quarter
-/// of an hour it is.
-const BY_CHANCE: i64 = QUARTER / 4;
 /// What a change of offset must gain, in pairs, to be believed: two coincidences do not make a change.
 const CHANGE_COST: f64 = 3.0;
 
@@ -124,13 +123,12 @@ struct Vote {
 
 /// Finds the zone of an error log from what it and the access log both saw, with the offsets that the access log's
 /// own stamps showed (`access_steps`, from which UTC second on which offset in minutes) to fall back on. Where there are
-/// none, as with `$msec`, the times of which both logs speak may tell: of the access log in UTC, of the error log in its
-/// own clock.
+/// none, as with `$msec`, the times of which both logs speak may tell.
 pub fn infer(
     access: &[Sighting],
     error: &[Sighting],
     access_steps: &[(Second, i16)],
-    spans: Option<(Window, Window)>,
+    times: impl FnOnce() -> Times,
 ) -> ZonePlan {
     let votes = votes(access, error);
     let total: f64 = votes.iter().map(|v| v.weight).sum();
@@ -151,8 +149,7 @@ pub fn infer(
         return ZonePlan::from_utc_steps(&steps, how, true);
     }
     if access_steps.is_empty() {
-        if let Some(offset) = spans.and_then(|(access, error)| by_span(access, error)) {
-            let how = "the one offset at which both logs speak of the same time";
+        if let Some((offset, how)) = times().offset() {
             return ZonePlan::fixed(offset, how, false);
         }
         return ZonePlan {
@@ -161,23 +158,6 @@ pub fn infer(
         };
     }
     ZonePlan::from_utc_steps(access_steps, "taken from the access log's own offsets".into(), false)
-}
-
-/// The one offset at which an error log lies inside the time of the access log, if it is one by more than chance: an error
-/// log that is much shorter fits somewhere whatever its zone is, one that is longer nowhere.
-fn by_span(access: Window, error: Window) -> Option<i16> {
-    let wide = Window { start: access.start.saturating_sub(AROUND), end: access.end.saturating_add(AROUND) };
-    let length = |w: Window| w.end.saturating_sub(w.start);
-    let room = length(wide).saturating_sub(length(error));
-    if !(0..=BY_CHANCE).contains(&room) {
-        return None;
-    }
-    let inside = |offset: &i64| {
-        wide.start <= error.start.saturating_sub(offset * 60)
-            && error.end.saturating_sub(offset * 60) <= wide.end
-    };
-    let offset = OFFSETS.step_by((QUARTER / 60) as usize).find(inside)?;
-    i16::try_from(offset).ok()
 }
 
 fn offset_at(steps: &[(Second, i16)], utc: Second) -> i16 {

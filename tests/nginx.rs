@@ -350,12 +350,12 @@ fn finds_the_zone(run: &Run, records: &[ErrorRecord]) {
         }
     }
     assert!(errors.len() > 8 && access.len() > 8, "{} {}", errors.len(), access.len());
-    let plain = zone::infer(&access, &errors, &[], None);
+    let plain = zone::infer(&access, &errors, &[], zone::Times::default);
     assert_eq!((plain.first_offset(), plain.sure), (OFFSET, true), "{}", plain.how);
-    let agreeing = zone::infer(&access, &errors, &[(first.unwrap(), OFFSET)], None);
+    let agreeing = zone::infer(&access, &errors, &[(first.unwrap(), OFFSET)], zone::Times::default);
     assert_eq!((agreeing.first_offset(), agreeing.sure), (OFFSET, true), "{}", agreeing.how);
     // A container with UTC in its access log and local time in its error log.
-    let other = zone::infer(&access, &errors, &[(first.unwrap(), 0)], None);
+    let other = zone::infer(&access, &errors, &[(first.unwrap(), 0)], zone::Times::default);
     assert_eq!((other.first_offset(), other.sure), (OFFSET, true), "{}", other.how);
 }
 

@@ -25,7 +25,7 @@ fn pair(
 fn every_offset_is_found() {
     for offset in (-12 * 60..=14 * 60).step_by(15) {
         let (access, error) = pair((0..20).map(|n| T + n * 37), |_| offset);
-        let plan = infer(&access, &error, &[], None);
+        let plan = infer(&access, &error, &[], Times::default);
         assert!(plan.sure, "{offset}: {}", plan.how);
         assert_eq!(plan.utc(T + offset * 60, 0), T, "{offset}");
     }
@@ -37,7 +37,7 @@ fn changes_of_daylight_saving_time_are_found() {
         let offset = |t| if t < change { old } else { new };
         let (access, error) = pair((-40..40).map(|n| change + n * 600 + 7), offset);
         for steps in [vec![], vec![(change - 90_000, old as i16), (change, new as i16)]] {
-            let plan = infer(&access, &error, &steps, None);
+            let plan = infer(&access, &error, &steps, Times::default);
             assert!(plan.sure && plan.steps.len() == 2, "{plan:?}");
             let mut plan = plan;
             let stamps: Vec<_> = access.iter().map(|s| s.time + offset(s.time) * 60).zip(0..).collect();
@@ -52,18 +52,18 @@ fn changes_of_daylight_saving_time_are_found() {
 #[test]
 fn an_access_log_in_utc_does_not_decide() {
     let (access, error) = pair((0..10).map(|n| T + n * 61), |_| -300);
-    let plan = infer(&access, &error, &[(T, 0)], None);
+    let plan = infer(&access, &error, &[(T, 0)], Times::default);
     assert_eq!((plan.first_offset(), plan.sure), (-300, true));
 }
 
 #[test]
 fn too_little_is_not_believed() {
     let (access, error) = pair([T, T + 9].into_iter(), |_| 330);
-    let plan = infer(&access, &error, &[(T, 120)], None);
+    let plan = infer(&access, &error, &[(T, 120)], Times::default);
     assert_eq!((plan.first_offset(), plan.sure), (120, false));
-    let plan = infer(&access, &error, &[], None);
+    let plan = infer(&access, &error, &[], Times::default);
     assert_eq!((plan.first_offset(), plan.sure), (0, false));
-    assert_eq!(infer(&[], &[], &[], None).utc(T, 0), T);
+    assert_eq!(infer(&[], &[], &[], Times::default).utc(T, 0), T);
 }
 
 #[test]
@@ -73,12 +73,12 @@ fn a_probe_does_not_win() {
     let (mut access, mut error) = pair((0..5).map(|n| T + n * 777), |_| 120);
     access.extend(probe(0));
     error.extend(probe(7200));
-    assert_eq!(infer(&access, &error, &[], None).first_offset(), 120);
+    assert_eq!(infer(&access, &error, &[], Times::default).first_offset(), 120);
     let only: Vec<_> = probe(0).collect();
-    assert!(!infer(&only, &only, &[], None).sure);
+    assert!(!infer(&only, &only, &[], Times::default).sure);
     // A job that runs each quarter of an hour fits many offsets.
     let job: Vec<_> = (0..12).map(|n| Sighting { key: 1, time: T + n * 900 }).collect();
-    assert!(!infer(&job, &job, &[], None).sure);
+    assert!(!infer(&job, &job, &[], Times::default).sure);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn retries_and_long_requests_count_once() {
         error.push(Sighting { time: s.time - 60, ..s });
         error.push(Sighting { time: s.time - 1, ..s });
     }
-    let plan = infer(&access, &error, &[], None);
+    let plan = infer(&access, &error, &[], Times::default);
     assert_eq!((plan.first_offset(), plan.sure), (60, true));
 }
 
@@ -111,7 +111,7 @@ proptest! {
     #[test]
     fn nothing_overflows(a in prop::collection::vec((0u64..4, any::<i64>()), 0..40), e in prop::collection::vec((0u64..4, any::<i64>()), 0..40), stamps in prop::collection::vec(any::<(u64, i64)>(), 0..20)) {
         let list = |v: &[(u64, i64)]| v.iter().map(|&(key, time)| Sighting { key, time }).collect::<Vec<_>>();
-        let mut plan = infer(&list(&a), &list(&e), &[], None);
+        let mut plan = infer(&list(&a), &list(&e), &[], Times::default);
         plan.repeat(&stamps, &list(&a), &list(&e));
         for (byte, local) in stamps {
             let window = Window { start: local, end: local.saturating_add(byte as i64 & 0xff_ffff) };
@@ -171,7 +171,8 @@ fn where_the_clock_is_not_seen_to_fall_the_access_log_tells() {
 #[test]
 fn without_any_pair_the_time_of_both_logs_tells_where_only_one_offset_fits() {
     let window = |start, length| Window { start, end: start + length };
-    let plan = |access, error| infer(&[], &[], &[], Some((access, error)));
+    let plan =
+        |access, error| infer(&[], &[], &[], || Times { spans: Some((access, error)), ..Times::default() });
     // Its start is told two seconds before the first request.
     let placed = plan(window(T, 300), window(T + 3600 - 2, 303));
     assert_eq!((placed.first_offset(), placed.assumed), (60, false));
@@ -181,6 +182,9 @@ fn without_any_pair_the_time_of_both_logs_tells_where_only_one_offset_fits() {
         assert!(plan(window(T, 86_400), error).assumed, "{error:?}");
     }
     // What the access log's own stamps say goes first.
-    let own = infer(&[], &[], &[(T, 120)], Some((window(T, 300), window(T + 3600, 300))));
+    let own = infer(&[], &[], &[(T, 120)], || Times {
+        spans: Some((window(T, 300), window(T + 3600, 300))),
+        ..Times::default()
+    });
     assert_eq!((own.first_offset(), own.assumed), (120, false));
 }

@@ -33,13 +33,6 @@ impl Host<'_> {
         // All error logs of a host are written by one nginx in one zone: they are matched together.
         let errors: Vec<zone::Sighting> =
             self.files.iter().flat_map(|&i| self.reads[i].scan.error_sightings()).collect();
-        let local = |&i: &usize| {
-            let scan = &self.reads[i].scan;
-            scan.error_span.filter(|_| !scan.error_utc)
-        };
-        let local = self.files.iter().filter_map(local).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let until = |(start, last): (Second, Second)| Window { start, end: last.saturating_add(1) };
-        let spans = self.timeline.span().zip(local.map(until));
         let mut inferred = None;
         for &i in &self.files {
             let scan = &self.reads[i].scan;
@@ -50,11 +43,28 @@ impl Host<'_> {
             } else if let Some(plan) = given(span)? {
                 plan
             } else {
-                inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps, spans)).clone()
+                inferred.get_or_insert_with(|| zone::infer(&access, &errors, &steps, || self.times())).clone()
             };
             self.zones.insert(i, self.repeat(plan, i, (first, last), &access));
         }
         Ok(())
+    }
+
+    /// When the logs speak, in the clocks of each.
+    fn times(&self) -> zone::Times {
+        let zoneless = || self.files.iter().map(|&i| &self.reads[i].scan).filter(|scan| !scan.error_utc);
+        let local = zoneless().filter_map(|scan| scan.error_span);
+        let local = local.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let until = |(start, last): (Second, Second)| Window { start, end: last.saturating_add(1) };
+        let mut failing = Vec::new();
+        self.timeline.each_outcome(Window::ALL, |o| failing.extend((o.failed > 0).then_some(o.second)));
+        let mut records = Vec::new();
+        for scan in zoneless() {
+            scan.each_error(|e| records.extend(e.seconds().iter()));
+        }
+        records.sort_unstable();
+        records.dedup();
+        zone::Times { spans: self.timeline.span().zip(local.map(until)), failing, records }
     }
 
     /// Tells the hours that come twice in one error log apart. Records of one shape and second of the wall's clock are one
