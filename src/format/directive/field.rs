@@ -227,16 +227,18 @@ fn by_word(word: &str) -> Option<Field> {
         | "rtms" | "requestdurationms" | "tookms" | "durationmillis" | "requesttimemillis"
         | "elapsedmillis" => Field::RequestTimeMs,
         "upstreamaddr" | "upstream" | "upstreamhost" | "upstreamaddress" | "backend" | "backendaddr"
-        | "backendaddress" | "upstreamserver" => Field::UpstreamAddr,
-        "upstreamstatus" | "upstreamstatuscode" | "backendstatus" | "us" | "upstreamhttpstatus" => {
-            Field::UpstreamStatus
+        | "backendaddress" | "upstreamserver" | "upstreampeer" | "peer" | "peeraddr" | "peeraddress" => {
+            Field::UpstreamAddr
         }
+        "upstreamstatus" | "upstreamstatuscode" | "backendstatus" | "us" | "ustatus"
+        | "upstreamhttpstatus" => Field::UpstreamStatus,
         "upstreamresponsetime"
         | "upstreamtime"
         | "upstreamrt"
         | "apptime"
         | "urt"
         | "ut"
+        | "utime"
         | "upstreamresptime"
         | "backendtime"
         | "upstreamduration"

@@ -210,6 +210,17 @@ fn pieces(between: &[&[u8]], columns: &[Vec<&[u8]>], fields: &[Option<Field>]) -
                 Piece::Literal(b":".to_vec()),
                 Piece::Var(Field::Other("remote_port".into())),
             ],
+            Some(Field::RequestUri)
+                if !fields.contains(&Some(Field::Host))
+                    && columns[i].iter().all(|v| values::is_plain_url(v)) =>
+            {
+                vec![
+                    Piece::Var(Field::Other("scheme".into())),
+                    Piece::Literal(b"://".to_vec()),
+                    Piece::Var(Field::Host),
+                    Piece::Var(Field::RequestUri),
+                ]
+            }
             // The `-` of identd, which nginx' own formats print as text.
             Some(Field::Other(name)) if name == "-" => {
                 literal.push(b'-');

@@ -529,3 +529,20 @@ fn a_model_saves_the_learning() {
     let model = learn(&lines, &[]);
     assert!(learn_beside(&lines[..3], &[], &model).is_some());
 }
+
+#[test]
+fn a_url_is_read_as_scheme_host_and_path() {
+    let line = |n: usize| {
+        format!(
+            "1772355600.{n:03} 203.0.113.{n} GET https://shop.example.com/item/{n}?x=1 502 154 0.01{}",
+            n % 10
+        )
+    };
+    let lines: Vec<String> = (10..60).map(line).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    let learned = learn(&lines, &[]);
+    let format = &learned.formats[0];
+    let record = format.parse(lines[0]).unwrap();
+    assert_eq!((text(record.vhost), text(record.uri)), ("shop.example.com", "/item/10?x=1"));
+    assert!(format.definition().contains("$scheme://$host$request_uri"), "{}", format.definition());
+}

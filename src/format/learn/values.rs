@@ -143,6 +143,13 @@ pub(in crate::format::learn) fn is_url(b: &[u8]) -> bool {
     b.starts_with(b"http://") || b.starts_with(b"https://")
 }
 
+/// A URL of nothing but scheme, name and path.
+pub(in crate::format::learn) fn is_plain_url(b: &[u8]) -> bool {
+    let rest = b.strip_prefix(b"http://").or_else(|| b.strip_prefix(b"https://")).unwrap_or_default();
+    let name = rest.iter().take_while(|c| c.is_ascii_alphanumeric() || b".-_".contains(c)).count();
+    name > 0 && rest.get(name) == Some(&b'/')
+}
+
 /// An HTTP method.
 pub(in crate::format::learn) fn is_method(b: &[u8]) -> bool {
     [
