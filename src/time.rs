@@ -49,6 +49,19 @@ impl Stamp {
     pub fn second(self) -> Second {
         self.millis.div_euclid(1000)
     }
+
+    /// The second in which a request came that was answered now, after `waited` milliseconds. A stamp of whole seconds
+    /// stands for any instant of its second: half a second in is right more often than any other, and as often too early as
+    /// too late (its first instant dated starts and ends half a second early).
+    pub fn arrival(self, waited: u32) -> Second {
+        let within = if self.sub_second { 0 } else { 500 };
+        (self.millis + within - i64::from(waited)).div_euclid(1000)
+    }
+
+    /// A stamp of a whole second.
+    pub(crate) fn of_second(second: Second) -> Self {
+        Self { millis: second * 1000, offset: None, sub_second: false }
+    }
 }
 
 /// Days from 1970-01-01 to a civil date of the proleptic Gregorian calendar

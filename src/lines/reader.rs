@@ -236,17 +236,15 @@ impl<'a> Reader<'a> {
             |s: Second| behind > 0 && self.wanted.window.is_some_and(|w| w.end <= s && s < w.end + behind);
         let access = plan.formats.iter().find_map(|f| f.parse(payload).ok().filter(|r| r.time.is_some()));
         if let Some((record, stamp)) = access.and_then(|r| Some((r, r.time?))) {
-            let arrival = stamp.millis - i64::from(record.request_time.unwrap_or(0));
+            let arrival = stamp.arrival(record.request_time.unwrap_or(0));
             let failed = record.status.is_some_and(|s| has_failed(s, record.request_time));
             let counts = plan.exclude.as_ref().is_none_or(|e| e.of_request(&record).is_none());
             let wanted = if self.wanted.all {
                 inside(stamp.second())
             } else {
                 counts
-                    && (failed && (inside(arrival.div_euclid(1000)) || just_behind(stamp.second()))
-                        || (inside(stamp.second())
-                            || inside(arrival.div_euclid(1000))
-                            || just_behind(stamp.second()))
+                    && (failed && (inside(arrival) || just_behind(stamp.second()))
+                        || (inside(stamp.second()) || inside(arrival) || just_behind(stamp.second()))
                             && is_made_of(&self.wanted.made_of, &record))
             };
             return Some(Last { time: Some(stamp.millis), rank: 1, wanted });

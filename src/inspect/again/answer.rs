@@ -5,7 +5,7 @@ use super::texts::{Listed, Texts};
 use crate::format::record::AccessRecord;
 use crate::report::Evidence;
 use crate::scan::{Dimension, has_failed, hash, last_peer, template};
-use crate::time::Second;
+use crate::time::{Second, Stamp};
 use crate::timeline::Class;
 
 /// One request.
@@ -47,7 +47,7 @@ impl Answer {
 
     /// When its request came, where the log tells it.
     pub(in crate::inspect) fn arrived(&self) -> Second {
-        self.ended - i64::from(self.took.unwrap_or(0)) / 1000
+        Stamp::of_second(self.ended).arrival(self.took.unwrap_or(0))
     }
 
     /// When its line was written.
@@ -123,8 +123,8 @@ impl<'a> Answering<'a> {
         let status = record.status?;
         let took = record.request_time;
         let failed = has_failed(status, took);
-        let arrived = record.time.map_or(end * 1000, |t| t.millis) - i64::from(took.unwrap_or(0));
-        let second = if failed { arrived.div_euclid(1000) } else { end };
+        let written = record.time.unwrap_or(Stamp::of_second(end));
+        let second = if failed { written.arrival(took.unwrap_or(0)) } else { end };
         let uri = record.uri.unwrap_or_default();
         let path = hash(&uri[..uri.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(uri.len())]);
         let mut name = |dimension: Dimension, text: Option<&[u8]>| {

@@ -10,7 +10,7 @@ use crate::scan::endpoint;
 use crate::scan::known::{self, given};
 use crate::scan::names::Names;
 use crate::scan::partial::{Dimension, KEPT, Sample};
-use crate::time::{Millis, Second};
+use crate::time::{Second, Stamp};
 use crate::timeline::Class;
 
 /// A 499 counts as failed only when the client had waited this long (detection.md 4.1): less is a user who
@@ -47,7 +47,7 @@ pub(super) struct Request<'a> {
     vhost: Option<&'a [u8]>,
     peers: Option<&'a [u8]>,
     waited: Option<u32>,
-    end: Millis,
+    end: Stamp,
 }
 
 impl<'a> Request<'a> {
@@ -60,7 +60,7 @@ impl<'a> Request<'a> {
             vhost: record.vhost,
             peers: record.upstream_addr,
             waited: record.request_time,
-            end: record.time.map_or(second * 1000, |t| t.millis),
+            end: record.time.unwrap_or(Stamp::of_second(second)),
         })
     }
 }
@@ -111,7 +111,7 @@ impl Scanner<'_> {
                     vhost,
                     peers,
                     waited: seen.waited,
-                    end: second * 1000,
+                    end: Stamp::of_second(second),
                 },
                 line,
                 byte,
@@ -145,7 +145,7 @@ impl Scanner<'_> {
         if !has_failed(request.status, request.waited) {
             return;
         }
-        let arrival = (request.end - i64::from(request.waited.unwrap_or(0))).div_euclid(1000);
+        let arrival = request.end.arrival(request.waited.unwrap_or(0));
         self.collected.fail(&mut self.out.timeline, arrival);
         let text = self.keep_text;
         let sample = || sample(text, second, raw, byte, line_no);
