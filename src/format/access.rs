@@ -38,6 +38,8 @@ struct Compiled {
     fields: Vec<Field>,
     layout: Layout,
     text: String,
+    /// See [`AccessFormat::waits_at_upstream`].
+    waits_at_upstream: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -82,7 +84,21 @@ impl AccessFormat {
     }
 
     fn of(name: &str, escape: Escape, fields: Vec<Field>, layout: Layout, text: String) -> Self {
-        Self(Arc::new(Compiled { name: name.to_owned(), escape, fields, layout, text }))
+        let has = |f: &Field| fields.contains(f);
+        let timed = [Field::RequestTime, Field::RequestTimeMs, Field::SessionTime];
+        let waits_at_upstream = has(&Field::UpstreamResponseTime) && !timed.iter().any(has);
+        Self(Arc::new(Compiled { name: name.to_owned(), escape, fields, layout, text, waits_at_upstream }))
+    }
+
+    /// Whether the time that upstreams took stands for that of the request, which the format does not have: all but what a
+    /// slow client adds.
+    pub(crate) fn waits_at_upstream(&self) -> bool {
+        self.0.waits_at_upstream
+    }
+
+    /// Whether it says how long requests took.
+    pub(crate) fn tells_wait(&self) -> bool {
+        self.has(&Field::RequestTime) || self.has(&Field::RequestTimeMs) || self.waits_at_upstream()
     }
 
     /// Whether `other` is a clone of this.
@@ -171,6 +187,9 @@ impl AccessFormat {
             Layout::Text { plan, .. } => plan.run(line, (0, brief), &mut record)?,
             Layout::Json(keys) => keys.read(line, brief, &mut record)?,
             Layout::Labelled(labels) => labels.read(line, &mut record)?,
+        }
+        if self.0.waits_at_upstream {
+            record.request_time = record.upstream_response_time.and_then(store::sum_of_seconds);
         }
         Ok(record)
     }

@@ -8,6 +8,7 @@ use super::marks::{self, Word};
 use crate::catalogue::{Catalogue, read_line};
 use crate::detect::{ErrorTick, Fold, Mark, Tick, Ticks, fold_timeline};
 use crate::error::Result;
+use crate::format::AccessFormat;
 use crate::format::record::ErrorRecord;
 use crate::reading::{Read, Role, record_at};
 use crate::report::Evidence;
@@ -246,12 +247,7 @@ impl<'a> Host<'a> {
     pub fn arrival_known(&self) -> bool {
         let mut access =
             self.files.iter().map(|&i| &self.reads[i]).filter(|r| r.reading.role == Role::Access);
-        access.all(|r| {
-            let formats = &r.reading.plan.formats;
-            formats.first().is_some_and(|f| {
-                f.has(&crate::format::Field::RequestTime) || f.has(&crate::format::Field::RequestTimeMs)
-            })
-        })
+        access.all(|r| r.reading.plan.formats.first().is_some_and(AccessFormat::tells_wait))
     }
 }
 

@@ -256,7 +256,8 @@ impl Fast {
 
 impl Quoted {
     fn of(format: &AccessFormat) -> Option<Self> {
-        if format.escape() != Escape::Default {
+        // Where the time taken is a list, every line goes the exact way.
+        if format.escape() != Escape::Default || format.waits_at_upstream() {
             return None;
         }
         let pieces = format.pieces()?;
@@ -343,7 +344,7 @@ impl Tail {
 
 impl Json {
     fn of(format: &AccessFormat) -> Option<Self> {
-        if format.escape() == Escape::None {
+        if format.escape() == Escape::None || format.waits_at_upstream() {
             return None;
         }
         let keys = format.json_keys()?;

@@ -193,6 +193,13 @@ fn milliseconds(b: &[u8], unit: u64) -> Option<u32> {
     Some(whole.saturating_mul(unit).saturating_add(fraction).min(u64::from(u32::MAX)) as u32)
 }
 
+/// All times of a list such as `3.001, 0.002 : 0.010`, one after the other, in milliseconds: of tries, and of groups of
+/// upstreams. `-` is none. `None` where there is no time at all.
+pub(crate) fn sum_of_seconds(list: &[u8]) -> Option<u32> {
+    let items = list.split(|b| matches!(b, b' ' | b',' | b':')).filter(|item| !item.is_empty());
+    items.filter_map(|item| milliseconds(item, 1000)).reduce(u32::saturating_add)
+}
+
 /// Method and URI of `METHOD URI[ PROTO]`; nothing for anything else, such as the first bytes of a TLS handshake.
 /// Old nginx let blanks stand in a URI, so the protocol is looked for from the right.
 pub(crate) fn split_request(line: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {

@@ -132,3 +132,22 @@ proptest::proptest! {
         let _ = crate::format::learn(&[&mixed, &bytes], &[]);
     }
 }
+
+#[test]
+fn where_no_time_of_requests_is_logged_that_of_upstreams_stands_for_it() {
+    let f = AccessFormat::from_directive("x", "$msec $status $upstream_addr|$upstream_response_time", None)
+        .unwrap();
+    let took = |line: &str| f.parse(line.as_bytes()).unwrap().request_time;
+    assert!(f.tells_wait());
+    assert_eq!(took("1772355600.250 200 10.0.0.1:80|0.120"), Some(120));
+    assert_eq!(
+        took("1772355600.250 504 10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80|3.001, 3.002 : 0.007"),
+        Some(6010)
+    );
+    assert_eq!(took("1772355600.250 200 -|-"), None);
+    assert_eq!(took("1772355600.250 502 10.0.0.1:80, app|0.000, -"), Some(0));
+    let both = AccessFormat::from_directive("x", "$msec $status $request_time $upstream_response_time", None)
+        .unwrap();
+    let record = both.parse(b"1772355600.250 200 0.700 0.120").unwrap();
+    assert_eq!((record.request_time, both.waits_at_upstream()), (Some(700), false));
+}
