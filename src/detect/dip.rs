@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 const PER_BLOCK: f64 = 25.0;
 /// Ordinary blocks that make the reference.
 const MEMORY: usize = 12;
+/// Blocks without which too little is known of how they scatter.
+const LEAST_BLOCKS: usize = 18;
 /// A dip begins under this share of the reference,
 const ENTER: f64 = 0.2;
 /// and is over above this one.
@@ -52,7 +54,7 @@ pub(crate) fn find<T: Ticks>(
     let mut counts: Vec<f64> = survey.coarser(by as usize).iter().map(|b| f64::from(b.lines)).collect();
     // The last block is cut by the log's end.
     counts.pop();
-    if counts.len() < 3 * MEMORY {
+    if counts.len() < LEAST_BLOCKS {
         return;
     }
     let covered = |i: usize, j: usize| {
