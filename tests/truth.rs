@@ -1,6 +1,6 @@
 //! The library against recorded outages of a real nginx, with what the clients saw beside it.
 //!
-//! `tests/recorded` holds thirty-five of them. `DOWNTIME_CORPUS` names a folder of more cases, each with a `truth.json`;
+//! `tests/recorded` holds more than fifty of them. `DOWNTIME_CORPUS` names a folder of more cases, each with a `truth.json`;
 //! without it those are skipped, and the test says so. `cargo test --test truth -- --nocapture` shows the tables.
 
 #![allow(

@@ -60,7 +60,35 @@ impl Host<'_> {
             Some((tally.first?, *i))
         };
         let (sample, file) = self.files.iter().filter_map(first).min_by(|a, b| a.0.cmp(&b.0))?;
-        let line = record_at(&self.reads[file], &sample);
+        self.answer_at(file, &sample, read)
+    }
+
+    /// What failed requests of a stretch logged, read again: the first and the last of each of its moments, of `most` of
+    /// those at even distances.
+    pub(super) fn each_failed_answer(
+        &self,
+        window: Window,
+        most: usize,
+        mut visit: impl FnMut(&AccessFormat, &AccessRecord<'_>),
+    ) {
+        let all = || {
+            let files = self.files.iter().copied();
+            files.flat_map(|i| self.reads[i].scan.failure_samples(window).map(move |sample| (i, sample)))
+        };
+        let step = all().count().div_ceil(most).max(1);
+        for (file, sample) in all().step_by(step) {
+            self.answer_at(file, sample, &mut visit);
+        }
+    }
+
+    /// An access line that was kept by its place.
+    fn answer_at<T>(
+        &self,
+        file: usize,
+        sample: &Sample,
+        read: impl FnOnce(&AccessFormat, &AccessRecord<'_>) -> T,
+    ) -> Option<T> {
+        let line = record_at(&self.reads[file], sample);
         let plan = &self.reads[file].reading.plan;
         let mut room = Vec::new();
         let unwrapped = plan.framing.unwrap(&line, &mut room);

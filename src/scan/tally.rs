@@ -191,11 +191,11 @@ impl FileScan {
         }
     }
 
-    /// The lines of failures that arrived inside `window`, of streams: the first and the last of each second.
-    pub fn failure_texts(&self, window: Window) -> impl Iterator<Item = &[u8]> {
+    /// The failed requests that are kept: the first and the last of each cell that begins inside `window`.
+    pub fn failure_samples(&self, window: Window) -> impl Iterator<Item = &Sample> {
         self.failures.range(window.start, window.end).flat_map(|(_, cell)| {
             let last = cell.last.as_ref().filter(|l| cell.first.as_ref().is_none_or(|f| f.byte != l.byte));
-            cell.first.iter().chain(last).filter_map(|sample| sample.text.as_deref())
+            cell.first.iter().chain(last)
         })
     }
 

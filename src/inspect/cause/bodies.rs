@@ -10,6 +10,8 @@ use super::super::host::Host;
 use crate::time::Window;
 use std::collections::BTreeMap;
 
+/// Kept answers that are looked at.
+const MOST: usize = 1000;
 /// Fewer answers show nothing.
 const LEAST: usize = 5;
 /// The part of the answers that must be alike.
@@ -31,6 +33,8 @@ const ONE_LENGTH: f64 = 0.8;
 /// A time that is this part longer or shorter is the same, but for so many milliseconds.
 const SAME: u32 = 50;
 const SAME_MS: u32 = 150;
+/// The same of timeouts below a second.
+const SAME_SHORT: u32 = 30;
 /// The part of the answers that must have waited alike.
 const WAITED: f64 = 0.9;
 /// Milliseconds of what came at once, and from which on it was waited for.
@@ -55,6 +59,8 @@ pub(super) enum Took {
     Nothing,
     /// All the same, in milliseconds: a timeout.
     AllThe(u32),
+    /// Now this long and now that, and some less than any timeout: as answers take.
+    AsAnswers,
     /// Neither.
     Otherwise,
     /// The log does not tell.
@@ -92,18 +98,13 @@ pub(super) fn of(look: &Look, status: u16) -> (Page, Took) {
 /// The same of logs that cannot be read again, by the lines of failures that were kept of them.
 pub(super) fn of_kept(host: &Host<'_>, window: Window, status: u16) -> (Page, Took) {
     let (mut lengths, mut times) = (Vec::new(), Vec::new());
-    let mut room = Vec::new();
-    for read in host.files.iter().map(|&i| &host.reads[i]) {
-        let plan = &read.reading.plan;
-        for text in read.scan.failure_texts(window) {
-            let payload = plan.framing.unwrap(text, &mut room).map_or(text, |u| u.payload);
-            let parsed = plan.formats.iter().find_map(|f| f.parse(payload).ok());
-            let Some(record) = parsed.filter(|r| r.status == Some(status)) else { continue };
+    host.each_failed_answer(window, MOST, |_, record| {
+        if record.status == Some(status) {
             let short = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
             lengths.extend(record.bytes_sent.map(short).filter(|n| *n > 0));
             times.extend(record.request_time);
         }
-    }
+    });
     (page(status, &lengths), took(times))
 }
 
@@ -147,6 +148,10 @@ fn took(mut times: Vec<u32>) -> Took {
         Took::Nothing
     } else if middle >= WAIT && part(&|t| t.abs_diff(middle) <= (middle / SAME).max(SAME_MS)) {
         Took::AllThe(middle)
+    } else if times[times.len() / 10] < WAIT
+        && !part(&|t| t.abs_diff(middle) <= (middle / SAME).max(SAME_SHORT))
+    {
+        Took::AsAnswers
     } else {
         Took::Otherwise
     }
@@ -193,6 +198,9 @@ mod tests {
         assert_eq!(took(vec![60_001, 60_000, 60_012, 60_003, 60_060, 60_001]), Took::AllThe(60_003));
         assert_eq!(took(vec![0, 1, 0, 2, 0, 1, 40]), Took::Nothing);
         assert_eq!(took(vec![1000, 2000, 3000, 4000, 5000]), Took::Otherwise);
+        assert_eq!(took(vec![210, 350, 940, 1400, 520, 800]), Took::AsAnswers);
+        // `proxy_read_timeout 300ms`.
+        assert_eq!(took(vec![300, 301, 300, 302, 305, 300]), Took::Otherwise);
         assert_eq!(took(vec![1, 2]), Took::Untold);
     }
 }

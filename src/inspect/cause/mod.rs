@@ -6,7 +6,9 @@
 mod bodies;
 mod handshakes;
 mod joined;
+mod none_live;
 mod pairs;
+mod reached;
 mod rose;
 mod shared_limit;
 mod slices;

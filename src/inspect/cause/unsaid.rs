@@ -8,6 +8,8 @@ use super::super::again::Look;
 use super::super::host::{Host, Said};
 use super::LOOKED_AT;
 use super::bodies::{self, Page, Took, is_nginx_own};
+use super::none_live;
+use super::reached;
 use super::shared_limit::{self, Shared};
 use crate::clock;
 use crate::detect::{Anomaly, Mark, MarkKind};
@@ -57,7 +59,11 @@ pub(super) fn cause(
     let to_all = a.failed_share().is_some_and(|share| share >= ALL);
     let limit =
         look.filter(|_| status == 503).and_then(|l| shared_limit::seen(host, l, window, status, shown));
+    let none_live = look.filter(|_| status == 502).and_then(|look| none_live::seen(host, look, tally, n));
+    let reached = reached::seen(host, window, status).and_then(|r| r.shows(status, shown.1 == Took::Nothing));
     let (category, confidence, what) = match status {
+        502 if let Some((category, what, _)) = &none_live => sure(category, "likely", what),
+        500..=599 if let Some((category, confidence, what)) = reached => sure(category, confidence, what),
         503 if let Some(limit) = &limit => limited(limit),
         499 => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
         504 => timed_out(shown, witness),
@@ -65,7 +71,7 @@ pub(super) fn cause(
         500..=599 if 2 * upstreams > n => {
             sure("upstream.app_error", "likely", "the upstream answered so itself")
         }
-        503 => unavailable(closed(host, a, shown.0, to_all), a.failed_share().unwrap_or(0.0)),
+        503 => unavailable(closed(host, look, a, shown.0, to_all), a.failed_share().unwrap_or(0.0)),
         500..=599 => own_answer(status, shown.0, witness)?,
         _ => return None,
     };
@@ -74,6 +80,7 @@ pub(super) fn cause(
         return None;
     }
     evidence.extend(limit.map(|limit| limit.served));
+    evidence.extend(none_live.and_then(|(.., line)| line));
     let mut summary = format!("{} with status {status}: {what}", clock::count_of(n, "request"));
     // Of clients that go away nginx writes at level info alone.
     if status != 499 {
@@ -115,6 +122,11 @@ fn timed_out((page, took): (Page, Took), witness: bool) -> Verdict {
             "upstream.app_error",
             "likely",
             "the upstream answered so itself, for nginx writes an error of every timeout of its own",
+        ),
+        _ if matches!(took, Took::Nothing | Took::AsAnswers) => sure(
+            "upstream.app_error",
+            "likely",
+            "the upstream answered so itself, for no timeout of nginx's runs out in times as short and as various",
         ),
         (Page::NotOwn, _) => sure(
             "upstream.app_error",
@@ -159,8 +171,8 @@ fn bad_gateway((page, took): (Page, Took), witness: bool, to_all: bool) -> Optio
         // A server that takes connections and fails some answers late, or to some.
         (Page::Own, Took::Nothing | Took::Untold) if to_all && !witness => {
             let how = if took == Took::Nothing { "at once and " } else { "" };
-            let what = "nothing took nginx's connections to the upstream, or they were cut at once; which of both, only an \
-                        error log tells";
+            let what = "nothing took nginx's connections to the upstream, they were cut at once, or it had marked every \
+                        server as failed; which of these, only an error log tells";
             ("upstream.refused", "possible", format!("{how}with nginx's own page: {what}"))
         }
         _ => return None,
@@ -225,8 +237,15 @@ fn own_answer(status: u16, page: Page, witness: bool) -> Option<Verdict> {
     })
 }
 
+/// Whether upstreams were asked for more of what was answered 503 than for a site that is closed.
+fn asked_upstreams(look: &Look) -> bool {
+    let these = || look.inside().filter(|x| x.failed && x.status == 503);
+    let asked = these().filter(|x| x.names[Dimension::Peer as usize] != 0).count();
+    asked as f64 > (1.0 - CLOSED) * these().count() as f64
+}
+
 /// What says that nginx itself answered 503 to all, as it was told, but for those whom it may let in.
-fn closed(host: &Host<'_>, a: &Anomaly, page: Page, to_all: bool) -> Option<String> {
+fn closed(host: &Host<'_>, look: Option<&Look>, a: &Anomaly, page: Page, to_all: bool) -> Option<String> {
     let changed = |m: &Mark| {
         matches!(m.kind, MarkKind::Reload | MarkKind::Start) && (m.second - a.start).abs() <= RELOADED
     };
@@ -238,10 +257,12 @@ fn closed(host: &Host<'_>, a: &Anomaly, page: Page, to_all: bool) -> Option<Stri
     if host.marks.iter().any(changed) {
         return Some(format!("503 was answered to {whom} from a change of the configuration on"));
     }
-    let without_upstream = host.first_failed_answer(a.failures_logged(), |format, r| {
-        format.has(&Field::UpstreamAddr) && r.upstream_addr.is_none_or(|u| matches!(u, b"" | b"-"))
+    let (names_upstreams, first_asked) = host.first_failed_answer(a.failures_logged(), |format, r| {
+        let asked = r.upstream_addr.is_some_and(|u| !matches!(u, b"" | b"-"));
+        (format.has(&Field::UpstreamAddr), asked)
     })?;
-    match (without_upstream, page) {
+    let asked = look.map_or(first_asked, asked_upstreams);
+    match (names_upstreams && !asked, page) {
         (true, _) => Some(format!("503 was answered to {whom}, and no upstream was asked")),
         (false, Page::Own) if share >= CLOSED => {
             Some("503 was answered to all, with nginx's own page".into())
