@@ -6,7 +6,7 @@
 use super::anomaly::{Anomaly, Detection, Estimate, Kind, Reason, Remark, SilenceKind};
 use super::silence::active_share;
 use super::survey::Survey;
-use super::{Options, Signals, Ticks};
+use super::{Options, Signals, Tick, Ticks};
 use crate::stats::{CHI_SQUARE_1_MEDIAN, SlidingMedian, median, poisson_bounds, quantile, shortfall_nats};
 use crate::time::{Second, Window};
 use std::collections::BTreeMap;
@@ -118,7 +118,11 @@ pub(crate) fn find<T: Ticks>(
             });
             continue;
         }
-        found.anomalies.push(anomaly(a, z, seen, due, (dip.reference, back), nats, dispersion));
+        // The blocks end elsewhere than the dip.
+        let (mut came, length) = (0.0, window.end.saturating_sub(window.start));
+        ticks.each(window, |t| came += lines(&t));
+        let due = rate * length as f64;
+        found.anomalies.push(anomaly(a, z, came, due, (dip.reference, back), nats, dispersion));
     }
 }
 
@@ -219,11 +223,9 @@ fn edge<T: Ticks>(
         usize::try_from(window.end.saturating_sub(window.start)).ok().filter(|n| (1..100_000).contains(n))?;
     let mut counts = vec![0.0; length];
     ticks.each(window, |t| {
-        let lines = f64::from(t.good) + f64::from(t.neutral) + f64::from(t.failed);
-        if let Some(c) =
-            usize::try_from(t.second.saturating_sub(window.start)).ok().and_then(|i| counts.get_mut(i))
-        {
-            *c += lines;
+        let at = usize::try_from(t.second.saturating_sub(window.start)).ok();
+        if let Some(c) = at.and_then(|i| counts.get_mut(i)) {
+            *c += lines(&t);
         }
     });
     if ends {
@@ -248,6 +250,11 @@ fn edge<T: Ticks>(
         if ends { window.end.saturating_sub(i as i64) } else { window.start.saturating_add(i as i64) }
     };
     Some(if ends { (at(best), at(high), at(low)) } else { (at(best), at(low), at(high)) })
+}
+
+/// All requests of a second.
+fn lines(t: &Tick) -> f64 {
+    f64::from(t.good) + f64::from(t.neutral) + f64::from(t.failed)
 }
 
 fn anomaly(

@@ -149,6 +149,7 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
         Severity::Slowdown => "a slowdown",
         Severity::Hidden => "a spell of upstream failures that did not reach clients,",
         Severity::Unknown if !i.client_visible => "a gap in the access log,",
+        Severity::Unknown if i.impact.requests > 0 => "a loss of traffic,",
         Severity::Unknown => "a silence that nothing explains,",
     };
     let which = if one_of_many { "The worst was" } else { "It was" };

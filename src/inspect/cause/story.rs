@@ -61,6 +61,7 @@ pub(in crate::inspect) fn story(
             Kind::Silence(SilenceKind::Down) => "requests stop coming",
             Kind::Silence(SilenceKind::LoggingStopped) => "the access log stops",
             Kind::Silence(SilenceKind::Stalled) => "no line is written any more",
+            Kind::Silence(SilenceKind::Dip) => "most requests stay away from here on",
             _ => "no request is logged from here on",
         };
         tell(2, p.start, what.into(), None);
