@@ -584,6 +584,15 @@ fn answers_in_http_0_9_have_their_records() {
     assert!(cause.summary.contains("the last word on 374 of the 376 failed requests"), "{}", cause.summary);
 }
 
+#[test]
+fn the_access_log_alone_tells_answers_without_a_header() {
+    let log =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/no-http-from-one-host/logs/access.log.gz");
+    let cause = only(&report(&options(&[log]))).cause.clone().unwrap();
+    assert_eq!((&*cause.category, cause.confidence), ("upstream.bad_response", "certain"));
+    assert!(cause.summary.starts_with("374 requests with status 009"), "{}", cause.summary);
+}
+
 /// The cause of an outage whose failed requests have this status and body, with this error log.
 fn of_bodies(status: u16, bodies: &[u32], error: &Lines) -> Option<downtime::report::Cause> {
     let mut n = 0;

@@ -65,6 +65,12 @@ pub(super) fn cause(
         502 if let Some((category, what, _)) = &none_live => sure(category, "likely", what),
         500..=599 if let Some((category, confidence, what)) = reached => sure(category, confidence, what),
         503 if let Some(limit) = &limit => limited(limit),
+        // `ngx_http_proxy_process_status_line` takes what has no status line for HTTP/0.9.
+        9 => sure(
+            "upstream.bad_response",
+            "certain",
+            "the upstream answered without an HTTP header, and nginx passed it on as HTTP/0.9",
+        ),
         499 => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
         504 => timed_out(shown, witness),
         502 => bad_gateway(shown, witness, to_all)?,
@@ -81,7 +87,7 @@ pub(super) fn cause(
     }
     evidence.extend(limit.map(|limit| limit.served));
     evidence.extend(none_live.and_then(|(.., line)| line));
-    let mut summary = format!("{} with status {status}: {what}", clock::count_of(n, "request"));
+    let mut summary = format!("{} with status {status:03}: {what}", clock::count_of(n, "request"));
     // Of clients that go away nginx writes at level info alone.
     if status != 499 {
         _ = write!(summary, "; {silence}");
