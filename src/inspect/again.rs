@@ -18,11 +18,12 @@ pub use unpack::unpack;
 
 use super::host::Host;
 use crate::format::record::AccessRecord;
-use crate::reading::{self, Read, Role};
+use crate::reading::{self, Read, Role, Stamps};
 use crate::scan::hash;
 use crate::time::{Second, Window};
 use crate::timeline::Classes;
 use answer::client;
+use look::Means;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -66,6 +67,8 @@ pub struct Looks {
     searched: u64,
     /// Looks at the requests for one name alone.
     named: Vec<(u64, Look)>,
+    /// When the lines that were read for them were written.
+    stamps: Stamps,
     usual: Option<Rc<Usual>>,
 }
 
@@ -94,8 +97,10 @@ impl Looks {
         let usual = self.usual(host);
         if !self.made.contains_key(&(inside, reach)) {
             let made = self.made.values().flatten();
-            let look =
-                most.and_then(|n| Look::around(host, (inside, reach), (n, &mut self.unpacked), &usual, made));
+            let look = most.and_then(|most| {
+                let means = Means { most, unpacked: &mut self.unpacked, stamps: &mut self.stamps };
+                Look::around(host, (inside, reach), means, &usual, made)
+            });
             self.kept += look.as_ref().map_or(0, |l| l.answers.len() as u64);
             self.made.insert((inside, reach), look);
         }

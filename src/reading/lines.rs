@@ -2,6 +2,7 @@
 
 use super::Read;
 use super::pieces::Lines;
+use super::stamps::{Stamped, Stamps};
 use crate::catalogue::read_line;
 use crate::format::errorlog;
 use crate::format::framing::Framing;
@@ -137,9 +138,51 @@ impl<F: FnMut(u64, &AccessRecord<'_>, Second)> Requests for F {
     }
 }
 
-/// Visits each request of a file whose line was written inside `range` of seconds.
-pub fn each_request_between(read: &Read, range: Range<Second>, visit: &mut dyn Requests) {
-    each_request_with(read, range, b"", visit);
+/// Visits each request of a file whose line was written inside `range` of seconds. What earlier calls with the same number
+/// of the file have found out about its lines is in `stamps`.
+pub fn each_request_between(
+    read: &Read,
+    range: Range<Second>,
+    (stamps, file): (&mut Stamps, usize),
+    visit: &mut dyn Requests,
+) {
+    let (plan, blocks) = (&read.reading.plan, &read.scan.blocks);
+    let near = range.start.saturating_sub(plan.apart())..range.end.saturating_add(plan.apart());
+    let is_near = |second: Option<Second>| second.is_none_or(|second| near.contains(&second));
+    let (mut room, mut last, mut found) = (Vec::new(), LastStamp::default(), Vec::new());
+    let spans = spans_between(read, &range);
+    let is_there = each_piece(read, &spans, |piece, from, bytes| {
+        let mut visit = |start: usize, last: &mut LastStamp| {
+            let line = &bytes[start..end_of_line(bytes, start)];
+            request(read, line, from + start as u64, &range, (&mut room, last), visit);
+        };
+        let first = spans.partition_point(|s| s.start < piece.start);
+        for span in spans[first..].iter().take_while(|s| s.end <= piece.end) {
+            let begun = blocks.get(blocks.partition_point(|b| b.start < span.start)).map_or(0, |b| b.first);
+            if let Some(lines) = stamps.of(file, span.start) {
+                let near = lines.iter().filter(|line| is_near(line.second(begun)));
+                let starts = near.map(|line| (span.start + line.byte() - from) as usize);
+                // A file can have been cut meanwhile.
+                starts.take_while(|start| *start < bytes.len()).for_each(|start| visit(start, &mut last));
+                continue;
+            }
+            found.clear();
+            let mut start = first_line(bytes, from, span.start);
+            while start < bytes.len() && from + (start as u64) < span.end {
+                let end = end_of_line(bytes, start);
+                let second = plan.stamp(&bytes[start..end], &mut last);
+                found.push(Stamped::new(from + start as u64 - span.start, second, begun));
+                if is_near(second) {
+                    visit(start, &mut last);
+                }
+                start = end + 1;
+            }
+            stamps.keep(file, span.start, &found);
+        }
+    });
+    if !is_there {
+        each_request_with(read, range, b"", visit);
+    }
 }
 
 /// The same of the lines that hold a text; the others are passed over as fast as memory gives them.
@@ -255,35 +298,19 @@ fn each_line_with(read: &Read, range: Range<Second>, text: &[u8], line: &mut dyn
     let spans = spans_between(read, &range);
     // Of thousands of files most hold none of a stretch.
     let Some(last) = spans.last().map(|s| s.end) else { return };
-    let mut lines_of = |span: &Range<u64>, from: u64, bytes: &[u8]| {
-        let mut start =
-            if span.start == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |i| i + 1) };
+    let is_there = each_piece(read, &spans, |piece, from, bytes| {
+        let mut start = first_line(bytes, from, piece.start);
         loop {
             start = next_with(bytes, start);
-            if start >= bytes.len() || from + (start as u64) >= span.end {
+            if start >= bytes.len() || from + (start as u64) >= piece.end {
                 break;
             }
-            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |i| start + i);
+            let end = end_of_line(bytes, start);
             line(from + start as u64, &bytes[start..end]);
             start = end + 1;
         }
-    };
-    if read.reading.source.is_seekable() {
-        let Ok(plain) = PlainFile::open(&read.reading.source) else { return };
-        for span in joined(&spans, AT_ONCE) {
-            let from = span.start.saturating_sub(1);
-            // Mapped: what is read again is in memory still, and to copy it costs more than to look at it.
-            let Ok(map) = plain.map(from..span.end + REST) else { return };
-            lines_of(&span, from, &map);
-        }
-        return;
-    }
-    let together = joined(&spans, u64::MAX);
-    let kept: Vec<_> = together.iter().map_while(|s| Lines::of(read, s)).collect();
-    if kept.len() == together.len() {
-        for (span, lines) in together.iter().zip(kept) {
-            lines_of(span, lines.start(), &lines);
-        }
+    });
+    if is_there {
         return;
     }
     let Ok(mut stream) = open_stream(&read.reading.source) else { return };
@@ -315,6 +342,41 @@ fn each_line_with(read: &Read, range: Range<Second>, text: &[u8], line: &mut dyn
             break;
         }
     }
+}
+
+/// Visits the bytes of some blocks, those that follow one another in one piece: what it covers, where its bytes begin,
+/// which is one byte before, and the bytes, to the end of the last line and beyond. `false` where the file must be
+/// unpacked for it.
+fn each_piece(read: &Read, spans: &[Range<u64>], mut visit: impl FnMut(&Range<u64>, u64, &[u8])) -> bool {
+    if read.reading.source.is_seekable() {
+        let Ok(plain) = PlainFile::open(&read.reading.source) else { return true };
+        for span in joined(spans, AT_ONCE) {
+            let from = span.start.saturating_sub(1);
+            // Mapped: what is read again is in memory still, and to copy it costs more than to look at it.
+            let Ok(map) = plain.map(from..span.end + REST) else { return true };
+            visit(&span, from, &map);
+        }
+        return true;
+    }
+    let together = joined(spans, u64::MAX);
+    let kept: Vec<_> = together.iter().map_while(|s| Lines::of(read, s)).collect();
+    let is_there = kept.len() == together.len();
+    for (span, lines) in together.iter().zip(kept).filter(|_| is_there) {
+        visit(span, lines.start(), &lines);
+    }
+    is_there
+}
+
+/// Where in `bytes`, which begin at `from` of a file, the first line begins that begins at `start` of it or behind.
+fn first_line(bytes: &[u8], from: u64, start: u64) -> usize {
+    let Some(before) = start.checked_sub(1) else { return 0 };
+    let before = (before.saturating_sub(from) as usize).min(bytes.len());
+    memchr::memchr(b'\n', &bytes[before..]).map_or(bytes.len(), |i| before + i + 1)
+}
+
+/// Where the line ends that begins at `start`.
+fn end_of_line(bytes: &[u8], start: usize) -> usize {
+    memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |i| start + i)
 }
 
 /// The bytes of the blocks that hold a line of `range`, in order: those that follow one another are not joined.

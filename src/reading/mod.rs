@@ -8,6 +8,7 @@ mod pieces;
 mod records;
 mod sets;
 mod sites;
+mod stamps;
 mod twice;
 
 pub use learn::{Hints, Looked, Reading, Refused, Role, look, sample_fields};
@@ -20,6 +21,7 @@ pub use pieces::{Pieces, is_packed, is_unpacked, unpack, unpack_now};
 pub use records::{Whole, each_record};
 pub use sets::look_all;
 pub use sites::{name_sites, name_sites_beside};
+pub use stamps::Stamps;
 pub(crate) use twice::may_share;
 
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use crate::detect::{Tick, Ticks};
 use crate::format::record::AccessRecord;
 use crate::input::source::Kind;
 use crate::inspect::host::Host;
-use crate::reading::{self, Read, Requests, Role};
+use crate::reading::{self, Read, Requests, Role, Stamps};
 use crate::time::{Second, Window};
 use std::ops::Range;
 use std::rc::Rc;
@@ -94,6 +94,17 @@ impl Stretch {
     }
 }
 
+/// What a look may cost, and what those before it have found out.
+#[derive(Debug)]
+pub(super) struct Means<'a> {
+    /// Requests that may be read.
+    pub(super) most: u64,
+    /// Bytes that were unpacked for looks.
+    pub(super) unpacked: &'a mut u64,
+    /// When lines were written.
+    pub(super) stamps: &'a mut Stamps,
+}
+
 impl Look {
     /// One at a candidate and what is around it, of which nothing is read yet.
     pub(super) fn empty(inside: Window, span: Window, usual: &Rc<Usual>) -> Self {
@@ -117,7 +128,7 @@ impl Look {
     pub(super) fn around<'l>(
         host: &Host<'_>,
         (inside, reach): (Window, i64),
-        (most, unpacked): (u64, &mut u64),
+        Means { most, unpacked, stamps }: Means<'_>,
         usual: &Rc<Usual>,
         made: impl Iterator<Item = &'l Self>,
     ) -> Option<Self> {
@@ -150,13 +161,19 @@ impl Look {
         look.answers.reserve(if complete { requests(host, span) as usize } else { 0 });
         let made: Vec<&Self> = made.filter(|l| l.span.overlaps(span)).collect();
         for file in files {
-            look.read(host, file, parts, &made);
+            look.read(host, file, parts, (&made, &mut *stamps));
         }
         look.sort();
         Some(look)
     }
 
-    fn read(&mut self, host: &Host<'_>, file: usize, parts: &[(Window, bool)], made: &[&Self]) {
+    fn read(
+        &mut self,
+        host: &Host<'_>,
+        file: usize,
+        parts: &[(Window, bool)],
+        (made, stamps): (&[&Self], &mut Stamps),
+    ) {
         let read = &host.reads[file];
         let whole = [(self.span, true)];
         let parts = if self.complete { &whole[..] } else { parts };
@@ -166,7 +183,7 @@ impl Look {
             let range = part.start..part.end;
             reader.part = part;
             if all {
-                reading::each_request_between(read, range, &mut reader);
+                reading::each_request_between(read, range, (&mut *stamps, file), &mut reader);
             } else {
                 reading::some_requests_between(read, range, (PLACES, EACH), &mut reader);
             }
