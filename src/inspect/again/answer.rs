@@ -2,6 +2,7 @@
 
 use super::super::host::Host;
 use super::texts::{Listed, Texts};
+use crate::format::find::find_either;
 use crate::format::record::AccessRecord;
 use crate::report::Evidence;
 use crate::scan::{Dimension, has_failed, hash, last_peer, template};
@@ -126,7 +127,7 @@ impl<'a> Answering<'a> {
         let written = record.time.unwrap_or(Stamp::of_second(end));
         let second = if failed { written.arrival(took.unwrap_or(0)) } else { end };
         let uri = record.uri.unwrap_or_default();
-        let path = hash(&uri[..uri.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(uri.len())]);
+        let path = hash(&uri[..find_either(uri, b'?', b'#').unwrap_or(uri.len())]);
         let mut name = |dimension: Dimension, text: Option<&[u8]>| {
             let Some(text) = text.filter(|t| !t.is_empty()) else { return 0 };
             let key = dimension.key(text);
