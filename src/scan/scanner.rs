@@ -90,6 +90,8 @@ impl<'p> Scanner<'p> {
         self.out.errors = self.errors.rows.finish();
         self.out.bound_shapes();
         self.out.failures = self.failures.finish();
+        // Now, so that the next file takes what is given back: there may be a hundred thousand.
+        self.out.blocks.shrink_to_fit();
         self.out
     }
 
@@ -141,7 +143,7 @@ impl<'p> Scanner<'p> {
         self.close_block(at_byte + bytes.len() as u64);
         self.out.lines += lines;
         self.out.bytes += bytes.len() as u64;
-        *self.out.chunk_lines.entry(chunk).or_default() += lines;
+        self.out.add_lines(chunk, lines);
         self.settle();
         lines
     }
@@ -162,7 +164,7 @@ impl<'p> Scanner<'p> {
             self.read_past(&bytes[start..], at_byte + start as u64);
         }
         let lines = super::count_newlines(bytes) + u64::from(!bytes.ends_with(b"\n"));
-        *self.out.chunk_lines.entry(chunk).or_default() += lines;
+        self.out.add_lines(chunk, lines);
         self.out.duplicate += lines;
         self.out.duplicate_bytes += bytes.len() as u64;
         lines
