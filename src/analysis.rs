@@ -53,6 +53,9 @@ pub struct Outcome {
     rest: Vec<Read>,
 }
 
+/// Of more files what was read is taken apart at once.
+const MANY: usize = 10_000;
+
 fn given_zone(options: &Options, span: Window) -> Result<Option<ZonePlan>> {
     Ok(match &options.error_zone {
         None => None,
@@ -165,6 +168,10 @@ fn finish<R>(
     let mut rest = counts.reads;
     for (_, read) in rest.iter_mut().enumerate().filter(|(i, _)| borrowed.contains(i)) {
         timeline.merge(read.take_timeline());
+    }
+    // Of very many files that is more than the report, and a report is not yet written.
+    if rest.len() > MANY {
+        rest = Vec::new();
     }
     let failures = counts.failures.into_iter().chain(failures).collect();
     Ok((Outcome { report, failures, timeline, rest }, more))
