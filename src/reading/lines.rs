@@ -151,6 +151,17 @@ pub fn each_request_between(
     let is_near = |second: Option<Second>| second.is_none_or(|second| near.contains(&second));
     let (mut room, mut last, mut found) = (Vec::new(), LastStamp::default(), Vec::new());
     let spans = spans_between(read, &range);
+    let begun = |span: &Range<u64>| {
+        blocks.get(blocks.partition_point(|b| b.start < span.start)).map_or(0, |b| b.first)
+    };
+    // Of thousands of files that lie side by side in time most hold nothing of a stretch, and are not opened to find that
+    // out again.
+    let has_none = |span: &Range<u64>| {
+        stamps.of(file, span.start).is_some_and(|lines| lines.iter().all(|l| !is_near(l.second(begun(span)))))
+    };
+    if spans.iter().all(has_none) {
+        return;
+    }
     let is_there = each_piece(read, &spans, |piece, from, bytes| {
         let mut visit = |start: usize, last: &mut LastStamp| {
             let line = &bytes[start..end_of_line(bytes, start)];
@@ -158,7 +169,7 @@ pub fn each_request_between(
         };
         let first = spans.partition_point(|s| s.start < piece.start);
         for span in spans[first..].iter().take_while(|s| s.end <= piece.end) {
-            let begun = blocks.get(blocks.partition_point(|b| b.start < span.start)).map_or(0, |b| b.first);
+            let begun = begun(span);
             if let Some(lines) = stamps.of(file, span.start) {
                 let near = lines.iter().filter(|line| is_near(line.second(begun)));
                 let starts = near.map(|line| (span.start + line.byte() - from) as usize);
