@@ -38,6 +38,12 @@ impl<T: Cell> Filling<T> {
         &mut self.cells[self.last].1
     }
 
+    /// Whether the cell of a second is the one asked for last or one of so many beside it, or is the first.
+    #[inline]
+    pub(super) fn is_near(&self, second: Second, cells: u64) -> bool {
+        self.cells.get(self.last).is_none_or(|cell| cell.0.abs_diff(second >> self.level) <= cells)
+    }
+
     /// The place of the cell of a second, which is made where there is none.
     fn place(&mut self, second: Second) -> usize {
         let mut number = second >> self.level;

@@ -18,6 +18,7 @@ mod drive;
 mod endpoint;
 mod errors;
 mod excluding;
+mod far;
 mod few;
 mod filling;
 mod front;

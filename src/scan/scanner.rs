@@ -9,8 +9,8 @@ pub use failed::has_failed;
 pub(super) use failed::{Seen, sighting_group, sighting_key, wants_detail};
 pub(super) use run::INDEX_BYTES;
 
-use super::filling::Filling;
-use super::partial::{FAILURES, FailureCell, FileScan, KEPT};
+use super::far::Failures;
+use super::partial::{FAILURES, FileScan, KEPT};
 use super::plan::Plan;
 use crate::format::Field;
 use crate::format::framing::{Framing, Joiner};
@@ -40,7 +40,7 @@ pub(crate) struct Scanner<'p> {
     pub(super) run: Run,
     pub(super) errors: super::errors::ErrorRun,
     collected: Collected,
-    failures: Filling<FailureCell>,
+    failures: Failures,
     named: Named,
     /// Seconds that carry the offset at hand and are not yet in the stretches below: one of them and not three is
     /// looked after at every new second.
@@ -69,7 +69,7 @@ impl<'p> Scanner<'p> {
             run: Run::new(),
             errors: super::errors::ErrorRun::default(),
             collected: Collected::default(),
-            failures: Filling::new(FAILURES),
+            failures: Failures::new(FAILURES),
             named: Named::default(),
             fresh: Stretch::default(),
             block: Stretch::default(),

@@ -7,6 +7,7 @@ use crate::format::access::store::split_request;
 use crate::format::find::find;
 use crate::scan::bounded::hash;
 use crate::scan::endpoint;
+use crate::scan::far::{self, Failure};
 use crate::scan::known::{self, given};
 use crate::scan::names::Names;
 use crate::scan::partial::{Dimension, KEPT, Sample};
@@ -147,29 +148,16 @@ impl Scanner<'_> {
         }
         let arrival = request.end.arrival(request.waited.unwrap_or(0));
         self.collected.fail(&mut self.out.timeline, arrival);
-        let text = self.keep_text;
-        let sample = || sample(text, second, raw, byte, line_no);
-        let cell = self.failures.at(arrival);
-        cell.failed += 1;
-        cell.add_status(request.status, 1);
-        cell.clients.add(hash(request.client) as u32);
-        let place = (second, byte);
-        if cell.first.as_ref().is_none_or(|s| place < (s.second, s.byte)) {
-            cell.first = Some(sample());
-        }
-        if cell.last.as_ref().is_none_or(|s| place > (s.second, s.byte)) {
-            cell.last = Some(sample());
-        }
+        let mut names = [far::Named::Not; 3];
         let mut named = |dimension: Dimension, name: &[u8]| {
             let key = dimension.key(name);
-            let counter = &mut cell.names[dimension as usize];
             // What is not wanted once will never be: of those names nothing but their sum can be told.
-            if self.out.names.wants(key) {
-                counter.add(key, 1);
+            names[dimension as usize] = if self.out.names.wants(key) {
                 self.named.see(&mut self.out.names, key, name);
+                far::Named::As(key)
             } else {
-                counter.rest += 1;
-            }
+                far::Named::Otherwise
+            };
         };
         if let Some(uri) = request.uri {
             endpoint::template(uri, &mut self.name);
@@ -181,6 +169,9 @@ impl Scanner<'_> {
         if let Some(peer) = request.peers.and_then(endpoint::last_peer) {
             named(Dimension::Peer, peer);
         }
+        let (status, client) = (request.status, hash(request.client) as u32);
+        let failure = Failure { arrival, second, byte, line: line_no, status, client, names };
+        self.failures.add(failure, self.keep_text.then_some(&|| kept(raw)));
     }
 }
 
@@ -208,8 +199,12 @@ impl Named {
 
 /// The place of a line, with its text where it cannot be read again.
 pub(super) fn sample(keep_text: bool, second: Second, raw: &[u8], byte: u64, line_no: u64) -> Sample {
-    let text = keep_text.then(|| raw[..raw.len().min(KEPT)].into());
-    Sample { second, byte, line: line_no, text }
+    Sample { second, byte, line: line_no, text: keep_text.then(|| kept(raw)) }
+}
+
+/// What is kept of a line.
+fn kept(raw: &[u8]) -> Box<[u8]> {
+    raw[..raw.len().min(KEPT)].into()
 }
 
 /// Whether a class of line is looked at more closely.
