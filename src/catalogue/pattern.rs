@@ -75,6 +75,9 @@ pub enum Side {
     Client,
 }
 
+/// Calls that fail when the other end tears a connection.
+const TRANSFERS: [&[u8]; 4] = [b"recv() failed", b"send() failed", b"readv() failed", b"writev() failed"];
+
 /// The side a record is about, by its level, then its action, then whether it names an upstream.
 ///
 /// Only connections of clients are logged at info, whatever nginx was doing with the upstream meanwhile
@@ -98,9 +101,12 @@ pub fn side(record: &ErrorRecord<'_>) -> Option<Side> {
     if record.level >= Level::Info {
         return None;
     }
-    // nginx connects to servers only, also where no request stands behind it (`ngx_event_connect_peer`).
+    // nginx connects to servers only, also where no request stands behind it (`ngx_event_connect_peer`). What a client
+    // tears is logged at info, so of a connection without context it is the other end.
     let connects = record.message.starts_with(b"connect() to ");
-    (record.upstream.is_some() || connects).then_some(Side::Upstream)
+    let bare = record.level == Level::Error && record.client.is_none() && record.connection.is_some();
+    let torn = bare && TRANSFERS.iter().any(|call| record.message.starts_with(call));
+    (record.upstream.is_some() || connects || torn).then_some(Side::Upstream)
 }
 
 /// A line that must match.

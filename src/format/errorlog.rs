@@ -195,7 +195,9 @@ fn read_body(body: &[u8], level: Level, connection: Option<u64>) -> ErrorRecord<
             let value = &action[end + at + 10..];
             out.server = Some(&value[..memmem::find(value, b", ").unwrap_or(value.len())]);
         }
-        out.action = Some(&action[..end]);
+        // A probe names itself there, and what it was doing matters less than that it is one.
+        let probe = memmem::find(&action[end..], b", health check \"").map(|at| &action[end + at + 2..]);
+        out.action = probe.or(Some(&action[..end]));
     }
     (out.message, out.errno) = split_errno(head);
     out
@@ -224,7 +226,8 @@ fn rfind(text: &[u8], word: &[u8]) -> Option<usize> {
 /// URI) can hold one before it, the request line one behind it.
 fn context_start(body: &[u8]) -> Option<usize> {
     let find_last = |b: &[u8]| rfind(b, b", client: ").max(rfind(b, b", udp client: "));
-    let last = find_last(body)?;
+    // Without a client it was left out by hand: nginx names one wherever it names a request.
+    let Some(last) = find_last(body) else { return find(body, REQUEST) };
     let floor = if opens_name(body) { rfind(&body[..last], b"\" failed (").unwrap_or(0) } else { 0 };
     match find(&body[floor..], b", request: \"") {
         Some(request) => find_last(&body[floor..floor + request]).map(|at| at + floor).or(Some(last)),

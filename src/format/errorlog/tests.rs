@@ -109,6 +109,17 @@ fn other_contexts_are_read() {
     );
     assert_eq!((text(r.action), r.errno), (Some("resolving"), Some(111)));
     let r = parse(
+        r#"2026/03/01 10:00:00 [error] 9#9: connect() failed (113: No route to host) while connecting to upstream, health check "ok" of peer 10.0.0.5:80 in upstream "app""#,
+    );
+    assert_eq!(
+        (text(r.action), r.errno),
+        (Some(r#"health check "ok" of peer 10.0.0.5:80 in upstream "app""#), Some(113))
+    );
+    let r = parse(
+        r#"2026/03/01 10:00:00 [error] 9#9: *3 open() "/srv/a" failed (20: Not a directory), request: "GET /a HTTP/1.1", host: "example.com""#,
+    );
+    assert_eq!((r.errno, text(r.host)), (Some(20), Some("example.com")));
+    let r = parse(
         "2026/03/01 10:00:00 [alert] 9#9: send() failed (111: x) while logging to syslog, server: 10.0.0.9:514",
     );
     assert_eq!((text(r.action), text(r.server)), (Some("logging to syslog"), Some("10.0.0.9:514")));
