@@ -156,6 +156,12 @@ fn lines_kept_aside_are_known() {
     lines_are_known(include_str!("aside.tsv"), 400, 1);
 }
 
+/// Lines as they were met, in places from which none had been taken before.
+#[test]
+fn lines_met_are_known() {
+    lines_are_known(include_str!("met.tsv"), 160, 4);
+}
+
 /// Messages of modules by others, out of their sources.
 #[test]
 fn messages_of_modules_are_known() {
