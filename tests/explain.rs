@@ -60,6 +60,7 @@ fn a_file_is_grouped_by_meaning_and_the_unknown_is_said_to_be() {
 fn what_is_neither_line_nor_file_is_an_error() {
     assert!(fails(&["explain", "no-such-file"]).contains("no-such-file: "));
     assert!(fails(&["explain", "just some words"]).contains("no error records"));
+    assert!(fails(&["explain"]).contains("empty"));
 }
 
 /// What a command that cannot be done says.

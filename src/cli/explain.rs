@@ -41,6 +41,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit> {
             explainer.records + explainer.other
         )));
     }
+    if explainer.records + explainer.other == 0 {
+        messages::warn(&Error::Usage("nothing to explain: what was given is empty".into()));
+    }
     Ok(if explainer.records == 0 { Exit::Failed } else { Exit::Done })
 }
 
