@@ -38,7 +38,8 @@
 //! | verdict | [`check`] | a report and a window in, what monitoring wants to hear out |
 //!
 //! Arrows point down: a module uses those below it in this order: `check`, `state`, `parts`, `analysis`, `lines`, `redact`, `render`, `verify`, `inspect`, `reading`, `scan`,
-//! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `lanes`, `machine`, `time`,
+//! `detect`, `input`, `catalogue`, `format`, `zone`, `report`, `timeline`, `clock`, `stats`, `parallel`, `heap`, `lanes`, `machine`,
+//! `time`,
 //! `error`. The command line belongs to the binary; the library does not know it.
 //!
 //! # What holds everywhere
@@ -52,8 +53,8 @@
 //!   window, oversized, cut, damaged, refused; with an example.
 //! * **Times are UTC inside**, seconds in counts and milliseconds in reports. Zones exist at the edges. The stamps of
 //!   an error log have no zone: it is found by matching failed requests that both logs saw.
-//! * **Each danger has one file**: `machine.rs` has all `unsafe` (it maps files and survives their being cut, and holds
-//!   the processor's vector instructions), `parallel.rs` makes threads. The linter guards these doors.
+//! * **Each danger has one file**: `machine.rs` has all `unsafe` (it maps files and survives their being cut, asks for
+//!   large pages, and holds the processor's vector instructions), `parallel.rs` makes threads. The linter guards these doors.
 //! * **Line contents are bytes** until they are printed, and then they are escaped.
 //!
 //! # How a verdict is reached
@@ -82,6 +83,7 @@ pub mod clock;
 pub mod detect;
 pub mod error;
 pub mod format;
+pub mod heap;
 pub mod input;
 pub mod inspect;
 mod lanes;

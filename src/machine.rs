@@ -1,5 +1,5 @@
 //! What is asked of the kernel and of the processor that safe Rust cannot say: a mapping that survives its file being
-//! cut short, and vector instructions. The one file with `unsafe`, so that one file is to be audited; everything it
+//! cut short, a heap of large pages, and vector instructions. The one file with `unsafe`, so that one file is to be audited; everything it
 //! gives out is safe to use. Not for deciding what to map (`input/source.rs`) or what to look for (`scan/lanes.rs`).
 //!
 //! A page of a mapping that lies wholly past the end of its file raises SIGBUS when touched, and the default action
@@ -10,7 +10,10 @@
 //!
 //! Rejected: reading everything into owned memory, which costs 1.2 to 1.7 times the CPU of mapping 8 MiB at a time;
 //! and vector instructions left to the compiler, which may assume SSE2 only and has no mask of 64 bytes in it.
-#![expect(unsafe_code, reason = "mapping, SIGBUS and processor intrinsics cannot be said in safe Rust")]
+#![expect(
+    unsafe_code,
+    reason = "mapping, SIGBUS, the heap and processor intrinsics cannot be said in safe Rust"
+)]
 #![expect(
     clippy::inline_always,
     reason = "a lane that is not inlined into the hot loop costs more than its work"
@@ -201,6 +204,38 @@ extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, _con
         }
     }
 }
+
+/// Asks for large pages for the first part of the heap, and keeps what is freed of it: see [`crate::heap`].
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) fn prepare_heap() {
+    /// Bytes of addresses; memory is taken when it is written to.
+    const HEAP: libc::c_int = 16 << 20;
+    /// What is longer is mapped by itself, and given back when it is freed.
+    const LONG: libc::c_int = 16 << 20;
+    /// By how much the heap grows behind that.
+    const PIECE: libc::c_int = 1 << 20;
+    // SAFETY: settings of the allocator, which it may refuse; a piece of its memory that is given back to it unused; and
+    // advice about whole pages between two ends of the heap, which changes none of their bytes.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LONG);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * HEAP);
+        libc::mallopt(libc::M_TOP_PAD, HEAP);
+        let start = libc::sbrk(0);
+        // More than the heap has, so that it grows, once, by all of it; the compiler leaves out what is freed unused.
+        let piece = std::hint::black_box(libc::malloc(PIECE as usize));
+        let length = (libc::sbrk(0) as usize).wrapping_sub(start as usize);
+        // Where another took the addresses it did not grow.
+        if (1..=2 * HEAP as usize).contains(&length) {
+            libc::madvise(start, length, libc::MADV_HUGEPAGE);
+        }
+        libc::free(piece);
+        libc::mallopt(libc::M_TOP_PAD, PIECE);
+    }
+}
+
+/// Other allocators go by their own rules.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn prepare_heap() {}
 
 /// Bytes of the longest mask.
 pub(crate) const WIDE: usize = 64;

@@ -8,6 +8,7 @@ use cli::{Cli, Command, check, commands, config, messages};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    downtime::heap::prepare();
     // Known before the arguments are: whatever is wrong with them, a monitor must not take it for CRITICAL.
     let plugin = std::env::args_os().nth(1).is_some_and(|arg| arg == "check");
     let mut cli = match cli::parse(std::env::args_os()) {
