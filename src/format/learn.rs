@@ -257,7 +257,8 @@ fn best(left: &[&[u8]], known: &[AccessFormat], start: bool) -> Option<(AccessFo
     let keyed: Vec<AccessFormat> = keys::learn(left).into_iter().collect();
     let named = scored(named, left, &probe);
     if let Some((format, source, score)) = named
-        && (score > 0.9 * left.len() as f64 || keyed.is_empty() && score > 0.5 * left.len() as f64)
+        && (score > 0.9 * left.len() as f64
+            || keyed.is_empty() && score > 0.5 * left.len() as f64 && !is_mostly_odd(format, left))
     {
         return Some((format.clone(), source));
     }
@@ -347,6 +348,13 @@ fn is_odd(format: &AccessFormat, r: &AccessRecord) -> bool {
         || r.referer.is_some_and(|v| v.len() < 4)
         || r.user_agent.is_some_and(|v| values::is_seconds(v) || memchr::memmem::find(v, b"] \"").is_some())
         || r.request_id.is_some_and(|v| v.len() < 8)
+}
+
+/// Whether that is so of most records that a format reads: another of the same layout then fits better, if there is one.
+fn is_mostly_odd(format: &AccessFormat, lines: &[&[u8]]) -> bool {
+    let records = lines.iter().filter_map(|line| format.parse(line).ok());
+    let (odd, all) = records.fold((0, 0), |(odd, all), r| (odd + usize::from(is_odd(format, &r)), all + 1));
+    2 * odd > all
 }
 
 /// Whether a line starts an error-log record: `2026/03/01 10:00:00 [error] 7#7: `, the form on stderr

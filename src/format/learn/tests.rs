@@ -546,3 +546,19 @@ fn a_url_is_read_as_scheme_host_and_path() {
     assert_eq!((text(record.vhost), text(record.uri)), ("shop.example.com", "/item/10?x=1"));
     assert!(format.definition().contains("$scheme://$host$request_uri"), "{}", format.definition());
 }
+
+#[test]
+fn a_known_format_whose_values_are_odd_yields_to_a_guess() {
+    let line = |n: usize| {
+        let (peer, status, took) =
+            if n.is_multiple_of(9) { ("-", "-", "-") } else { ("10.0.0.5:8080", "200", "0.120") };
+        format!(
+            r#"203.0.113.{n} - - [01/Mar/2026:10:00:{:02} +0000] "GET /item/{n} HTTP/1.1" 200 15{n} "-" "curl/8.5.0" "{peer}" "{status}" "{took}""#,
+            n % 60
+        )
+    };
+    let lines: Vec<String> = (1..120).map(line).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    let record = learn(&lines, &[]).formats[0].parse(lines[0]).unwrap();
+    assert_eq!((text(record.upstream_addr), record.request_time), ("10.0.0.5:8080", Some(120)));
+}
