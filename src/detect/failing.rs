@@ -1,5 +1,6 @@
 //! Requests that fail more than usual: rounds of usual share and automaton, then gates, then edges.
 
+mod apart;
 mod placed;
 
 use super::anomaly::{Detection, Kind, Reason, Remark};
@@ -132,6 +133,8 @@ fn settle(steps: &Steps, sums: &Sums<'_>, options: &Options) -> Option<Settled> 
             break;
         }
     }
+    let segments = apart::cut(steps, &baseline, costs, options.false_findings, segments);
+    let runs = burst::runs(&segments);
     Some(Settled { baseline, costs, segments, runs })
 }
 
@@ -366,7 +369,7 @@ fn near_misses<T: Ticks>(
         let failed: f64 = part.iter().map(|s| f64::from(s.failed())).sum();
         let usual = settled.baseline.over(part);
         let nats = excess_nats(requests, failed, usual) / settled.costs.dispersion;
-        if failed >= 2.0 && failed >= 0.25 * requests {
+        if failed >= 2.0 && failed >= 0.1 * requests {
             weak.push(Phase { steps: run, requests, failed, usual, nats, lack: None });
         }
     }

@@ -17,10 +17,10 @@ pub(crate) fn merge(found: &mut Detection) {
         std::mem::take(&mut found.anomalies).into_iter().partition(|a| a.kind == Kind::ErrorsOnly);
     settle_dips(&mut seen);
     settle_slow(&mut seen);
-    let mut anomalies = join(seen);
+    let mut anomalies = join(seen, longest_between);
     let mut alone = Vec::new();
     let late = anomalies.iter().map(|a| a.logged().end.saturating_sub(a.end_or_last())).max().unwrap_or(0);
-    for e in join(errors) {
+    for e in join(errors, longest_between) {
         if let Some(host) = host(&mut anomalies, &e, late.max(0)) {
             absorb(host, &e);
         } else {
@@ -29,7 +29,7 @@ pub(crate) fn merge(found: &mut Detection) {
     }
     anomalies.append(&mut alone);
     // An errors-only stretch can have widened a silence until it meets the next.
-    found.anomalies = join(anomalies);
+    found.anomalies = join(anomalies, |a, b| longest_between(a, b).min(PAUSE.0));
     for a in found.doubtful.drain(..) {
         found.remarks.push(Remark {
             kind: a.kind,
@@ -71,7 +71,7 @@ pub(crate) fn merge(found: &mut Detection) {
 pub(crate) fn join_failing(found: &mut Detection) {
     let (failing, mut others): (Vec<_>, Vec<_>) =
         std::mem::take(&mut found.anomalies).into_iter().partition(|a| a.kind == Kind::Failing);
-    others.extend(join(failing));
+    others.extend(join(failing, longest_between));
     found.anomalies = others;
 }
 
@@ -158,22 +158,34 @@ fn settle_slow(all: &mut Vec<Anomaly>) {
 }
 
 fn pause(a: &Anomaly, b: &Anomaly) -> i64 {
-    (length(a).max(length(b)) / 2).clamp(PAUSE.0, PAUSE.1)
+    longest_pause(length(a).max(length(b)))
 }
 
-/// Whether two neighbours are one. A stretch of errors that no client saw joins only what it touches.
-fn belong(a: &Anomaly, b: &Anomaly) -> bool {
-    let healthy = b.start.saturating_sub(a.end_or_last());
-    let mixed = (a.kind == Kind::ErrorsOnly) != (b.kind == Kind::ErrorsOnly);
-    healthy <= if mixed { 0 } else { pause(a, b) }
+/// Seconds that all may be well between two parts of one outage, by the length of the longer.
+pub(super) fn longest_pause(longer: i64) -> i64 {
+    (longer / 2).clamp(PAUSE.0, PAUSE.1)
 }
 
-fn join(mut all: Vec<Anomaly>) -> Vec<Anomaly> {
+/// The longest healthy pause between two neighbours that are one. A stretch of errors that no client saw joins only what it
+/// touches, and of failures and late answers, which differ, it takes more than that both last long.
+fn longest_between(a: &Anomaly, b: &Anomaly) -> i64 {
+    let only_one = |kind: Kind| (a.kind == kind) != (b.kind == kind);
+    if only_one(Kind::ErrorsOnly) {
+        0
+    } else if only_one(Kind::Slow) {
+        PAUSE.0
+    } else {
+        pause(a, b)
+    }
+}
+
+/// Joins neighbours with no longer a healthy pause between them than `longest` allows.
+fn join(mut all: Vec<Anomaly>, longest: impl Fn(&Anomaly, &Anomaly) -> i64) -> Vec<Anomaly> {
     all.sort_by_key(|a| (a.start, a.end_or_last()));
     let mut joined: Vec<Anomaly> = Vec::with_capacity(all.len());
     for a in all {
         match joined.last_mut() {
-            Some(last) if belong(last, &a) => extend(last, a),
+            Some(last) if a.start.saturating_sub(last.end_or_last()) <= longest(last, &a) => extend(last, a),
             _ => joined.push(a),
         }
     }
@@ -293,13 +305,30 @@ fn absorb(host: &mut Anomaly, e: &Anomaly) {
     if !widens {
         return;
     }
-    if e.start < host.start && !host.open_start {
+    // Of a silence the records tell the beginning and the end, unless it began or went on for longer than lines are
+    // ordinarily apart.
+    let ordinary = host.longest_ordinary_gap.unwrap_or(0);
+    let is_ordinary = |from: Option<Second>, to: Option<Second>| {
+        from.zip(to).is_some_and(|(from, to)| to.saturating_sub(from).saturating_sub(1) <= ordinary)
+    };
+    let begins = e.start < host.start || is_ordinary(host.last_good_before, Some(e.start));
+    if begins && !host.open_start {
         (host.start, host.start_bounds, host.start_interval) = (e.start, e.start_bounds, e.start_interval);
         host.first_bad = e.first_bad;
+        for p in &mut host.phases {
+            p.start = p.start.max(e.start);
+            p.end = p.end.max(p.start.saturating_add(1));
+        }
     }
-    if e.end_or_last() > host.end_or_last() && !host.open_end {
+    let ends = e.end_or_last() > host.end_or_last()
+        || host.end.is_some() && e.end.is_some() && is_ordinary(e.end, host.first_good_after);
+    if ends && !host.open_end {
         (host.end, host.end_bounds, host.end_interval) = (e.end, e.end_bounds, e.end_interval);
         (host.last_bad, host.open_end) = (e.last_bad, e.open_end);
+        let end = host.end_or_last();
+        for p in &mut host.phases {
+            p.end = p.end.min(end).max(p.start.saturating_add(1));
+        }
     }
     host.phases.extend(e.phases.iter().copied());
     host.phases.sort_by_key(|p| (p.start, p.end));

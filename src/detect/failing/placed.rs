@@ -17,13 +17,14 @@ const MAX_STEPS: usize = 20_000;
 /// Nor more seconds on either side, however sparse the log.
 const REACH: i64 = 50_000;
 
-/// One edge of a part: its posterior and the sums farther inside.
+/// One edge of a part: its posterior and the sums farther inside. Looked at is what lies in `free`.
 fn edge<T: Ticks>(
     ticks: &T,
     steps: &Steps,
     excused: Excused<'_>,
     dispersion: f64,
     phase: &Phase,
+    free: &Range<usize>,
     from_before: bool,
 ) -> Option<edges::Edge> {
     let usual = phase.usual;
@@ -37,6 +38,7 @@ fn edge<T: Ticks>(
     let mut outer = if from_before { range.start } else { range.end };
     for _ in 0..MAX_STEPS {
         let next = if from_before { outer.checked_sub(1) } else { Some(outer) };
+        let next = next.filter(|i| free.contains(i));
         let Some(step) = next.and_then(|i| steps.list.get(i)) else { break };
         sum += nats(step);
         outer = if from_before { outer - 1 } else { outer + 1 };
@@ -93,6 +95,14 @@ fn edge_dispersion(phase: &Phase) -> f64 {
     if phase.share() >= 0.9 { 1.0 } else { 1.5 }
 }
 
+/// The steps around a part in which no other stretch fails: the failures of another say nothing about its edges.
+fn between_others(settled: &Settled, head: &Phase, tail: &Phase) -> Range<usize> {
+    let before = settled.runs.partition_point(|r| r.end <= head.steps.start);
+    let after = settled.runs.partition_point(|r| r.start < tail.steps.end);
+    let start = settled.runs[..before].last().map_or(0, |r| r.end);
+    start..settled.runs.get(after).map_or(usize::MAX, |r| r.start)
+}
+
 /// Dates a part and makes an anomaly of it, or a remark.
 pub(super) fn finish<T: Ticks>(
     ticks: &T,
@@ -110,9 +120,10 @@ pub(super) fn finish<T: Ticks>(
         found.remarks.push(remark(steps, part, Reason::TooLittle));
         return;
     }
+    let free = between_others(settled, head, tail);
     let (Some(a), Some(z)) = (
-        edge(ticks, steps, excused, edge_dispersion(head), head, true),
-        edge(ticks, steps, excused, edge_dispersion(tail), tail, false),
+        edge(ticks, steps, excused, edge_dispersion(head), head, &free, true),
+        edge(ticks, steps, excused, edge_dispersion(tail), tail, &free, false),
     ) else {
         return;
     };
