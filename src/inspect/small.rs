@@ -86,13 +86,13 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) ->
             continue;
         }
         if let Some(mut look) = alone(host, looks, c) {
-            if let Some(a) = failing(&look, c, scopes, span) {
+            if let Some(a) = failing(&look, c, scopes, span, &known) {
                 look.inside = window(&a);
                 looks.keep(c.name, look);
                 new.push(a);
             }
         } else if let Some(look) = looks.at(host, at) {
-            new.extend(failing(look, c, scopes, span));
+            new.extend(failing(look, c, scopes, span, &known));
         } else {
             findings.extend(unread(host, c, scopes));
         }
@@ -279,9 +279,11 @@ fn as_limited(host: &Host<'_>, at: Window, failed: u64) -> bool {
     2 * limits.map(|s| s.count_in(at)).sum::<u64>() >= failed
 }
 
-/// The anomaly of a part that failed, if it did.
-fn failing(look: &Look, c: Candidate, scopes: usize, span: Window) -> Option<Anomaly> {
-    let own = |a: &&Answer| a.names.contains(&c.name) && (a.failed || a.good());
+/// The anomaly of a part that failed, if it did. What failed while all of the site is known to have failed is no evidence
+/// for the part, and would make one of two such times and of what lies between them.
+fn failing(look: &Look, c: Candidate, scopes: usize, span: Window, known: &Known) -> Option<Anomaly> {
+    let is_known = |second: Second| known.overlaps(Window { start: second, end: second.saturating_add(1) });
+    let own = |a: &&Answer| a.names.contains(&c.name) && (a.failed || a.good()) && !is_known(a.second);
     let count = |inside: bool| {
         let all = || look.answers.iter().filter(own).filter(|a| look.inside.contains(a.second) == inside);
         (all().count() as u64, all().filter(|a| a.failed).count() as u64)
