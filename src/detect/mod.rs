@@ -302,6 +302,7 @@ pub fn find<T: Ticks>(signals: &Signals<'_, T>, options: &Options) -> Detection 
         dip::find(ticks, &survey, signals, options, &mut found);
         if let Some(timings) = signals.timings {
             slow::find(timings, survey.span, options, &mut found);
+            silence::leave_out_late(timings, &mut found.anomalies);
         }
         if !options.arrival_known {
             edges::redate(ticks, signals.timed_out, &mut found.anomalies);

@@ -3,10 +3,14 @@
 //! The unit is the busy second, not the line: `-ln(1 - busy share)` is the rate of visits, and saturates by itself at
 //! about four nats a second, so one busy client cannot make a pause of a second or two look like an outage.
 
+mod came;
+mod flood;
 mod gaps;
 mod proof;
 mod rates;
 
+pub(crate) use self::came::leave_out as leave_out_late;
+use self::flood::Floods;
 use self::gaps::{Candidates, Gap, candidates};
 use self::proof::{Proof, proof};
 use self::rates::Rates;
@@ -19,6 +23,9 @@ use crate::time::{Second, Window};
 const DAY: i64 = 86_400;
 /// Gaps near the threshold that are named.
 const MAX_REMARKS: usize = 10;
+
+/// Gaps of so many nats are in doubt: told when they prove nothing.
+const DOUBTFUL: f64 = 6.0;
 
 /// Below this rate (nats a second) busy seconds bunch in sessions, which the scatter of the lines shows. The tail of the
 /// gaps alone did not hold: a simulated log of two-request sessions with a 20 % wobble had a false silence of 44 s.
@@ -44,14 +51,21 @@ pub(crate) fn find<T: Ticks>(
     let sessions = dip::scatter(&rates.lines, 1.3);
     let mut weak: Vec<Remark> = Vec::new();
     let mut anomalies: Vec<Anomaly> = Vec::new();
+    let mut floods = None;
     for gap in gaps {
         let rate = rates.around(gap);
         let slope = if rate < SATURATED { slope.max(sessions) } else { slope };
         let by_chance = gap.seconds() as f64 * rate * uneven / slope;
         let beats = beat.map_or(0.0, |b| b.nats(gap.seconds(), by_chance));
-        let evidence = by_chance.max(beats);
+        let mut evidence = by_chance.max(beats);
         let proof =
             if gap.marked { proof(gap, signals, rate * gap.seconds() as f64) } else { Proof::default() };
+        if !proof.down
+            && (DOUBTFUL..threshold).contains(&evidence)
+            && let Some(after) = gap.after
+        {
+            evidence += floods.get_or_insert_with(|| Floods::of(ticks)).nats(ticks, after);
+        }
         let remark = |reason, kind, start: Second, end: Second| Remark {
             kind: Kind::Silence(kind),
             reason,
@@ -76,7 +90,7 @@ pub(crate) fn find<T: Ticks>(
         }
         if !proof.down && evidence < threshold {
             longest = longest.max(gap.seconds());
-            if evidence >= 6.0 {
+            if evidence >= DOUBTFUL {
                 let (from, to) = (gap.window.start, gap.window.end);
                 weak.push(remark(Reason::PlausibleSilence, SilenceKind::NoTraffic, from, to));
             }

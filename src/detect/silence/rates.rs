@@ -5,6 +5,10 @@ use crate::detect::survey::Survey;
 use crate::stats::{SlidingMedian, median, median_of_few, quantile};
 use crate::time::Second;
 
+/// Visits that a bin should have,
+const VISITS: f64 = 20.0;
+/// if the log has so many bins then.
+const BINS: f64 = 24.0;
 /// Bins on each side of a gap that tell the rate there.
 const SIDE: usize = 12;
 
@@ -24,7 +28,9 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) fn new(survey: &Survey, covered: f64) -> Self {
         let mean = survey.busy as f64 / covered.max(1.0);
-        let want = (20.0 / mean.max(1e-9)).clamp(30.0, 6.0 * 3600.0);
+        // Of a log of minutes with a request every few seconds each side must still have its bins.
+        let most = (covered / BINS).clamp(20.0, 6.0 * 3600.0);
+        let want = (VISITS / mean.max(1e-9)).max(30.0).min(most);
         let by = (want / survey.width as f64).ceil().max(1.0);
         let bins = survey.coarser(by as usize);
         let counts: Vec<f64> = bins.iter().map(|b| f64::from(b.busy)).collect();
