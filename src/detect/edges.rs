@@ -243,11 +243,10 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, timed_out: &dyn Fn(Window) -> bool, an
             continue;
         }
         let by = vanished_successes(ticks, a.first_bad, a.last_bad);
-        let waited = if timed_out { waited(ticks, (a.first_bad, a.last_bad), a.failed) } else { None };
+        let waited =
+            if timed_out { waited(ticks, (a.first_bad, a.last_bad), a.failed, earliest) } else { None };
         // Where all waited alike the shift explains both edges, so it explains more.
-        if let Some(waited) = waited.filter(|w| by.is_none_or(|by| w.evidence_nats >= by.evidence_nats))
-            && a.first_bad.saturating_sub(waited.seconds) > earliest
-        {
+        if let Some(waited) = waited.filter(|w| by.is_none_or(|by| w.evidence_nats >= by.evidence_nats)) {
             waited::apply(ticks, a, waited);
             continue;
         }

@@ -43,15 +43,16 @@ pub(super) struct Waited {
 }
 
 /// The wait of `failed` requests that were logged from second `first` to second `last`; `None` where the successes do
-/// not tell.
+/// not tell. Those that were missing until second `after` were missing for something else.
 pub(super) fn waited<T: Ticks + ?Sized>(
     ticks: &T,
     (first, last): (Second, Second),
     failed: u64,
+    after: Second,
 ) -> Option<Waited> {
     let known = ticks.span()?;
     let length = last.saturating_sub(first).saturating_add(1);
-    let reach = REACH.min(first.saturating_sub(known.start));
+    let reach = REACH.min(first.saturating_sub(known.start.max(after.saturating_add(1))));
     if !(1..=LONGEST).contains(&length) || reach < 2 {
         return None;
     }
@@ -136,9 +137,10 @@ pub fn leave_out(anomalies: &mut Vec<Anomaly>, waiting: &[Window]) {
     });
 }
 
-/// Dates a stretch of requests that all waited alike by when they came; whether the successes tell.
-pub fn date_by_wait<T: Ticks>(ticks: &T, a: &mut Anomaly) -> bool {
-    let by = waited(ticks, (a.first_bad, a.last_bad), a.failed);
+/// Dates a stretch of requests that all waited alike by when they came; whether the successes tell. What was missing until
+/// second `after`, in which others failed, had not waited.
+pub fn date_by_wait<T: Ticks>(ticks: &T, a: &mut Anomaly, after: Second) -> bool {
+    let by = waited(ticks, (a.first_bad, a.last_bad), a.failed, after);
     if let Some(by) = by {
         apply(ticks, a, by);
     }
@@ -146,8 +148,8 @@ pub fn date_by_wait<T: Ticks>(ticks: &T, a: &mut Anomaly) -> bool {
 }
 
 /// The same where the requests of a `part` tell it: those for the pages that fail, of which more stayed away than of all.
-pub fn date_by_wait_of<P: Ticks, T: Ticks>(part: &P, ticks: &T, a: &mut Anomaly) -> bool {
-    let Some(by) = waited(part, (a.first_bad, a.last_bad), a.failed) else { return false };
+pub fn date_by_wait_of<P: Ticks, T: Ticks>(part: &P, ticks: &T, a: &mut Anomaly, after: Second) -> bool {
+    let Some(by) = waited(part, (a.first_bad, a.last_bad), a.failed, after) else { return false };
     if a.waited.is_some() {
         // As they were logged.
         let (start, end) = (a.first_bad, a.last_bad.saturating_add(1));
@@ -245,13 +247,26 @@ mod tests {
     fn the_shift_is_the_wait() {
         for (hung, wait) in [(200, 60), (38, 60), (20, 5), (100, 300)] {
             let first = 1000 + wait;
-            let found = waited(&hang(hung, wait)[..], (first, first + hung - 1), hung as u64 * 10);
+            let found = waited(&hang(hung, wait)[..], (first, first + hung - 1), hung as u64 * 10, 0);
             assert_eq!(found.map(|w| w.seconds), Some(wait), "{hung} s, after {wait} s");
         }
     }
 
     #[test]
+    fn what_others_missed_had_not_waited() {
+        // Refused at once from 1000 to 1100, then twenty seconds that hang for five.
+        let tick = |t: i64| {
+            let (refused, hangs) = ((1000..1100).contains(&t), |t: i64| (1200..1220).contains(&t));
+            let failed = if refused || hangs(t - 5) { 10 } else { 0 };
+            Tick { second: t, good: if refused || hangs(t) { 0 } else { 10 }, neutral: 0, failed }
+        };
+        let ticks: Vec<Tick> = (0..2000).map(tick).collect();
+        let seconds = |after| waited(&ticks[..], (1205, 1224), 200, after).map(|w| w.seconds);
+        assert_eq!(seconds(1099), Some(5));
+    }
+
+    #[test]
     fn what_fails_at_once_waited_for_nothing() {
-        assert_eq!(waited(&hang(60, 0)[..], (1000, 1059), 600), None);
+        assert_eq!(waited(&hang(60, 0)[..], (1000, 1059), 600, 0), None);
     }
 }

@@ -8,7 +8,7 @@ use super::host::{Counted, Host};
 use super::incident::window;
 use super::one_client;
 use crate::detect::{self, Anomaly, Detection, Kind};
-use crate::time::Window;
+use crate::time::{Second, Window};
 use crate::timeline::Class;
 use std::collections::HashSet;
 
@@ -26,6 +26,11 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, mut waves: Vec<Anomaly>, 
     waves.retain(|w| w.failed_share().is_some_and(|s| s >= SHARE));
     waves.sort_by(|a, b| b.evidence_nats.total_cmp(&a.evidence_nats).then(a.start.cmp(&b.start)));
     waves.truncate(CANDIDATES);
+    // What is missing while others fail or are given up did not wait.
+    let failing = found.anomalies.iter().filter(|a| a.kind == Kind::Failing);
+    let lasts: Vec<Second> = waves.iter().chain(failing).map(|a| a.last_bad).collect();
+    let before =
+        |a: &Anomaly| lasts.iter().copied().filter(|last| *last < a.first_bad).max().unwrap_or(Second::MIN);
     for mut wave in waves {
         let harder = found.anomalies.iter().any(|a| window(a).overlaps(window(&wave)));
         let Some(look) = looks.at(host, window(&wave)).filter(|_| !harder) else { continue };
@@ -36,8 +41,9 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, mut waves: Vec<Anomaly>, 
         if clients.len() < CLIENTS {
             continue;
         }
-        if !detect::date_by_wait(&Counted::of(host), &mut wave) {
-            date(host, &mut wave);
+        let after = before(&wave);
+        if !detect::date_by_wait(&Counted::of(host), &mut wave, after) {
+            date(host, &mut wave, after);
         }
         wave.kind = Kind::Slow;
         for p in &mut wave.phases {
@@ -51,11 +57,11 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, mut waves: Vec<Anomaly>, 
 }
 
 /// Clients go away after they waited: the trouble began when answers ceased to come.
-fn date(host: &Host<'_>, wave: &mut Anomaly) {
+fn date(host: &Host<'_>, wave: &mut Anomaly, after: Second) {
     let Some(by) = detect::vanished_successes(&Counted::of(host), wave.first_bad, wave.last_bad) else {
         return;
     };
-    if wave.open_start || by.start >= wave.start || by.evidence_nats < VANISHED {
+    if wave.open_start || by.start >= wave.start || by.start <= after || by.evidence_nats < VANISHED {
         return;
     }
     wave.start = by.start;

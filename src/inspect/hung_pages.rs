@@ -8,6 +8,7 @@ use super::host::{Counted, Host};
 use super::incident::window;
 use crate::detect::{self, Detection, Kind};
 use crate::scan::Dimension;
+use crate::time::Second;
 
 /// The page with this share of the failures, at least, tells for all of them,
 const SHARE: f64 = 0.5;
@@ -19,7 +20,10 @@ pub(super) fn date(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     if host.arrival_known() || host.trials.is_some() {
         return;
     }
+    let mut last = Second::MIN;
     for a in found.anomalies.iter_mut().filter(|a| a.kind == Kind::Failing) {
+        let before = last;
+        last = last.max(a.last_bad);
         let at = window(a);
         let tally = host.failures(at);
         let timed_out: u64 = [408, 499, 504].iter().filter_map(|s| tally.statuses.get(s)).sum();
@@ -29,7 +33,7 @@ pub(super) fn date(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
         }
         if let Some(look) = looks.name(host, at, (Dimension::Endpoint, page.as_bytes()), (failed, 1)) {
             let ticks = look.ticks(|x| (x.failed || x.good()).then_some(x.failed));
-            detect::date_by_wait_of(&ticks, &Counted::of(host), a);
+            detect::date_by_wait_of(&ticks, &Counted::of(host), a, before);
         }
     }
 }
