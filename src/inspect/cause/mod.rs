@@ -31,7 +31,7 @@ use super::marks::Word;
 use crate::catalogue::pattern::{Fault, Pattern, Visible};
 use crate::catalogue::shape;
 use crate::clock;
-use crate::detect::{Anomaly, Kind};
+use crate::detect::{Anomaly, AnomalyPhase, Kind};
 use crate::report::Cause;
 use crate::scan::FailureTally;
 use crate::time::Window;
@@ -89,7 +89,7 @@ pub(super) fn causes(
     joins: &Joins<'_, '_>,
 ) -> Causes {
     let window = window(a);
-    let silent = a.phases.iter().any(|p| matches!(p.kind, Kind::Silence(_)));
+    let silent = silences(a).next().is_some();
     let mut ranked: Vec<(f64, Cause)> = Vec::new();
     if silent {
         // Proof that nginx was not running outweighs all; a mere absence of requests yields to whatever was said.
@@ -116,14 +116,20 @@ pub(super) fn causes(
         ranked.extend(joined.and_then(|joined| alone(joined, tally)));
     }
     ranked.sort_by(|x, y| y.0.total_cmp(&x.0));
-    // That requests stopped coming explains nothing where something was said.
-    if ranked.len() > 1 {
+    // That requests stopped coming explains nothing where something was said, and no requests that came and failed.
+    let silence: i64 = silences(a).map(|p| p.end - p.start).sum();
+    if ranked.len() > 1 || a.kind == Kind::Failing && 2 * silence < window.end - window.start {
         ranked.retain(|(_, c)| c.category != "traffic.lost");
     }
     let ranked: Vec<Cause> = ranked.into_iter().map(|r| r.1).collect();
     let unlogged =
         ranked.iter().any(|c| UNLOGGED.contains(&c.category.as_str()) && c.confidence != "possible");
     Causes { ranked, unlogged }
+}
+
+/// The parts of an anomaly in which no line was written.
+fn silences(a: &Anomaly) -> impl Iterator<Item = &AnomalyPhase> {
+    a.phases.iter().filter(|p| matches!(p.kind, Kind::Silence(_)))
 }
 
 /// Records of one class inside and right before an incident.

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 /// Names that are listed.
 const LISTED: usize = 3;
 /// So many requests that were not answered in time are what the servers were marked for.
-const TIMED_OUT: u64 = 3;
+pub(super) const TIMED_OUT: u64 = 3;
 
 /// The category where nginx had no server left for most of `n` failed requests, what is said, and a line that shows it.
 pub(super) fn seen(

@@ -21,8 +21,10 @@ const CLIENTS: usize = 3;
 const ONE: f64 = 0.5;
 /// Seconds between a refused request and a served one that stand beside each other.
 const BESIDE: i64 = 10;
-/// The part of the refused requests that stand beside served ones of the same endpoint.
+/// The part of the refused requests that stand beside served ones of the same endpoint,
 const MIXED: f64 = 0.8;
+/// and where the refusals are nginx's own page beyond doubt: of few requests few stand beside each other.
+const MIXED_OWN: f64 = 0.3;
 /// A client that asked so often must have met both,
 const OFTEN: u32 = 5;
 /// most of such clients.
@@ -64,7 +66,8 @@ pub(super) fn seen(
     {
         return None;
     }
-    let beside = beside(&refused, &served)?;
+    let mixed = if shown.0 == Page::Own { MIXED_OWN } else { MIXED };
+    let beside = beside(&refused, &served, mixed)?;
     let at_once = shown.1 == Took::Nothing;
     Some(Shared { rate: even_rate(host, window), at_once, hidden, served: beside.evidence(host) })
 }
@@ -105,8 +108,8 @@ fn same_clients(refused: &[&Answer], served: &[&Answer]) -> bool {
     both as f64 >= BOTH * often.len() as f64
 }
 
-/// A served request that stands beside a refused one of the same endpoint, where nearly every refused one has such.
-fn beside<'a>(refused: &[&Answer], served: &[&'a Answer]) -> Option<&'a Answer> {
+/// A served request that stands beside a refused one of the same endpoint, where so large a part of these has such.
+fn beside<'a>(refused: &[&Answer], served: &[&'a Answer], mixed: f64) -> Option<&'a Answer> {
     let mut of: ByKey<Vec<&'a Answer>> = ByKey::default();
     for &x in served {
         of.entry(name(x, Dimension::Endpoint)).or_default().push(x);
@@ -118,7 +121,7 @@ fn beside<'a>(refused: &[&Answer], served: &[&'a Answer]) -> Option<&'a Answer> 
         those.get(next).filter(|s| s.second <= x.second + BESIDE).copied()
     };
     let found: Vec<&'a Answer> = refused.iter().filter_map(|x| near(&x)).collect();
-    (found.len() as f64 >= MIXED * refused.len() as f64).then(|| found.first().copied()).flatten()
+    (found.len() as f64 >= mixed * refused.len() as f64).then(|| found.first().copied()).flatten()
 }
 
 /// Requests a second that got through, where they did so more evenly than chance would have it.

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::detect::{Anomaly, Mark, MarkKind};
 use crate::format::Field;
 use crate::format::record::Level;
-use crate::report::Cause;
+use crate::report::{Cause, Evidence};
 use crate::scan::{Dimension, FailureTally};
 use crate::time::Window;
 use std::fmt::Write as _;
@@ -24,6 +24,8 @@ use std::fmt::Write as _;
 const ALL: f64 = 0.75;
 /// Of a site that is closed nothing gets through; within a limit something does.
 const CLOSED: f64 = 0.97;
+/// Failures with a status that has so small a part of them tell nothing of the others.
+const SIDE: f64 = 0.2;
 /// Seconds between a reload and what it brings.
 const RELOADED: i64 = 5;
 
@@ -38,7 +40,8 @@ pub(super) fn unexplained(host: &Host<'_>, window: Window, tally: &FailureTally)
     (unexplained > 0 && unexplained * 2 >= tally.failed).then_some(unexplained)
 }
 
-/// The cause of failures that no record explains, as far as their lines prove one.
+/// The cause of failures that no record explains, as far as their lines prove one: of those with the commonest status that
+/// proves any.
 pub(super) fn cause(
     host: &Host<'_>,
     look: Option<&Look>,
@@ -46,50 +49,29 @@ pub(super) fn cause(
     window: Window,
     tally: &FailureTally,
 ) -> Option<Cause> {
-    let (&status, &n) = tally.statuses.iter().max_by_key(|(_, n)| **n)?;
     // What only comes by once, through a pipe, cannot speak against it.
     let witness = look.is_some() && stood_ready(host, window);
-    let silence = match (witness, host.zones.is_empty()) {
-        (true, _) => "the error log, which tells of other requests before and after, says nothing about them",
-        (false, false) => "the error log says nothing about them",
-        (false, true) => "no error log tells of them",
-    };
-    let upstreams: u64 = tally.ranked(Dimension::Peer).iter().map(|p| p.1).sum();
-    let shown = look.map_or_else(|| bodies::of_kept(host, window, status), |look| bodies::of(look, status));
-    let to_all = a.failed_share().is_some_and(|share| share >= ALL);
-    let limit =
-        look.filter(|_| status == 503).and_then(|l| shared_limit::seen(host, l, window, status, shown));
-    let none_live = look.filter(|_| status == 502).and_then(|look| none_live::seen(host, look, tally, n));
-    let reached = reached::seen(host, window, status).and_then(|r| r.shows(status, shown.1 == Took::Nothing));
-    let (category, confidence, what) = match status {
-        502 if let Some((category, what, _)) = &none_live => sure(category, "likely", what),
-        500..=599 if let Some((category, confidence, what)) = reached => sure(category, confidence, what),
-        503 if let Some(limit) = &limit => limited(limit),
-        // `ngx_http_proxy_process_status_line` takes what has no status line for HTTP/0.9.
-        9 => sure(
-            "upstream.bad_response",
-            "certain",
-            "the upstream answered without an HTTP header, and nginx passed it on as HTTP/0.9",
-        ),
-        499 => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
-        504 => timed_out(shown, witness),
-        502 => bad_gateway(shown, witness, to_all)?,
-        500..=599 if 2 * upstreams > n => {
-            sure("upstream.app_error", "likely", "the upstream answered so itself")
-        }
-        503 => unavailable(closed(host, look, a, shown.0, to_all), a.failed_share().unwrap_or(0.0)),
-        500..=599 => own_answer(status, shown.0, witness)?,
-        _ => return None,
-    };
+    let failures = Failures { host, look, a, window, tally, witness };
+    let mut statuses: Vec<(u16, u64)> = tally.statuses.iter().map(|(status, n)| (*status, *n)).collect();
+    statuses.retain(|(_, n)| *n as f64 >= SIDE * tally.failed as f64);
+    statuses.sort_by_key(|(status, n)| (std::cmp::Reverse(*n), *status));
+    let (status, n, ((category, confidence, what), line)) =
+        statuses.into_iter().find_map(|(status, n)| Some((status, n, failures.verdict(status, n)?)))?;
     let mut evidence = host.failure_evidence(window);
     if evidence.is_empty() {
         return None;
     }
-    evidence.extend(limit.map(|limit| limit.served));
-    evidence.extend(none_live.and_then(|(.., line)| line));
+    evidence.extend(line);
     let mut summary = format!("{} with status {status:03}: {what}", clock::count_of(n, "request"));
     // Of clients that go away nginx writes at level info alone.
     if status != 499 {
+        let silence = match (witness, host.zones.is_empty()) {
+            (true, _) => {
+                "the error log, which tells of other requests before and after, says nothing about them"
+            }
+            (false, false) => "the error log says nothing about them",
+            (false, true) => "no error log tells of them",
+        };
         _ = write!(summary, "; {silence}");
     }
     if let Some((name, n)) = tally.ranked(Dimension::Endpoint).first()
@@ -98,6 +80,94 @@ pub(super) fn cause(
         _ = write!(summary, "; {} of them on {name}", clock::count(*n));
     }
     Some(Cause { category: category.into(), confidence, summary, evidence })
+}
+
+/// The failures of an incident, and what is known of them.
+struct Failures<'a, 'h> {
+    host: &'a Host<'h>,
+    look: Option<&'a Look>,
+    a: &'a Anomaly,
+    window: Window,
+    tally: &'a FailureTally,
+    /// An error log stood ready to tell of them.
+    witness: bool,
+}
+
+impl Failures<'_, '_> {
+    /// Whose answers those with a status were, and how long they took.
+    fn shown(&self, status: u16) -> (Page, Took) {
+        match self.look {
+            Some(look) => bodies::of(look, status),
+            None => bodies::of_kept(self.host, self.window, status),
+        }
+    }
+
+    /// What the `n` requests with this status show, with one more line that does.
+    fn verdict(&self, status: u16, n: u64) -> Option<(Verdict, Option<Evidence>)> {
+        let Self { host, look, a, window, tally, witness } = *self;
+        let shown = self.shown(status);
+        let to_all = a.failed_share().is_some_and(|share| share >= ALL);
+        let upstreams: u64 = tally.ranked(Dimension::Peer).iter().map(|p| p.1).sum();
+        if status == 502
+            && let Some((category, what, line)) = look.and_then(|look| none_live::seen(host, look, tally, n))
+        {
+            return Some((sure(category, "likely", &what), line));
+        }
+        let reached =
+            reached::seen(host, window, status).and_then(|r| r.shows(status, shown.1 == Took::Nothing));
+        if let Some((category, confidence, what)) = reached.filter(|_| (500..=599).contains(&status)) {
+            return Some((sure(category, confidence, what), None));
+        }
+        if status == 503
+            && let Some(limit) = look.and_then(|l| shared_limit::seen(host, l, window, status, shown))
+        {
+            return Some((limited(&limit), Some(limit.served)));
+        }
+        let verdict = match status {
+            // `ngx_http_proxy_process_status_line` takes what has no status line for HTTP/0.9.
+            9 => sure(
+                "upstream.bad_response",
+                "certain",
+                "the upstream answered without an HTTP header, and nginx passed it on as HTTP/0.9",
+            ),
+            499 => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
+            504 => timed_out(shown, witness),
+            // Where `$upstream_addr` is logged it tells whether a server was asked.
+            502 if 2 * upstreams <= n
+                && let Some(verdict) = self.marked_as_failed(shown) =>
+            {
+                verdict
+            }
+            502 => bad_gateway(shown, witness, to_all)?,
+            500..=599 if 2 * upstreams > n => {
+                sure("upstream.app_error", "likely", "the upstream answered so itself")
+            }
+            503 => unavailable(closed(host, look, a, shown.0, to_all), a.failed_share().unwrap_or(0.0)),
+            500..=599 => own_answer(status, shown.0, witness)?,
+            _ => return None,
+        };
+        Some((verdict, None))
+    }
+
+    /// 502 at once among some 504: servers that do not answer in time are marked as failed (`max_fails`), and while none
+    /// is left nginx asks none (`ngx_http_upstream_round_robin.c`).
+    fn marked_as_failed(&self, (page, took): (Page, Took)) -> Option<Verdict> {
+        let n = self.tally.statuses.get(&504).copied().filter(|n| *n >= none_live::TIMED_OUT)?;
+        let at_once = took == Took::Nothing || took == Took::Untold && page == Page::Own;
+        if self.witness || page == Page::NotOwn || !at_once {
+            return None;
+        }
+        let (category, confidence, _) = timed_out(self.shown(504), self.witness);
+        (category == "upstream.timeout").then(|| {
+            let own = if page == Page::Own { "with nginx's own page, " } else { "" };
+            let what = format!(
+                "{own}beside {} not answered in time (504): a server that does not answer is marked as failed, and while \
+                 none is left nginx answers 502 at once",
+                clock::count_of(n, "request")
+            );
+            (category, confidence, what)
+        })
+    }
 }
 
 fn sure(category: &'static str, confidence: &'static str, what: &str) -> Verdict {

@@ -168,10 +168,17 @@ impl<'a> Names<'a> {
             }
         }
         let Some(status) = self.fields.iter().position(|f| *f == Some(Field::Status)) else { return };
-        if !self.has(&Field::BytesSent)
-            && let Some(i) =
-                (status + 1..n.min(status + 3)).find(|&i| self.free(i) && self.given(i, is_number))
-        {
+        if self.has(&Field::BytesSent) {
+            return;
+        }
+        // Of two such numbers one is the length of the request, which is short as a rule.
+        let sum = |s: &Self, i: usize| -> u64 {
+            let numbers =
+                s.columns[i].iter().filter_map(|v| std::str::from_utf8(v).ok()?.parse::<u32>().ok());
+            numbers.map(u64::from).sum()
+        };
+        let numbers = (status + 1..n.min(status + 3)).filter(|&i| self.free(i) && self.given(i, is_number));
+        if let Some(i) = numbers.max_by_key(|&i| (sum(self, i), std::cmp::Reverse(i))) {
             self.set(i, Field::BytesSent);
         }
     }
