@@ -9,7 +9,7 @@ use super::front::{Front, KEPT, Messages, front, front_of, shape, stamp_of};
 use super::lanes::{Job, Lanes, WIDE, dispatch};
 use super::partial::{ERRORS, OTHER, Sample, Shaped};
 use super::rows::Rows;
-use super::scanner::{Origin, Scanner, sighting_group, sighting_key};
+use super::scanner::{Origin, Scanner, sighting_group, sighting_key_of_line};
 use crate::format::errorlog;
 use crate::format::record::{ErrorRecord, Level};
 use crate::time::{Second, parse_error_time};
@@ -383,7 +383,7 @@ impl Scanner<'_> {
         let rest = &payload[client + 10..];
         let Some(request) = self.errors.request.find(rest) else { return };
         let client = &rest[..memchr::memchr(b',', rest).unwrap_or(rest.len())];
-        let key = (group, sighting_key(client, &rest[request + 12..]), self.errors.second);
+        let key = (group, sighting_key_of_line(client, &rest[request + 12..]), self.errors.second);
         if self.out.seen_error.wants(&key) {
             self.out.seen_error.show(key, (), |(), ()| ());
         }
@@ -433,7 +433,7 @@ impl Scanner<'_> {
             && let (Some(group), Some(client), Some(request)) =
                 (self.errors.sighting, record.client, record.request)
         {
-            let key = sighting_key(client, request);
+            let key = sighting_key_of_line(client, request);
             self.out.seen_error.show((group, key, record.time), (), |(), ()| ());
         }
     }

@@ -6,7 +6,7 @@ mod failed;
 mod run;
 
 pub use failed::has_failed;
-pub(super) use failed::{Seen, sighting_group, sighting_key, wants_detail};
+pub(super) use failed::{Seen, sighting_group, sighting_key_of_line, wants_detail};
 pub(super) use run::INDEX_BYTES;
 
 use super::far::Failures;

@@ -135,10 +135,10 @@ impl Scanner<'_> {
     pub(super) fn look(&mut self, request: &Request<'_>, raw: &[u8], byte: u64, line_no: u64) {
         let second = self.run.second;
         if request.status != 499
-            && let Some(line) = request.line
+            && let Some(asked) = request.uri.or(request.line)
             && let Some(group) = self.sighting()
         {
-            let key = (group, sighting_key(request.client, line), second);
+            let key = (group, sighting_key(request.client, asked), second);
             if self.out.seen_access.wants(&key) {
                 self.out.seen_access.show(key, (), |(), ()| ());
             }
@@ -218,10 +218,17 @@ pub(in crate::scan) fn sighting_group(second: Second) -> u32 {
     hash(&((second >> 2).rem_euclid(225)).to_le_bytes()) as u32
 }
 
-/// The key of a request in both logs: client and request line. The access log escapes what the error log leaves
-/// raw, so only the part before the first byte that would be escaped counts.
-pub(in crate::scan) fn sighting_key(client: &[u8], request: &[u8]) -> u64 {
-    hash(client) ^ hash(&request[..plain(request)]).rotate_left(17)
+/// The key of a request in both logs: client and what was asked for, which an access log may have without the rest of the
+/// request line. The access log escapes what the error log leaves raw, so only the part before the first byte that would
+/// be escaped counts.
+fn sighting_key(client: &[u8], asked: &[u8]) -> u64 {
+    hash(client) ^ hash(&asked[..plain(asked)]).rotate_left(17)
+}
+
+/// The same of an error record, whose request may go on behind its closing quotation mark.
+pub(in crate::scan) fn sighting_key_of_line(client: &[u8], request: &[u8]) -> u64 {
+    let line = &request[..plain(request)];
+    sighting_key(client, split_request(line).1.unwrap_or(line))
 }
 
 /// How many bytes at the front of a request both logs write as they are.
