@@ -185,7 +185,7 @@ impl Reader for JsonReader<'_> {
         let waited = match &plan.request_time {
             None => Waited::Nothing,
             Some(needle) => match quotes.value_of(lanes, bytes, needle, &mut self.request_time) {
-                Some(at) => Waited::read(bytes, at),
+                Some(at) => Waited::read(bytes, at, plan.list),
                 None => Waited::Nothing,
             },
         };

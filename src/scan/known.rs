@@ -32,7 +32,7 @@ impl Quotes {
 /// What of a line is known without reading it as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Known {
-    /// `$request_time`, or that the format has none.
+    /// The time taken, or that the format has none.
     pub(crate) waited: bool,
     /// The client, which opens the line, and the request.
     pub(crate) request: bool,
@@ -102,7 +102,7 @@ impl Known {
     /// What a loop finds in every format that it reads.
     pub(super) const LITTLE: Self = Self { waited: true, request: false, named: None };
 
-    pub(super) fn of(pieces: &[Piece], tail: Option<Tail>) -> Self {
+    pub(super) fn of(pieces: &[Piece], time: &Field, tail: Option<Tail>) -> Self {
         let has = |f: &[Field]| f.iter().any(|f| times(pieces, f) > 0);
         let once = |f: &Field| times(pieces, f) == 1;
         let stamps = [Field::TimeLocal, Field::TimeIso8601, Field::Msec, Field::Time];
@@ -112,9 +112,9 @@ impl Known {
             && once(&Field::Status)
             && !has(&[Field::RequestMethod, Field::RequestUri]);
         let waited = if tail.is_some() {
-            once(&Field::RequestTime) && !has(&[Field::RequestTimeMs, Field::SessionTime])
+            once(time) && !has(&[Field::RequestTimeMs, Field::SessionTime])
         } else {
-            !has(&[Field::RequestTime, Field::RequestTimeMs, Field::SessionTime])
+            !has(&[time.clone(), Field::RequestTimeMs, Field::SessionTime])
         };
         let one_stamp = stamps.iter().map(|f| times(pieces, f)).sum::<usize>() == 1;
         let named = Named::of(pieces).filter(|_| request && waited && one_stamp);

@@ -184,7 +184,7 @@ pub(crate) struct Quoted {
     pub(crate) seconds: usize,
     /// What stands between the stamp and the first quote.
     pub(crate) behind: Vec<u8>,
-    /// `$request_time`, where the format has it behind the last quotes.
+    /// The time taken, where the format has it behind the last quotes.
     pub(crate) tail: Option<Tail>,
     /// The format's last byte, where it is a literal: a line without it is not whole.
     pub(crate) close: Option<u8>,
@@ -193,7 +193,7 @@ pub(crate) struct Quoted {
     pub(super) brief: Option<Brief>,
 }
 
-/// Where `$request_time` stands: some bytes after a quote that is counted from the line's end.
+/// Where the time taken stands: some bytes after a quote that is counted from the line's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tail {
     /// Quotes behind the one that is counted from.
@@ -202,6 +202,8 @@ pub(crate) struct Tail {
     pub(crate) gap: usize,
     /// Blank-separated numbers to pass over first.
     pub(crate) skip: usize,
+    /// It is that of upstreams, of which there can be several.
+    pub(crate) list: bool,
 }
 
 /// Needles of a JSON object.
@@ -212,6 +214,8 @@ pub(crate) struct Json {
     pub(crate) seconds: usize,
     pub(crate) status: Needle,
     pub(crate) request_time: Option<Needle>,
+    /// It is that of upstreams, of which there can be several.
+    pub(crate) list: bool,
 }
 
 /// A key with its quotes and colon, ready to be searched for.
@@ -226,6 +230,11 @@ impl Needle {
         let finder = memchr::memmem::Finder::new(bytes).into_owned();
         Self { bytes: bytes.to_vec(), finder }
     }
+}
+
+/// The variable that tells how long a request took, and whether it is a list.
+fn time_taken(format: &AccessFormat) -> (Field, bool) {
+    if format.waits_at_upstream() { (Field::UpstreamResponseTime, true) } else { (Field::RequestTime, false) }
 }
 
 /// Length of a stamp of fixed width and where its seconds stand.
@@ -256,8 +265,7 @@ impl Fast {
 
 impl Quoted {
     fn of(format: &AccessFormat) -> Option<Self> {
-        // Where the time taken is a list, every line goes the exact way.
-        if format.escape() != Escape::Default || format.waits_at_upstream() {
+        if format.escape() != Escape::Default {
             return None;
         }
         let pieces = format.pieces()?;
@@ -284,8 +292,9 @@ impl Quoted {
             return None;
         }
         let lead = fixed.len() - 1 + back;
-        let tail = Tail::of(pieces);
-        let known = Known::of(pieces, tail);
+        let (time, list) = time_taken(format);
+        let tail = Tail::of(pieces, &time, list);
+        let known = Known::of(pieces, &time, tail);
         if !known.waited {
             // A time taken that stands elsewhere: every line goes the exact way rather than lose it.
             return None;
@@ -304,12 +313,17 @@ impl Tail {
         if self.skip > 0 && !pass_numbers(line, &mut at, line.len(), self.skip) {
             return Waited::Odd;
         }
-        Waited::read(line, at)
+        Waited::read(line, at, self.list)
     }
 
-    /// `$request_time` behind a quoted value, with nothing but plain numbers between.
-    fn of(pieces: &[Piece]) -> Option<Self> {
-        let at = pieces.iter().position(|p| *p == Piece::Var(Field::RequestTime))?;
+    /// The time taken behind a quoted value, with nothing but plain numbers between; a list has quotes of its own, or ends
+    /// the line.
+    fn of(pieces: &[Piece], time: &Field, list: bool) -> Option<Self> {
+        let at = pieces.iter().position(|p| matches!(p, Piece::Var(v) if v == time))?;
+        let closed = |p: &Piece| matches!(p, Piece::Literal(l) if l.starts_with(b"\""));
+        if list && !pieces.get(at + 1).is_none_or(closed) {
+            return None;
+        }
         let quotes = |l: &[u8]| memchr::memchr_iter(b'"', l).count();
         let mut behind = 0;
         for piece in &pieces[at..] {
@@ -327,6 +341,7 @@ impl Tail {
                     quotes_behind: behind as u32,
                     gap,
                     skip,
+                    list,
                 });
             }
             let number = matches!(
@@ -344,15 +359,17 @@ impl Tail {
 
 impl Json {
     fn of(format: &AccessFormat) -> Option<Self> {
-        if format.escape() == Escape::None || format.waits_at_upstream() {
+        if format.escape() == Escape::None {
             return None;
         }
         let keys = format.json_keys()?;
         let (time, kind) = keys.time()?;
         let (stamp, seconds) = stamp_shape(kind)?;
-        let request_time = keys.needle(|f| *f == Field::RequestTime).map(|(bytes, _)| Needle::new(&bytes));
+        let (taken, list) = time_taken(format);
+        let request_time = keys.needle(|f| *f == taken).map(|(bytes, _)| Needle::new(&bytes));
         let timed = [Field::RequestTime, Field::RequestTimeMs, Field::SessionTime];
-        if timed.iter().filter(|f| format.has(f)).count() != usize::from(request_time.is_some()) {
+        let told = timed.iter().filter(|f| format.has(f)).count() + usize::from(list);
+        if told != usize::from(request_time.is_some()) {
             return None;
         }
         Some(Self {
@@ -361,6 +378,7 @@ impl Json {
             seconds,
             status: Needle::new(&keys.status()?),
             request_time,
+            list,
         })
     }
 }

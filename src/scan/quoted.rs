@@ -52,7 +52,7 @@ impl<'p, const TIMED: bool> QuotedReader<'p, TIMED> {
             lead: plan.lead,
             back: plan.back,
             close: plan.close.map_or((0, 0), |close| (close, u8::MAX)),
-            tail: plan.tail.unwrap_or(Tail { quotes_behind: 0, gap: 0, skip: 0 }),
+            tail: plan.tail.unwrap_or(Tail { quotes_behind: 0, gap: 0, skip: 0, list: false }),
         }
     }
 }
@@ -126,7 +126,7 @@ fn closed_before_return(bytes: &[u8], end: usize, close: u8) -> bool {
     bytes[end - 1] == b'\r' && bytes[end - 2] == close
 }
 
-/// Finds `$request_time` from the end of a line.
+/// Finds the time taken from the end of a line.
 #[inline(always)]
 fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail: Tail) -> Waited {
     let from = end.wrapping_sub(WIDE);
@@ -148,7 +148,7 @@ fn tail_waited<L: Lanes>(lanes: L, bytes: &[u8], after: usize, end: usize, tail:
     if quote <= after || tail.skip > 0 && !pass_numbers(bytes, &mut at, end, tail.skip) || at > end {
         return Waited::Odd;
     }
-    Waited::read(bytes, at)
+    Waited::read(bytes, at, tail.list)
 }
 
 /// The quote with `behind` others between it and the line's end; `after` when there is none behind that.

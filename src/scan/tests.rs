@@ -16,6 +16,13 @@ use std::sync::Arc;
 
 const UPSTREAM: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \
     \"$http_user_agent\" $request_time \"$upstream_addr\" \"$upstream_status\" \"$upstream_response_time\"";
+/// Times of upstreams, and none of the request itself.
+const PEERS: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \
+    \"$http_user_agent\" \"$upstream_addr\" \"$upstream_response_time\" \"$host\"";
+const JSON_PEERS: &str = "{\"time\":\"$time_iso8601\",\"client\":\"$remote_addr\",\"request\":\"$request\",\
+    \"status\":$status,\"upstream_response_time\":\"$upstream_response_time\",\"host\":\"$host\"}";
+/// All of them.
+const KINDS: [&str; 6] = ["combined", "upstream", "peers", "json", "json of peers", "error"];
 const JSON: &str = "{\"time\":\"$time_iso8601\",\"client\":\"$remote_addr\",\"request\":\"$request\",\
     \"status\":$status,\"request_time\":$request_time,\"host\":\"$host\"}";
 
@@ -23,7 +30,9 @@ fn plan(kind: &str) -> Plan {
     let format = match kind {
         "combined" => AccessFormat::by_name("combined").unwrap(),
         "upstream" => AccessFormat::from_directive("u", UPSTREAM, None).unwrap(),
+        "peers" => AccessFormat::from_directive("p", PEERS, None).unwrap(),
         "json" => AccessFormat::from_directive("j", JSON, Some(Escape::Json)).unwrap(),
+        "json of peers" => AccessFormat::from_directive("j", JSON_PEERS, Some(Escape::Json)).unwrap(),
         _ => return Plan::new(vec![], true, Framing::None),
     };
     Plan::new(vec![format], kind == "combined", Framing::None)
@@ -45,14 +54,24 @@ fn access_line(kind: &str, dice: &mut Dice, second: u64) -> String {
     let client = format!("192.0.2.{}", dice.roll(200));
     let long = "x".repeat(if dice.roll(20) == 0 { 150 } else { dice.roll(40) as usize });
     // A quote in a value, as `escape=json` writes it, puts all keys behind it at another quote.
-    let quoted = if kind == "json" && dice.roll(12) == 0 { "\\\"" } else { "" };
+    let quoted = if kind.starts_with("json") && dice.roll(12) == 0 { "\\\"" } else { "" };
     let request = format!("GET /a/{}/{quoted}{long}?q=1 HTTP/1.1", dice.roll(5000));
     let zone = if dice.roll(30) == 0 { 1 } else { 2 };
     let waited = format!("{}.{:03}", dice.roll(12), dice.roll(1000));
-    if kind == "json" {
+    let list = match dice.roll(9) {
+        0 => "-".to_owned(),
+        1 => format!("{waited}, 0.002 : 61.003"),
+        2 => format!("-, {waited}"),
+        _ => waited.clone(),
+    };
+    if kind.starts_with("json") {
+        let (key, waited) = match kind {
+            "json" => ("request_time", waited),
+            _ => ("upstream_response_time", format!("\"{list}\"")),
+        };
         return format!(
             "{{\"time\":\"2026-03-01T{h:02}:{m:02}:{s:02}+0{zone}:00\",\"client\":\"{client}\",\"request\":\"{request}\",\
-             \"status\":{status},\"request_time\":{waited},\"host\":\"example.com\"}}"
+             \"status\":{status},\"{key}\":{waited},\"host\":\"example.com\"}}"
         );
     }
     let mut line = format!(
@@ -61,6 +80,9 @@ fn access_line(kind: &str, dice: &mut Dice, second: u64) -> String {
     if kind == "upstream" {
         let waited = if dice.roll(9) == 0 { "-".to_owned() } else { waited };
         write!(line, " {waited} \"10.0.0.{}:80\" \"{status}\" \"{waited}\"", dice.roll(4)).unwrap();
+    }
+    if kind == "peers" {
+        write!(line, " \"10.0.0.{}:80\" \"{list}\" \"example.com\"", dice.roll(4)).unwrap();
     }
     line
 }
@@ -132,7 +154,7 @@ fn scan_file(bytes: &[u8], plan: &Plan, chunk_bytes: u64, threads: usize) -> Fil
 
 #[test]
 fn any_cut_and_any_threads_give_the_same() {
-    for kind in ["combined", "upstream", "json", "error"] {
+    for kind in KINDS {
         let bytes = log(kind, 600, 7);
         let plan = plan(kind);
         let whole = scan_file(&bytes, &plan, 8 << 20, 1);
@@ -167,8 +189,9 @@ fn scan_slice(bytes: &[u8], plan: &Plan) -> FileScan {
 /// where it does not look, before the time or behind the status.
 #[test]
 fn the_fast_way_reads_what_the_exact_way_reads() {
-    for kind in ["combined", "upstream", "json"] {
+    for kind in KINDS.into_iter().filter(|kind| *kind != "error") {
         let fast = plan(kind);
+        assert!(matches!(fast.fast, Fast::Quoted(_) | Fast::Json(_)), "{kind}");
         let mut exact = plan(kind);
         exact.fast = Fast::None;
         let mut dice = Dice(3);
@@ -187,7 +210,7 @@ fn the_fast_way_reads_what_the_exact_way_reads() {
             }
             // Only the fast way reads it: what it looks at must be whole. (The exact way reads a damaged object as far
             // as it goes, which may be short of the status.)
-            let read = if kind == "json" {
+            let read = if kind.starts_with("json") {
                 let time = original.find("\"time\":").unwrap();
                 let status = original.find("\"status\":").unwrap();
                 [time..time + 34, status..status + 12]
@@ -196,7 +219,8 @@ fn the_fast_way_reads_what_the_exact_way_reads() {
             };
             let text = String::from_utf8_lossy(&line).into_owned();
             assert!(
-                (a.requests == b.requests + 1 || kind == "json") && !read.iter().any(|r| r.contains(&at)),
+                (a.requests == b.requests + 1 || kind.starts_with("json"))
+                    && !read.iter().any(|r| r.contains(&at)),
                 "{kind}, byte {at}: {text}\n{a:?}\n{b:?}"
             );
             more_than_exact += 1;
