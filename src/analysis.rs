@@ -74,7 +74,8 @@ pub(crate) struct Counts {
     pub(crate) window: Window,
 }
 
-fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
+/// Reads what is to be read; with who did it, to be asked again.
+fn count(options: &Options, progress: &dyn Progress) -> Result<(Counts, Workers)> {
     let workers = Workers::new(options.threads)?;
     progress.stage("looking at the files");
     let Gathered { readings, refused, skipped, mut failures } = gather(options, &workers)?;
@@ -95,7 +96,7 @@ fn count(options: &Options, progress: &dyn Progress) -> Result<Counts> {
         let what = r.scan.damage.clone()?;
         Some(Error::Damaged { path: r.reading.source.shown.clone(), what })
     }));
-    Ok(Counts { reads, refused, skipped, failures, zone, window })
+    Ok((Counts { reads, refused, skipped, failures, zone, window }, workers))
 }
 
 /// Reads, counts, detects, inspects.
@@ -126,9 +127,9 @@ fn examine<R>(
     then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
 ) -> Result<(Outcome, R)> {
     let users = users_catalogue(options)?;
-    let counts = count(options, progress)?;
+    let (counts, workers) = count(options, progress)?;
     progress.stage("looking for incidents");
-    finish(options, users, counts, then)
+    finish(options, users, counts, Some(&workers), then)
 }
 
 /// The catalogue with the user's own patterns, where there are any. To be asked before the work, so that a mistake in
@@ -139,19 +140,20 @@ pub(crate) fn users_catalogue(options: &Options) -> Result<Option<Catalogue>> {
 
 /// Detects and inspects what was counted.
 pub(crate) fn conclude(options: &Options, users: Option<Catalogue>, counts: Counts) -> Result<Outcome> {
-    finish(options, users, counts, |_, _, _| ()).map(|(outcome, ())| outcome)
+    finish(options, users, counts, None, |_, _, _| ()).map(|(outcome, ())| outcome)
 }
 
 fn finish<R>(
     options: &Options,
     users: Option<Catalogue>,
     counts: Counts,
+    workers: Option<&Workers>,
     then: impl FnOnce(&Report, &[Read], &[Host<'_>]) -> R,
 ) -> Result<(Outcome, R)> {
     let catalogue = catalogue(users, &counts.reads)?;
     let zone = |span| given_zone(options, span);
     let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
-    let (part, failures) = part_of(options, &counts, &hosts, hosts.len() > 1)?;
+    let (part, failures) = part_of(options, &counts, &hosts, hosts.len() > 1, workers)?;
     let mut report = part::assemble(vec![part])?;
     let more = then(&report, &counts.reads, &hosts);
     if options.redact {
@@ -193,12 +195,12 @@ pub(crate) fn part<R>(
     then: impl FnOnce(&Part<'_>) -> Result<R>,
 ) -> Result<(R, Vec<Error>)> {
     let users = users_catalogue(options)?;
-    let counts = count(options, progress)?;
+    let (counts, workers) = count(options, progress)?;
     progress.stage("looking for incidents");
     let catalogue = catalogue(users, &counts.reads)?;
     let zone = |span| given_zone(options, span);
     let hosts = inspect::hosts(&counts.reads, &catalogue, counts.window, &zone)?;
-    let (part, failures) = part_of(options, &counts, &hosts, true)?;
+    let (part, failures) = part_of(options, &counts, &hosts, true, Some(&workers))?;
     let done = then(&part)?;
     Ok((done, counts.failures.into_iter().chain(failures).collect()))
 }
@@ -209,12 +211,13 @@ fn part_of<'a>(
     counts: &Counts,
     hosts: &'a [Host<'_>],
     apart: bool,
+    workers: Option<&Workers>,
 ) -> Result<(Part<'a>, Vec<Error>)> {
     let Counts { reads, refused, skipped, failures, zone, window } = counts;
     let coverage = inspect::coverage(reads, refused, hosts, *window);
-    let workers = || Workers::new(options.threads);
+    let more = || Workers::new(options.threads);
     let hosts_of =
-        hosts.iter().map(|host| host_part(host, &coverage, apart, workers)).collect::<Result<_>>()?;
+        hosts.iter().map(|host| host_part(host, &coverage, apart, workers, more)).collect::<Result<_>>()?;
     // Behind the hosts: whether a packed file was long is known when it was to be read again.
     let mut inputs = inspect::inputs(reads, hosts);
     let mut failed = Vec::new();

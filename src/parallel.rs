@@ -8,6 +8,7 @@
 //! twice the time.
 
 use crate::error::{Error, Result};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A fixed number of threads.
@@ -63,6 +64,31 @@ impl Workers {
     }
 }
 
+/// Does two things that do not hang on each other: side by side where there are workers, else one after the other.
+pub fn both<A: Send, B: Send>(
+    workers: Option<&Workers>,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    match workers {
+        Some(workers) => workers.pool.join(one, other),
+        None => (one(), other()),
+    }
+}
+
+/// The same for some jobs of one kind, which may be done inside of another; the results in the order of the jobs.
+#[expect(clippy::disallowed_methods, reason = "here threads are made")]
+pub fn all<J: Send, R: Send>(
+    workers: Option<&Workers>,
+    jobs: Vec<J>,
+    work: impl Fn(J) -> R + Sync + Send,
+) -> Vec<R> {
+    match workers {
+        Some(workers) => workers.pool.install(|| jobs.into_par_iter().map(work).collect()),
+        None => jobs.into_iter().map(work).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +102,18 @@ mod tests {
             assert_eq!(workers.map(&jobs, |j| j * 2), jobs.iter().map(|j| j * 2).collect::<Vec<_>>());
             let sums = workers.fold(&jobs, || 0, |sum, j| *sum += j);
             assert_eq!((sums.len(), sums.iter().sum::<u32>()), (threads, 499_500));
+        }
+    }
+
+    #[test]
+    fn side_by_side_is_as_one_after_the_other() {
+        let nested = |workers: Option<&Workers>| {
+            both(workers, || all(workers, vec![3, 1, 2], |n| n * 10), || both(workers, || 4, || 5))
+        };
+        let want = nested(None);
+        assert_eq!(want, (vec![30, 10, 20], (4, 5)));
+        for threads in [1, 3] {
+            assert_eq!(nested(Some(&Workers::new(threads).unwrap())), want);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::part::HostPart;
 use crate::detect::{self, Signals};
 use crate::error::Result;
 use crate::inspect::{self, Counted, Host};
-use crate::parallel::Workers;
+use crate::parallel::{Workers, both};
 use crate::report::{Coverage, CoverageState};
 use crate::time::Window;
 use std::borrow::Cow;
@@ -14,14 +14,16 @@ pub(super) fn host_part<'a>(
     host: &'a Host<'_>,
     coverage: &[Coverage],
     apart: bool,
-    workers: impl FnOnce() -> Result<Workers>,
+    workers: Option<&Workers>,
+    more: impl FnOnce() -> Result<Workers>,
 ) -> Result<HostPart<'a>> {
     let (records, said) = inspect::records(host);
     let coverage: Vec<Coverage> = coverage.iter().filter(|c| c.host == host.name).cloned().collect();
-    let mut found = detect_host(host, &coverage);
-    inspect::unpack(host, &found, workers)?;
+    let (mut found, rises) =
+        both(workers, || detect_host(host, &coverage, workers), || inspect::Rises::of(host));
+    inspect::unpack(host, &found, more)?;
     let mut looks = inspect::Looks::default();
-    let mut findings = inspect::settle(host, &mut looks, &mut found);
+    let mut findings = inspect::settle(host, &mut looks, rises, &mut found);
     let incidents = inspect::incidents(host, &mut looks, &found.anomalies);
     findings.extend(inspect::findings(host, &found.anomalies, &found.remarks));
     Ok(HostPart {
@@ -38,7 +40,7 @@ pub(super) fn host_part<'a>(
     })
 }
 
-fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
+fn detect_host(host: &Host<'_>, coverage: &[Coverage], workers: Option<&Workers>) -> detect::Detection {
     let mine = coverage.iter().filter(|c| c.state == CoverageState::Covered);
     let covered: Vec<Window> =
         mine.map(|c| Window { start: c.start.div_euclid(1000), end: c.end.div_euclid(1000) }).collect();
@@ -67,5 +69,6 @@ fn detect_host(host: &Host<'_>, coverage: &[Coverage]) -> detect::Detection {
             covered: &covered,
         },
         &detect_options,
+        workers,
     )
 }

@@ -41,7 +41,7 @@ pub struct SeriesRow {
 
 /// Counts per step of `step_seconds`.
 pub fn series(options: &Options, step_seconds: u32, progress: &dyn Progress) -> Result<(Series, Vec<Error>)> {
-    let Counts { reads, failures, zone, .. } = count(options, progress)?;
+    let (Counts { reads, failures, zone, .. }, _) = count(options, progress)?;
     let zone = zone.unwrap_or(0);
     let timeline = Timeline::sum(reads.into_iter().map(|mut read| read.take_timeline()));
     let step = i64::from(step_seconds.max(1));

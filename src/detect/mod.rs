@@ -43,6 +43,7 @@ pub use edges::{Redated, vanished_successes};
 pub use slow::{lasts, late_stretches};
 pub use waited::{date_by_wait, date_by_wait_of, leave_out};
 
+use crate::parallel::{Workers, both};
 use crate::time::{Second, Window};
 use crate::timeline::{Classes, Run, Sums, Timeline, Walker};
 use serde::{Deserialize, Serialize};
@@ -202,12 +203,12 @@ pub struct Signals<'a, T: Ticks> {
     /// The error log's counts, sorted by second.
     pub errors: &'a [ErrorTick],
     /// Which classes are the server's fault (refused, timed out, no live upstreams, out of descriptors ...).
-    pub server_side: &'a dyn Fn(u16) -> bool,
+    pub server_side: &'a (dyn Fn(u16) -> bool + Sync),
     /// Which classes explain a 5xx as meant: one such record takes one failure of its second out of the counts
     /// (`limiting requests`, `limiting connections`).
-    pub excused: &'a dyn Fn(u16) -> bool,
+    pub excused: &'a (dyn Fn(u16) -> bool + Sync),
     /// Whether most of the failures logged in a window are timeouts (504, 499, 408).
-    pub timed_out: &'a dyn Fn(Window) -> bool,
+    pub timed_out: &'a (dyn Fn(Window) -> bool + Sync),
     /// nginx's words about itself, sorted by second.
     pub marks: &'a [Mark],
     /// Stretches in which another log of the same server went on with requests.
@@ -283,25 +284,47 @@ pub fn join(found: &mut Detection) {
 }
 
 /// Looks at everything and says what was wrong when.
-pub fn detect<T: Ticks>(signals: &Signals<'_, T>, options: &Options) -> Detection {
-    let mut found = find(signals, options);
+pub fn detect<T: Ticks + Sync>(signals: &Signals<'_, T>, options: &Options) -> Detection {
+    let mut found = find(signals, options, None);
     join(&mut found);
     found
 }
 
 /// Looks at everything. Only what fails alike is joined yet, so that what hangs on single requests can still be taken out
-/// before [`join`] joins the rest.
-pub fn find<T: Ticks>(signals: &Signals<'_, T>, options: &Options) -> Detection {
+/// before [`join`] joins the rest. Judgements that do not hang on each other are made side by side by `workers`.
+pub fn find<T: Ticks + Sync>(
+    signals: &Signals<'_, T>,
+    options: &Options,
+    workers: Option<&Workers>,
+) -> Detection {
     let excused = errors::excused(signals);
     let mut found = Detection::default();
     if let Some(ticks) = signals.access
-        && let Some(survey) = survey::survey(ticks, steps::Excused { seconds: &excused })
+        && let Some(span) = ticks.span().filter(|s| s.start < s.end)
     {
-        failing::find(ticks, &survey.steps, steps::Excused { seconds: &excused }, options, &mut found);
-        silence::find(ticks, &survey, signals, options, &mut found);
-        dip::find(ticks, &survey, signals, options, &mut found);
+        let excused = steps::Excused { seconds: &excused };
+        let failing = || {
+            let survey = survey::survey(ticks, excused)?;
+            failing::find(ticks, &survey.steps, excused, options, &mut found);
+            Some(survey)
+        };
+        let usual = || slow::usual(signals.timings?, span);
+        let (survey, usual) = both(workers, failing, usual);
+        // Where most requests fail, nothing is late.
+        let failing = slow::failing_windows(&found.anomalies);
+        let silent = || {
+            let Some(survey) = survey else { return };
+            silence::find(ticks, &survey, signals, options, &mut found);
+            dip::find(ticks, &survey, signals, options, &mut found);
+        };
+        let late = || usual.map(|usual| slow::find(&usual, failing, options, workers));
+        let ((), late) = both(workers, silent, late);
+        if let Some(mut late) = late {
+            found.anomalies.append(&mut late.anomalies);
+            found.remarks.append(&mut late.remarks);
+            found.slight = late.slight;
+        }
         if let Some(timings) = signals.timings {
-            slow::find(timings, survey.span, options, &mut found);
             silence::leave_out_late(timings, &mut found.anomalies);
         }
         if !options.arrival_known {

@@ -7,8 +7,9 @@
 mod arrivals;
 
 use super::anomaly::{Anomaly, AnomalyPhase, Detection, Kind, Reason, Remark, Slowness};
-use super::steps::Excused;
+use super::steps::{Excused, Steps};
 use super::{Options, Ticks, failing};
+use crate::parallel::{self, Workers};
 use crate::stats::median;
 use crate::time::{Second, Window};
 use crate::timeline::{BUCKETS, Latencies, Timeline, Timings, bucket_floor};
@@ -44,7 +45,7 @@ const BLOCKS: i64 = 64;
 const FAILING: f64 = 0.5;
 
 /// Where most requests fail.
-fn failing_windows(anomalies: &[Anomaly]) -> Vec<Window> {
+pub(crate) fn failing_windows(anomalies: &[Anomaly]) -> Vec<Window> {
     let most = |p: &&AnomalyPhase| p.failed as f64 >= FAILING * p.requests as f64 && p.failed > 0;
     let mut masked: Vec<Window> = anomalies
         .iter()
@@ -121,17 +122,22 @@ fn usual_ms(blocks: &[Latencies], q: f64) -> Option<f64> {
     median(&mut of_blocks)
 }
 
-/// Finds the stretches in which answers were late. A log without request times has none.
-pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: &mut Detection) {
+/// What a log's requests usually take, and what is slow beside it.
+#[derive(Debug)]
+pub(crate) struct Looked<'a> {
+    timeline: &'a Timeline,
+    span: Window,
+    /// Half of the requests take no longer.
+    median_ms: f64,
+    /// The first slow bucket, the share of slow requests that a stretch must have, and how many times the usual one.
+    looks: Vec<(usize, f64, f64)>,
+}
+
+/// Works out what is usual. `None` of a log without request times.
+pub(crate) fn usual(timeline: &Timeline, span: Window) -> Option<Looked<'_>> {
     let blocks = blocks(timeline, span);
     let timed: u64 = blocks.iter().flatten().map(|n| u64::from(*n)).sum();
-    let Some(median_ms) = usual_ms(&blocks, 0.5).filter(|_| timed > 0) else { return };
-    let options = Options {
-        scopes: options.scopes.max(1) * LOOKS.len(),
-        least_dispersion: DISPERSION,
-        least_seconds: LEAST_SECONDS,
-        ..*options
-    };
+    let median_ms = usual_ms(&blocks, 0.5).filter(|_| timed > 0)?;
     let mut looks: Vec<(usize, f64, f64)> = Vec::new();
     for (q, least_share, rise) in LOOKS {
         let Some(usual) = usual_ms(&blocks, q) else { continue };
@@ -141,32 +147,66 @@ pub(crate) fn find(timeline: &Timeline, span: Window, options: &Options, found: 
             looks.push((limit, least_share, rise));
         }
     }
+    Some(Looked { timeline, span, median_ms, looks })
+}
+
+/// Finds the stretches in which answers were late, but for those that are `masked`.
+pub(crate) fn find(
+    looked: &Looked<'_>,
+    masked: Vec<Window>,
+    options: &Options,
+    workers: Option<&Workers>,
+) -> Detection {
+    let Looked { timeline, span, looks, .. } = looked;
+    let options = Options {
+        scopes: options.scopes.max(1) * LOOKS.len(),
+        least_dispersion: DISPERSION,
+        least_seconds: LEAST_SECONDS,
+        ..*options
+    };
     let limits: Vec<usize> = looks.iter().map(|look| look.0).collect();
-    let arrivals = Arrivals::new(timeline, span, &limits, failing_windows(&found.anomalies));
+    let arrivals = Arrivals::new(timeline, *span, &limits, masked);
+    let jobs: Vec<(usize, Steps)> = arrivals.steps(looks.len()).into_iter().enumerate().collect();
+    let judged =
+        parallel::all(workers, jobs, |(look, steps)| looked.judge(&arrivals, (look, steps), &options));
     let (mut seen, mut slight): (Vec<Anomaly>, Vec<Anomaly>) = (Vec::new(), Vec::new());
-    for (look, steps) in arrivals.steps(looks.len()).into_iter().enumerate() {
-        let (limit, least_share, rise) = looks[look];
-        let mut own = Detection::default();
-        let ticks = Slow { arrivals: &arrivals, look };
-        failing::anomalies(&ticks, &steps, Excused { seconds: &[] }, &options, &mut own);
-        drop(steps);
-        let material =
-            |a: &Anomaly| a.failed_share().is_some_and(|s| s >= least_share && s >= rise * a.usual_share);
-        let slow = |a: Anomaly| Anomaly {
-            slow: Some(Slowness { usual_ms: median_ms, ..slowness(timeline, limit, &a) }),
-            ..slowed(a)
-        };
-        let (large, small): (Vec<_>, Vec<_>) = own.anomalies.into_iter().partition(material);
-        seen.extend(large.into_iter().map(slow));
-        slight.extend(small.into_iter().chain(own.remarks.iter().filter_map(too_few)).map(slow));
+    for (large, small) in judged {
+        seen.extend(large);
+        slight.extend(small);
     }
-    found.slight = strongest(slight);
+    let mut found = Detection { slight: strongest(slight), ..Detection::default() };
     for a in strongest(seen) {
         if lasts(&a) {
             found.anomalies.push(a);
         } else {
             found.remarks.push(pause(&a));
         }
+    }
+    found
+}
+
+impl Looked<'_> {
+    /// What one look finds: what is worth a word, and what is too little of all.
+    fn judge(
+        &self,
+        arrivals: &Arrivals<'_>,
+        (look, steps): (usize, Steps),
+        options: &Options,
+    ) -> (Vec<Anomaly>, Vec<Anomaly>) {
+        let (limit, least_share, rise) = self.looks[look];
+        let mut own = Detection::default();
+        let ticks = Slow { arrivals, look };
+        failing::anomalies(&ticks, &steps, Excused { seconds: &[] }, options, &mut own);
+        drop(steps);
+        let material =
+            |a: &Anomaly| a.failed_share().is_some_and(|s| s >= least_share && s >= rise * a.usual_share);
+        let slow = |a: Anomaly| Anomaly {
+            slow: Some(Slowness { usual_ms: self.median_ms, ..slowness(self.timeline, limit, &a) }),
+            ..slowed(a)
+        };
+        let (large, small): (Vec<_>, Vec<_>) = own.anomalies.into_iter().partition(material);
+        let small = small.into_iter().chain(own.remarks.iter().filter_map(too_few));
+        (large.into_iter().map(slow).collect(), small.map(slow).collect())
     }
 }
 
@@ -253,7 +293,6 @@ fn strongest(mut seen: Vec<Anomaly>) -> Vec<Anomaly> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::steps::Steps;
     use super::arrivals::Timed;
     use super::*;
     use crate::detect::tests::Random;
@@ -282,9 +321,8 @@ mod tests {
     }
 
     fn found(timeline: &Timeline, span: Window) -> Vec<Anomaly> {
-        let mut found = Detection::default();
-        find(timeline, span, &Options::default(), &mut found);
-        found.anomalies
+        let looked = usual(timeline, span).unwrap();
+        find(&looked, Vec::new(), &Options::default(), None).anomalies
     }
 
     #[test]

@@ -73,15 +73,14 @@ use crate::timeline::{Class, Classes};
 
 /// Looks again at what detection found, where the verdict hangs on single requests: takes out what one client did
 /// alone, adds content that went missing, and gives the findings about what is neither.
-pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<Finding> {
+pub fn settle(host: &Host<'_>, looks: &mut Looks, rises: Rises, found: &mut Detection) -> Vec<Finding> {
     let mut findings = small::find(host, looks, found);
     late_part::find(host, looks, found);
     findings.extend(one_client::take_out(host, looks, found));
     if host.trials.is_none() {
         limited::find(host, looks, found);
-        let [missing, given_up] = missing_and_given_up(host);
-        findings.extend(missing::find(host, looks, missing, found));
-        given_up::find(host, looks, given_up, found);
+        findings.extend(missing::find(host, looks, rises.missing, found));
+        given_up::find(host, looks, rises.given_up, found);
     }
     unwritten::find(host, found);
     stalled::find(host, found);
@@ -96,17 +95,32 @@ pub fn settle(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) -> Vec<
     findings
 }
 
-/// The stretches in which more than usual was missing, and in which more than usual was given up. With request times the
-/// latter are failures already: those that had waited. What was missing is judged by the paths, of which a few may be
-/// all that is gone: a rise that would prove nothing among all requests is worth the look.
-fn missing_and_given_up(host: &Host<'_>) -> [Vec<Anomaly>; 2] {
-    let (good, missing) = (Classes::GOOD, Classes::one(Class::Missing));
-    let (candidates, options) = (detect::Options::candidates(), detect::Options::default());
-    if host.arrival_known() {
-        let among = detect::Among { timeline: &host.timeline, good, bad: missing };
-        return [detect::stretches(&among, &candidates).anomalies, Vec::new()];
+/// The stretches in which more than usual was missing, and in which more than usual was given up. They hang on nothing
+/// else that is found.
+#[derive(Debug, Default)]
+pub struct Rises {
+    missing: Vec<Anomaly>,
+    given_up: Vec<Anomaly>,
+}
+
+impl Rises {
+    /// Those of a host. With request times what was given up is among the failures already: that which had waited. What
+    /// was missing is judged by the paths, of which a few may be all that is gone: a rise that would prove nothing among all
+    /// requests is worth the look.
+    pub fn of(host: &Host<'_>) -> Self {
+        if host.trials.is_some() {
+            return Self::default();
+        }
+        let (good, missing) = (Classes::GOOD, Classes::one(Class::Missing));
+        let (candidates, options) = (detect::Options::candidates(), detect::Options::default());
+        if host.arrival_known() {
+            let among = detect::Among { timeline: &host.timeline, good, bad: missing };
+            let missing = detect::stretches(&among, &candidates).anomalies;
+            return Self { missing, given_up: Vec::new() };
+        }
+        let bad = [missing, Classes::one(Class::Aborted)];
+        let found = detect::stretches_of_two(&host.timeline, good, bad, [&candidates, &options]);
+        let [missing, given_up] = found.map(|found| found.anomalies);
+        Self { missing, given_up }
     }
-    let bad = [missing, Classes::one(Class::Aborted)];
-    let found = detect::stretches_of_two(&host.timeline, good, bad, [&candidates, &options]);
-    found.map(|found| found.anomalies)
 }
