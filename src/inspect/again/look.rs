@@ -178,7 +178,7 @@ impl Look {
         let whole = [(self.span, true)];
         let parts = if self.complete { &whole[..] } else { parts };
         let made = made.iter().map(|look| (*look, 0)).collect();
-        let mut reader = Reader::new(self, file, read, made);
+        let mut reader = Reader::new(self, file, read, made, Window::ALL);
         for &(part, all) in parts {
             let range = part.start..part.end;
             reader.part = part;
@@ -288,10 +288,17 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// One that adds the requests of a file, but for those that other looks have read.
-    pub(super) fn new(look: &'a mut Look, file: usize, read: &'a Read, made: Vec<(&'a Look, usize)>) -> Self {
+    /// One that adds the requests of a file that were written in a stretch, and takes over those that other looks have
+    /// read.
+    pub(super) fn new(
+        look: &'a mut Look,
+        file: usize,
+        read: &'a Read,
+        made: Vec<(&'a Look, usize)>,
+        part: Window,
+    ) -> Self {
         let answering = Answering::new(file, read.reading.plan.site.as_deref());
-        Self { look, made, answering, part: Window::ALL }
+        Self { look, made, answering, part }
     }
 }
 

@@ -71,11 +71,15 @@ impl Looks {
             return None;
         }
         self.searched += cost;
-        let mut look = Look::empty(inside, span, &self.usual(host));
+        let usual = self.usual(host);
+        // The requests around have mostly been looked at before, and to read a line takes longer than to find it.
+        let made: Vec<&Look> = self.made.values().flatten().filter(|l| l.span.overlaps(span)).collect();
+        let mut look = Look::empty(inside, span, &usual);
         look.of_name = true;
         for (i, text) in files {
             let read = &host.reads[i];
-            let mut reader = Reader::new(&mut look, i, read, Vec::new());
+            let made = made.iter().map(|look| (*look, 0)).collect();
+            let mut reader = Reader::new(&mut look, i, read, made, span);
             reading::each_request_with(read, span.start..span.end, text.unwrap_or_default(), &mut reader);
         }
         // A text can stand elsewhere in a line.
