@@ -2,12 +2,26 @@
 
 use crate::clock::Clock;
 use crate::report;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Shares and seconds to six digits after the point: more is noise of the division.
 pub(super) fn number(value: f64) -> f64 {
     if value.is_finite() { (value * 1e6).round() / 1e6 } else { 0.0 }
+}
+
+/// A list of which each entry becomes a view when it is written, and none before: the views of a hundred thousand inputs
+/// were a tenth of the memory of a run.
+pub(super) struct Each<'a, T, V> {
+    pub(super) of: &'a [T],
+    pub(super) clock: Clock,
+    pub(super) view: fn(&'a T, Clock) -> V,
+}
+
+impl<T, V: Serialize> Serialize for Each<'_, T, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.of.iter().map(|entry| (self.view)(entry, self.clock)))
+    }
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use super::context::{HostSummary, Joint};
 use super::incident::Incident;
-use super::piece::{Chart, Evidence, TOOL, Tool, evidence, number};
+use super::piece::{Chart, Each, Evidence, TOOL, Tool, evidence, number};
 use crate::clock::Clock;
 use crate::report;
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub(super) struct Report<'a> {
     tool: Tool,
     span: Option<Span>,
     zone: String,
-    inputs: Vec<Input<'a>>,
+    inputs: Each<'a, report::Input, Input<'a>>,
     incidents: Vec<Incident<'a>>,
     findings: Vec<Finding<'a>>,
     coverage: Vec<Coverage<'a>>,
@@ -51,7 +51,7 @@ impl<'a> Report<'a> {
             tool: TOOL,
             span: r.span.map(|(start, end)| Span { start: clock.rfc3339(start), end: clock.rfc3339(end) }),
             zone: clock.offset(),
-            inputs: r.inputs.iter().map(|i| Input::of(i, clock)).collect(),
+            inputs: Each { of: &r.inputs, clock, view: Input::of },
             incidents: r.incidents.iter().map(|i| Incident::of(i, clock)).collect(),
             findings: r.findings.iter().map(|f| Finding::of(f, clock)).collect(),
             coverage: r.coverage.iter().map(|c| Coverage::of(c, clock)).collect(),
