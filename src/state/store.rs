@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The first bytes of a state.
@@ -27,6 +27,8 @@ const MOST_HEAD: u64 = 64 << 20;
 const MOST_BODY: u64 = 256 << 20;
 /// How hard the body is packed: 3 is zstd's own choice.
 const LEVEL: i32 = 3;
+/// Bytes that are packed at once.
+const BUFFER: usize = 64 << 10;
 
 /// A state's file, held by this run.
 #[derive(Debug)]
@@ -224,11 +226,15 @@ fn body_of(file: &Path, front: &Front, bytes: &[u8]) -> Result<Body> {
 fn encode(head: &Head, body: &Body) -> std::result::Result<Option<Vec<u8>>, String> {
     let failed = |e: &dyn std::fmt::Display| format!("cannot be written: {e}");
     let head = postcard::to_stdvec(head).map_err(|e| failed(&e))?;
-    let body = postcard::to_stdvec(body).map_err(|e| failed(&e))?;
-    if body.len() as u64 > MOST_BODY || head.len() as u64 > MOST_HEAD {
+    let packed = zstd::Encoder::new(Vec::new(), LEVEL).map_err(|e| failed(&e))?;
+    // Packed while it is written: of a hundred thousand logs the plain text is larger than all else that is in hand.
+    let plain = Counting { to: BufWriter::with_capacity(BUFFER, packed), bytes: 0 };
+    let Counting { to: packed, bytes } = postcard::to_io(body, plain).map_err(|e| failed(&e))?;
+    if bytes > MOST_BODY || head.len() as u64 > MOST_HEAD {
         return Ok(None);
     }
-    let body = zstd::encode_all(&body[..], LEVEL).map_err(|e| failed(&e))?;
+    let packed = packed.into_inner().map_err(|e| failed(&e))?;
+    let body = packed.finish().map_err(|e| failed(&e))?;
     let mut out = Vec::with_capacity(FRONT + head.len() + body.len());
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
@@ -239,6 +245,24 @@ fn encode(head: &Head, body: &Body) -> std::result::Result<Option<Vec<u8>>, Stri
     out.extend_from_slice(&head);
     out.extend_from_slice(&body);
     Ok(Some(out))
+}
+
+/// A writer that counts what goes through it.
+struct Counting<W> {
+    to: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
+        let n = self.to.write(part)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Reads a state from bytes.
