@@ -9,14 +9,14 @@ use crate::input::source::{Kind, open_stream};
 use crate::parallel::Workers;
 use std::io::Read as _;
 use std::ops::{Deref, Range};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes per read of a stream.
 const BUFFER: usize = 256 << 10;
 
-/// Unpacked bytes of some places of a file.
+/// Unpacked bytes of some places of a file; in a box, for most of many files are not packed.
 #[derive(Debug, Default)]
-pub struct Pieces(Mutex<Kept>);
+pub struct Pieces(Mutex<Option<Box<Kept>>>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -29,12 +29,16 @@ struct Kept {
 impl Pieces {
     /// Notes that something was asked for that would have taken too long.
     pub fn are_too_far(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).too_far = true;
+        self.kept().get_or_insert_default().too_far = true;
     }
 
     /// Whether something was asked for that would have taken too long.
     pub fn were_too_far(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).too_far
+        self.kept().as_ref().is_some_and(|kept| kept.too_far)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Box<Kept>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,8 +60,8 @@ impl Lines {
     /// Of a range of a file; `None` where they are not all there.
     pub(super) fn of(read: &Read, range: &Range<u64>) -> Option<Self> {
         let wanted = with_ends(range, end_of(read));
-        let kept = read.pieces.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.pieces.iter().find_map(|pieces| {
+        let kept = read.pieces.kept();
+        kept.as_ref()?.pieces.iter().find_map(|pieces| {
             let place = pieces.partition_point(|p| p.start <= wanted.start).checked_sub(1)?;
             let piece = pieces.get(place).filter(|p| wanted.end <= p.start + p.bytes.len() as u64)?;
             Some(Self { piece: Arc::clone(piece), wanted: wanted.clone() })
@@ -117,7 +121,7 @@ fn keep(read: &Read, ranges: &[Range<u64>], slot: usize) {
     let mut ranges: Vec<Range<u64>> = ranges.iter().map(|range| with_ends(range, file)).collect();
     ranges.sort_unstable_by_key(|range| range.start);
     if let Some(pieces) = pieces(read, &joined(&ranges, u64::MAX)) {
-        read.pieces.0.lock().unwrap_or_else(PoisonError::into_inner).pieces[slot] = pieces;
+        read.pieces.kept().get_or_insert_default().pieces[slot] = pieces;
     }
 }
 
