@@ -175,6 +175,10 @@ impl Look {
         (made, stamps): (&[&Self], &mut Stamps),
     ) {
         let read = &host.reads[file];
+        // Of a hundred thousand files hardly one holds anything of a stretch, and to get ready to read takes longer than that.
+        if reading::spans_between(read, &(self.span.start..self.span.end)).is_empty() {
+            return;
+        }
         let whole = [(self.span, true)];
         let parts = if self.complete { &whole[..] } else { parts };
         let made = made.iter().map(|look| (*look, 0)).collect();
