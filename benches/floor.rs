@@ -27,8 +27,8 @@ fn newlines(sources: &[Source], workers: &Workers) -> u64 {
 }
 
 fn scanned(sources: &[Source], workers: &Workers) -> u64 {
-    let readings: Vec<Reading> =
-        sources.iter().map(|s| look(s.clone(), &Hints::default()).unwrap().unwrap()).collect();
+    let readings: Vec<Box<Reading>> =
+        sources.iter().map(|s| look(s.clone().into(), &Hints::default()).unwrap().unwrap()).collect();
     let jobs: Vec<Job<'_>> = readings
         .iter()
         .map(|r| Job { source: &r.source, plan: &r.plan, range: None, skip: Vec::new() })

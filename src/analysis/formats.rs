@@ -35,7 +35,7 @@ pub struct FormatReport {
 pub fn formats(options: &Options) -> Result<(Vec<FormatReport>, Vec<Error>)> {
     let workers = Workers::new(options.threads)?;
     let Gathered { readings, refused, failures, .. } = gather(options, &workers)?;
-    let mut out: Vec<FormatReport> = readings.iter().map(format_report).collect();
+    let mut out: Vec<FormatReport> = readings.iter().map(|r| format_report(r)).collect();
     out.extend(refused.into_iter().map(|r| FormatReport {
         path: r.source.shown.clone(),
         kind: "other",
@@ -57,7 +57,7 @@ fn format_report(r: &Reading) -> FormatReport {
         definition: definitions.join("\n"),
         framing: if r.plan.framing == Framing::None { "plain".into() } else { r.plan.framing.name().into() },
         confidence: r.confidence,
-        reason: r.reason.clone(),
+        reason: r.reason.to_string(),
         host: r.source.host.clone(),
         fields: reading::sample_fields(r),
         refused: None,

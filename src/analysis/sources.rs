@@ -4,7 +4,7 @@ use super::Options;
 use crate::error::{Error, Result};
 use crate::format::{AccessFormat, Escape, Exclude, nginx_conf};
 use crate::input::discover::{DiscoverOptions, Discovered, HostFrom, Reason, Skipped, discover};
-use crate::input::source::Kind;
+use crate::input::source::{Kind, Source};
 use crate::parallel::Workers;
 use crate::reading::{self, Hints, Reading, Refused, Role};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Files found and looked at.
 pub(super) struct Gathered {
-    pub(super) readings: Vec<Reading>,
+    pub(super) readings: Vec<Box<Reading>>,
     pub(super) refused: Vec<Refused>,
     pub(super) skipped: BTreeMap<Reason, Skipped>,
     pub(super) failures: Vec<Error>,
@@ -30,6 +30,7 @@ pub(super) fn gather(options: &Options, workers: &Workers) -> Result<Gathered> {
     let found = find(options)?;
     let hints = hints(options)?;
     let Discovered { sources, skipped, errors } = found;
+    let sources: Vec<Arc<Source>> = sources.into_iter().map(Arc::new).collect();
     let looks = reading::look_all(&sources, &hints, workers);
     drop(sources);
     let readings = Vec::with_capacity(looks.len());
@@ -86,7 +87,7 @@ pub(crate) fn hints(options: &Options) -> Result<Hints> {
 }
 
 /// The zone that is shown: the one asked for, or that of the first stamp of the first access log that has one.
-pub(crate) fn shown_zone(options: &Options, readings: &[Reading]) -> Option<i16> {
+pub(crate) fn shown_zone(options: &Options, readings: &[Box<Reading>]) -> Option<i16> {
     let of_log = || {
         readings
             .iter()

@@ -8,7 +8,7 @@ use crate::format::foreign::{self, Foreign};
 use crate::format::json;
 use crate::format::record::{AccessRecord, Level};
 use crate::time::{ERROR_TIME_LEN, parse_error_time};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 mod beside;
 mod guess;
@@ -45,13 +45,13 @@ pub struct Learned {
     /// values are named by keys, 0.85 where names were guessed from shapes, 0.6 where only the start is known.
     pub confidence: f64,
     /// The same in words.
-    pub reason: String,
+    pub reason: Arc<str>,
     /// Where each of the formats came from.
     sources: Vec<Source>,
 }
 
 impl Learned {
-    fn plain(kind: LogKind, error_lines: bool, confidence: f64, reason: impl Into<String>) -> Self {
+    fn plain(kind: LogKind, error_lines: bool, confidence: f64, reason: impl Into<Arc<str>>) -> Self {
         let (formats, sources) = (Vec::new(), Vec::new());
         Self { kind, formats, error_lines, confidence, reason: reason.into(), sources }
     }
@@ -120,7 +120,7 @@ fn learned(found: Vec<Candidate>, rest: &[&[u8]], errors: &[&[u8]], sample: &[&[
         formats,
         error_lines: !errors.is_empty(),
         confidence: weight / rest.len() as f64,
-        reason,
+        reason: reason.into(),
         sources,
     })
 }

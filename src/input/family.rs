@@ -221,10 +221,10 @@ pub fn home(path: &Path) -> String {
 }
 
 /// Groups sources into rotated sets, in order of host, folder and stem.
-pub fn group(sources: &[Source]) -> Vec<Family> {
+pub fn group<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<Family> {
     type Key = (Option<String>, String, String);
     let mut sets: BTreeMap<Key, Vec<(usize, Mark)>> = BTreeMap::new();
-    for (index, source) in sources.iter().enumerate() {
+    for (index, source) in sources.into_iter().enumerate() {
         let name = source.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let (stem, mark) = split_name(&name);
         sets.entry((source.host.clone(), home(&source.path), stem)).or_default().push((index, mark));

@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use crate::input::family::{self, Member, Why};
-use crate::input::source::Kind;
+use crate::input::source::{Kind, Source};
 use crate::reading::{Read, Refused, Role};
 use crate::report::{Coverage, CoverageState, ErrorZone, Evidence, Input, NotCounted};
 use crate::scan::Sample;
@@ -164,13 +164,10 @@ fn holes(reads: &[Read], refused: &[Refused], hosts: &[Host<'_>], host: &Host<'_
     let empty: Vec<&Refused> = refused.iter().filter(|r| r.empty && r.source.host == host.name).collect();
     let access: Vec<usize> =
         host.files.iter().copied().filter(|&i| reads[i].reading.role == Role::Access).collect();
-    let sources: Vec<_> = access
-        .iter()
-        .map(|&i| reads[i].reading.source.clone())
-        .chain(empty.iter().map(|r| r.source.clone()))
-        .collect();
+    let sources: Vec<&Source> =
+        access.iter().map(|&i| &*reads[i].reading.source).chain(empty.iter().map(|r| &*r.source)).collect();
     let mut out = Vec::new();
-    for family in family::group(&sources) {
+    for family in family::group(sources.iter().copied()) {
         let members: Vec<Member> = family
             .members
             .iter()

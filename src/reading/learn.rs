@@ -37,7 +37,7 @@ impl Role {
 #[derive(Debug)]
 pub struct Reading {
     /// The file.
-    pub source: Source,
+    pub source: Arc<Source>,
     /// What it is.
     pub role: Role,
     /// How its lines are read.
@@ -45,9 +45,9 @@ pub struct Reading {
     /// How sure that is, 0 to 1.
     pub confidence: f64,
     /// The same in words.
-    pub reason: String,
+    pub reason: Arc<str>,
     /// One payload line, for `formats`.
-    pub example: Vec<u8>,
+    pub example: Box<[u8]>,
     /// Virtual hosts that the lines looked at name.
     pub vhosts: BTreeSet<String>,
     /// Upstream peers that the lines looked at name.
@@ -70,7 +70,7 @@ impl Reading {
 #[derive(Debug)]
 pub struct Refused {
     /// The file.
-    pub source: Source,
+    pub source: Arc<Source>,
     /// What it is, and what to do.
     pub why: String,
     /// There is nothing in it.
@@ -95,16 +95,21 @@ pub(super) struct Model {
     plan: Option<Plan>,
 }
 
-/// A file looked at: how it is read, or why it is not.
-pub type Looked = Result<std::result::Result<Reading, Refused>>;
+/// A file looked at: how it is read, or why it is not. In a box: there may be a hundred thousand, and lists of them are
+/// moved from stage to stage.
+pub type Looked = Result<std::result::Result<Box<Reading>, Refused>>;
 
 /// Looks at a file.
-pub fn look(source: Source, hints: &Hints) -> Looked {
+pub fn look(source: Arc<Source>, hints: &Hints) -> Looked {
     look_beside(source, hints, None).0
 }
 
 /// Looks at a file that may be like another; also gives what was learnt of it.
-pub(super) fn look_beside(source: Source, hints: &Hints, model: Option<&Model>) -> (Looked, Option<Model>) {
+pub(super) fn look_beside(
+    source: Arc<Source>,
+    hints: &Hints,
+    model: Option<&Model>,
+) -> (Looked, Option<Model>) {
     let sample = match sample(&source, SAMPLE_BYTES) {
         Ok(sample) => sample,
         Err(e) => return (Err(e), None),
@@ -128,13 +133,13 @@ pub(super) fn look_beside(source: Source, hints: &Hints, model: Option<&Model>) 
 
 /// A file of these lines, and what was learnt of it.
 fn modelled(
-    source: Source,
+    source: Arc<Source>,
     hints: &Hints,
     lines: &[&[u8]],
     (framing, learned): (Framing, Learned),
     beside: Option<&Model>,
 ) -> (Looked, Option<Model>) {
-    let reading = told(source, hints, lines, (framing, &learned), beside.and_then(|m| m.plan.as_ref()));
+    let reading = told(source, hints, lines, (framing, &learned), beside);
     let plan = reading.as_ref().ok().map(|reading| {
         let Plan { formats, errors, framing, .. } = &reading.plan;
         Plan::like(Some(&reading.plan), formats.clone(), *errors, *framing)
@@ -143,14 +148,13 @@ fn modelled(
 }
 
 /// How a file of these lines is read, by what was learnt of them.
-#[expect(clippy::result_large_err, reason = "the other variant is larger still, and it is made once a file")]
 fn told(
-    source: Source,
+    source: Arc<Source>,
     hints: &Hints,
     lines: &[&[u8]],
     (framing, learned): (Framing, &Learned),
-    beside: Option<&Plan>,
-) -> std::result::Result<Reading, Refused> {
+    beside: Option<&Model>,
+) -> std::result::Result<Box<Reading>, Refused> {
     // A few damaged records of an error log look alike and would be learnt as a format of their own, and then be
     // counted as requests. What is mostly records holds an access log only when that is read well.
     let records = lines.iter().filter(|l| errorlog::is_record_start(l)).count();
@@ -176,7 +180,7 @@ fn told(
         Role::Access => learned.formats.first().is_none_or(|f| f.parse(l).is_ok()),
     };
     let example = lines.iter().find(|l| fits(l));
-    let example = example.map_or_else(Vec::new, |l| l.to_vec());
+    let example = example.map_or_else(Box::default, |l| Box::from(*l));
     let formats = match role {
         Role::Access => learned.formats.clone(),
         Role::Error if once => {
@@ -194,20 +198,24 @@ fn told(
         vhosts.extend(record.vhost.map(text));
         peers.extend(record.upstream_addr.and_then(last_peer).map(text));
     }
-    Ok(Reading {
+    let reason: Arc<str> = if damaged {
+        format!("{records} of {} lines are records of nginx's error log", lines.len()).into()
+    } else {
+        // Of files read alike it is the same text.
+        let same = beside.map(|m| &m.learned.reason).filter(|reason| **reason == learned.reason);
+        Arc::clone(same.unwrap_or(&learned.reason))
+    };
+    let beside = beside.and_then(|m| m.plan.as_ref());
+    Ok(Box::new(Reading {
         role,
         plan: Plan::like(beside, formats, errors, framing).without(hints.exclude.as_ref()),
         confidence: if damaged { records as f64 / lines.len() as f64 } else { learned.confidence },
-        reason: if damaged {
-            format!("{records} of {} lines are records of nginx's error log", lines.len())
-        } else {
-            learned.reason.clone()
-        },
+        reason,
         example,
         vhosts,
         peers,
         source,
-    })
+    }))
 }
 
 fn unwrap_all(framing: Framing, sample: &Sample) -> Vec<Vec<u8>> {

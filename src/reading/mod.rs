@@ -37,7 +37,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Read {
     /// How it was read.
-    pub reading: Reading,
+    pub reading: Box<Reading>,
     /// What the scan counted; shared with who keeps it for a later run.
     pub scan: Arc<FileScan>,
     /// Bytes outside the asked window that were not looked at.
@@ -52,7 +52,7 @@ pub struct Read {
 
 impl Read {
     /// A file of which all was read, and which stayed as it was meanwhile.
-    pub fn of(reading: Reading, scan: Arc<FileScan>) -> Self {
+    pub fn of(reading: Box<Reading>, scan: Arc<FileScan>) -> Self {
         Self { reading, scan, passed_over: 0, length: None, twin: None, pieces: Pieces::default() }
     }
 
@@ -63,12 +63,9 @@ impl Read {
     }
 }
 
-/// So many files at a time give back the memory of how they are read.
-const GIVEN_BACK: usize = 1024;
-
 /// Scans all files; those that fail on the way are given back as errors.
 pub fn read(
-    readings: Vec<Reading>,
+    readings: Vec<Box<Reading>>,
     options: &ScanOptions,
     workers: &Workers,
     progress: &(dyn Fn(u64) + Sync),
@@ -85,14 +82,7 @@ pub fn read(
     drop(jobs);
     let mut done = Vec::with_capacity(readings.len());
     let mut failed = Vec::new();
-    // From the last to the first, so that the list that is left can give its memory back: of a hundred thousand files it is
-    // as large as the one that is made of it.
-    let mut readings = readings;
-    for ((result, range), length) in scans.into_iter().zip(&ranges).zip(lengths).rev() {
-        let Some(reading) = readings.pop() else { break };
-        if readings.len().is_multiple_of(GIVEN_BACK) {
-            readings.shrink_to_fit();
-        }
+    for (((reading, result), range), length) in readings.into_iter().zip(scans).zip(&ranges).zip(lengths) {
         match result {
             Ok(scan) => {
                 let looked_at = range.as_ref().map(|r| r.end - r.start);
@@ -105,8 +95,6 @@ pub fn read(
             Err(e) => failed.push(e),
         }
     }
-    done.reverse();
-    failed.reverse();
     twice::leave_out(&mut done, options, workers);
     (done, failed)
 }

@@ -7,9 +7,10 @@ use crate::input::family::{home, split_name};
 use crate::input::source::{Kind, Source};
 use crate::parallel::Workers;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Looks at files; gives what each is, in their order.
-pub fn look_all(sources: &[Source], hints: &Hints, workers: &Workers) -> Vec<Looked> {
+pub fn look_all(sources: &[Arc<Source>], hints: &Hints, workers: &Workers) -> Vec<Looked> {
     type Set<'a> = (Option<&'a str>, String, String);
     // The sets by number, and of each the file that stands for it: most of very many files are of a few.
     let mut numbers: HashMap<Set<'_>, usize> = HashMap::new();
@@ -56,7 +57,7 @@ pub fn look_all(sources: &[Source], hints: &Hints, workers: &Workers) -> Vec<Loo
                 .filter(|_| step > 0 && set_of[at].is_some())
                 .and_then(|m| models.get(&m))
                 .map(|m| &**m);
-            let (looked, model) = look_beside(sources[at].clone(), hints, model);
+            let (looked, model) = look_beside(Arc::clone(&sources[at]), hints, model);
             // In a box: nearly all have none, and what a thread has done is a list of all.
             (looked, model.filter(|_| step < 2).map(Box::new))
         });

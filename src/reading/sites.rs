@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Names the sites of logs whose format has no virtual host, where a host has several such logs.
-pub fn name_sites(readings: &mut [Reading]) {
-    name_sites_beside(readings.iter_mut().collect(), std::iter::empty());
+pub fn name_sites(readings: &mut [Box<Reading>]) {
+    name_sites_beside(readings.iter_mut().map(|r| &mut **r).collect(), std::iter::empty());
 }
 
 /// The same, where other access logs are known too: their hosts and paths.

@@ -16,11 +16,12 @@ use crate::scan::{Block, FileScan, Job, ScanOptions, scan, seek};
 use crate::time::{Second, Window};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A log that was read before, where it lies now.
 pub(super) struct Old<'a> {
     pub(super) number: u64,
-    pub(super) source: &'a Source,
+    pub(super) source: &'a Arc<Source>,
     pub(super) kept: &'a Kept,
 }
 
@@ -143,7 +144,7 @@ fn last_of(scan: &FileScan) -> Option<Second> {
 impl Old<'_> {
     /// The file, with the place of some seconds as its only index.
     fn around(&self, range: &Range<Second>, formats: &Formats) -> Option<Result<Read>> {
-        let reading = self.kept.reading(self.source.clone(), None, formats)?;
+        let reading = self.kept.reading(Arc::clone(self.source), None, formats)?;
         let window = Window { start: range.start, end: range.end };
         // A packed file has no places: all of it is gone through.
         let place = if self.source.is_seekable() {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 /// Packings of one log that are remembered.
 const PACKINGS: usize = 8;
@@ -40,7 +41,7 @@ pub(super) struct Log {
 /// A file with something new in it.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) source: Source,
+    pub(super) source: Arc<Source>,
     /// The number of its log.
     pub(super) log: u64,
     /// The new bytes.
@@ -120,7 +121,7 @@ pub(super) struct Identified {
 }
 
 /// Files by the numbers of the logs they hold.
-pub(super) type Places = BTreeMap<u64, Box<Source>>;
+pub(super) type Places = BTreeMap<u64, Arc<Source>>;
 
 /// Where the logs that were known before this run are to be found.
 struct Index {
@@ -193,7 +194,7 @@ pub(super) fn identify(
     });
     let mut out = Fresh::default();
     let known = Index::of(&state.logs);
-    let mut taken: BTreeMap<u64, (Box<Source>, u64)> = BTreeMap::new();
+    let mut taken: BTreeMap<u64, (Arc<Source>, u64)> = BTreeMap::new();
     let mut places = Places::new();
     for (file, _) in looked {
         let found = if file.source.is_seekable() {
@@ -204,9 +205,9 @@ pub(super) fn identify(
         match found {
             Ok(Some(found)) => {
                 if found.source.is_seekable() {
-                    taken.insert(found.log, (Box::new(found.source.clone()), found.content.size));
+                    taken.insert(found.log, (Arc::clone(&found.source), found.content.size));
                 } else {
-                    places.insert(found.log, Box::new(found.source.clone()));
+                    places.insert(found.log, Arc::clone(&found.source));
                 }
                 if found.end > found.start {
                     out.push(found);
@@ -225,7 +226,7 @@ fn plain(
     state: &mut Head,
     known: &Index,
     file: &Looked,
-    taken: &BTreeMap<u64, (Box<Source>, u64)>,
+    taken: &BTreeMap<u64, (Arc<Source>, u64)>,
     stats: &mut Stats,
     changed: &mut bool,
 ) -> Result<Option<Found>> {
@@ -270,7 +271,7 @@ fn plain(
     let log = log_at(state, number, &file.source, changed);
     let head_len = (end as usize).min(HEAD).min(first.bytes.len());
     Ok(Some(Found {
-        source: file.source.clone(),
+        source: Arc::clone(&file.source),
         log,
         start,
         end,
@@ -321,7 +322,7 @@ fn packed(
 ) -> Result<Option<Found>> {
     if let Some(log) = known.by_packing.get(&file.content).and_then(|&at| state.logs.get_mut(at)) {
         log.seen = state.runs;
-        places.insert(log.number, Box::new(file.source.clone()));
+        places.insert(log.number, Arc::clone(&file.source));
         if !log.path.eq(&file.source.shown) && !std::path::Path::new(&log.path).exists() {
             log.path.clone_from(&file.source.shown);
         }
@@ -392,7 +393,7 @@ fn packed(
         let log = &mut state.logs[at];
         remember(log, file.content);
         log.seen = state.runs;
-        places.insert(log.number, Box::new(file.source.clone()));
+        places.insert(log.number, Arc::clone(&file.source));
         debug_assert!(offset >= length);
         *changed = true;
         return Ok(None);
@@ -408,7 +409,7 @@ fn packed(
     let log = log_at(state, matched.map(|m| m.0), &file.source, changed);
     let head_len = first.bytes.len().min(HEAD);
     Ok(Some(Found {
-        source: file.source.clone(),
+        source: Arc::clone(&file.source),
         log,
         start,
         end,

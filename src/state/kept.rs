@@ -80,16 +80,15 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn new(reading: &Reading, formats: &Formats) -> Self {
-        let mut example = reading.example.clone();
-        example.truncate(EXAMPLE);
+        let example = &reading.example[..reading.example.len().min(EXAMPLE)];
         Self {
             role: reading.role,
             formats: reading.plan.formats.iter().map(|f| formats.directive(f)).collect(),
             errors: reading.plan.errors,
             framing: reading.plan.framing,
             confidence: reading.confidence,
-            reason: reading.reason.clone(),
-            example,
+            reason: reading.reason.to_string(),
+            example: example.to_vec(),
             vhosts: reading.vhosts.clone(),
             peers: reading.peers.clone(),
             scan: Arc::default(),
@@ -110,20 +109,22 @@ impl Kept {
     /// How `source` is read; `None` when a format cannot be read back.
     pub(super) fn reading(
         &self,
-        source: Source,
+        source: Arc<Source>,
         exclude: Option<&Arc<Exclude>>,
         formats: &Formats,
-    ) -> Option<Reading> {
+    ) -> Option<Box<Reading>> {
         let mine = self.formats(formats);
-        (mine.len() == self.formats.len()).then(|| Reading {
-            source,
-            role: self.role,
-            plan: formats.plan(mine, self.errors, self.framing).without(exclude),
-            confidence: self.confidence,
-            reason: self.reason.clone(),
-            example: self.example.clone(),
-            vhosts: self.vhosts.clone(),
-            peers: self.peers.clone(),
+        (mine.len() == self.formats.len()).then(|| {
+            Box::new(Reading {
+                source,
+                role: self.role,
+                plan: formats.plan(mine, self.errors, self.framing).without(exclude),
+                confidence: self.confidence,
+                reason: self.reason.as_str().into(),
+                example: self.example.as_slice().into(),
+                vhosts: self.vhosts.clone(),
+                peers: self.peers.clone(),
+            })
         })
     }
 

@@ -266,26 +266,25 @@ impl Session {
         let mut failures = Vec::new();
         let mut places = known.places;
         let given = analysis::hints(options)?;
-        let mut jobs: Vec<(Found, Reading)> = Vec::new();
+        let mut jobs: Vec<(Found, Box<Reading>)> = Vec::new();
         let beside = Beside::of(&self.head.logs, body, &self.formats);
         let mut unknown: Vec<Found> = Vec::new();
         let mut looked: Vec<(Found, Looked)> = Vec::new();
         for found in known.found {
-            if let Some(reading) = body
-                .get(&found.log)
-                .and_then(|kept| kept.reading(found.source.clone(), given.exclude.as_ref(), &self.formats))
-            {
+            if let Some(reading) = body.get(&found.log).and_then(|kept| {
+                kept.reading(Arc::clone(&found.source), given.exclude.as_ref(), &self.formats)
+            }) {
                 jobs.push((found, reading));
             } else if let Some(more) = beside.formats(&found) {
                 let formats = [&given.formats[..], more].concat();
                 let hints = Hints { formats, exclude: given.exclude.clone() };
-                let look = look(found.source.clone(), &hints);
+                let look = look(Arc::clone(&found.source), &hints);
                 looked.push((found, look));
             } else {
                 unknown.push(found);
             }
         }
-        let sources: Vec<Source> = unknown.iter().map(|found| found.source.clone()).collect();
+        let sources: Vec<Arc<Source>> = unknown.iter().map(|found| Arc::clone(&found.source)).collect();
         looked.extend(unknown.into_iter().zip(look_all(&sources, &given, workers)));
         for (found, look) in looked {
             match look {
@@ -337,11 +336,11 @@ impl Session {
     }
 
     /// Names the sites of the logs of this run, which may be one of many.
-    fn name_sites(&self, jobs: &mut [(Found, Reading)], body: &Body) {
+    fn name_sites(&self, jobs: &mut [(Found, Box<Reading>)], body: &Body) {
         let access = |log: &&Log| body.get(&log.number).is_some_and(|kept| kept.role() == Role::Access);
         let logs = self.head.logs.iter().filter(access);
         name_sites_beside(
-            jobs.iter_mut().map(|(_, reading)| reading).collect(),
+            jobs.iter_mut().map(|(_, reading)| &mut **reading).collect(),
             logs.map(|log| (log.host.as_deref(), Path::new(&log.path))),
         );
     }
@@ -405,9 +404,11 @@ impl Session {
         for log in &self.head.logs {
             let Some(kept) = body.get_mut(&log.number) else { continue };
             kept.forget_before(start);
-            let kept_only = || Source::kept(Path::new(&log.path), None, log.offset);
-            let mut source = places.get(&log.number).map_or_else(kept_only, |source| Source::clone(source));
-            source.host.clone_from(&log.host);
+            let kept_only = || Source::kept(Path::new(&log.path), None, log.offset).into();
+            let mut source = places.get(&log.number).map_or_else(kept_only, Arc::clone);
+            if source.host != log.host {
+                Arc::make_mut(&mut source).host.clone_from(&log.host);
+            }
             let reading = kept
                 .reading(source, exclude.as_ref(), &self.formats)
                 .ok_or_else(|| self.store.broken("a log format in it cannot be read"))?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Bytes of the first block: some twenty lines with their times, clients and requests.
 pub(super) const HEAD: usize = 4096;
@@ -66,7 +67,7 @@ impl First {
 
 /// A file that was looked into.
 pub(super) struct Looked {
-    pub(super) source: Source,
+    pub(super) source: Arc<Source>,
     pub(super) content: Content,
 }
 
@@ -97,7 +98,7 @@ pub(super) fn look(source: Source, stats: &mut Stats) -> Result<(Looked, First)>
     let ends = hash(&[&raw, &last]);
     let content = Content { size, ends };
     let first = First::new(if source.is_seekable() { raw } else { Vec::new() });
-    Ok((Looked { source, content }, first))
+    Ok((Looked { source: source.into(), content }, first))
 }
 
 fn range(plain: &PlainFile, from: u64, to: u64, pages: &mut Pages, stats: &mut Stats) -> Result<Vec<u8>> {
