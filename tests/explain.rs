@@ -56,6 +56,50 @@ fn a_file_is_grouped_by_meaning_and_the_unknown_is_said_to_be() {
     assert!(text.contains("unknown: no pattern knows this message"), "{text}");
 }
 
+/// Of several meanings the gravest is read first, then what clients see, then what is frequent, then what came first.
+#[test]
+fn the_gravest_meaning_comes_first() {
+    let record = |level: &str, message: &str| format!("2026/03/01 10:00:00 [{level}] 12#12: {message}\n");
+    let context = ", client: 203.0.113.7, server: a, request: \"GET / HTTP/1.1\", host: \"a\"";
+    let lines = [
+        "nginx: configuration file /etc/nginx/nginx.conf test failed\n".to_string(),
+        record("notice", "signal process started"),
+        record("error", &format!("*1 frobnicator 7 exploded{context}")),
+        record("error", &format!("*2 access forbidden by rule{context}")),
+        record("error", &format!("*3 open() \"/srv/a\" failed (2: No such file or directory){context}")),
+        record("error", &format!("*4 open() \"/srv/b\" failed (2: No such file or directory){context}")),
+        record("alert", "worker process 8 exited on signal 11"),
+        record("emerg", "host not found in upstream \"app\" in /etc/nginx/nginx.conf:7"),
+    ];
+    let run = downtime(&["explain"]).write_stdin(lines.concat()).assert().success();
+    let text = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    let heads: Vec<&str> = text
+        .lines()
+        .filter(|l| !l.starts_with(' '))
+        .filter_map(|l| l.split_once(": "))
+        .map(|(category, _)| category)
+        .collect();
+    assert_eq!(
+        heads,
+        [
+            "config.dns",
+            "process.crash",
+            "content.missing",
+            "auth.denied",
+            "unknown",
+            "process.signal",
+            "config.invalid"
+        ],
+        "{text}"
+    );
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in
+        ["clients do not see it while the nginx that runs is not restarted", "a restart does not come up"]
+    {
+        assert!(words.contains(said), "{said}: {text}");
+    }
+}
+
 #[test]
 fn what_is_neither_line_nor_file_is_an_error() {
     assert!(fails(&["explain", "no-such-file"]).contains("no-such-file: "));

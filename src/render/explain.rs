@@ -7,6 +7,7 @@ use crate::format::record::Level;
 use crate::render::Style;
 use crate::render::text::page::{Page, Paint};
 use crate::report::Evidence;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -20,11 +21,31 @@ const SHAPES: usize = 1000;
 struct Group {
     first: Explanation,
     input: String,
+    /// The gravest level at which it was written.
+    level: Option<Level>,
     count: u64,
     last: u64,
 }
 
-/// Gathers explanations and writes them by meaning, in the order in which each was first said.
+impl Group {
+    /// What it is sorted by, the first to be read first: by level, then those that clients see, then the frequent.
+    fn gravity(&self) -> (bool, Option<Level>, u8, Reverse<u64>) {
+        let seen = match self.first.meaning.as_ref().map(|m| m.client_visible) {
+            Some(Visible::Yes) => 0,
+            Some(Visible::Maybe) | None => 1,
+            Some(Visible::No) => 2,
+        };
+        (self.level.is_none(), self.level, seen, Reverse(self.count))
+    }
+}
+
+/// The level of a record, where it has one: text on standard error can be anything.
+fn level(e: &Explanation) -> Option<Level> {
+    e.level.filter(|&level| level != Level::Stderr)
+}
+
+/// Gathers explanations and writes them by meaning, the gravest first, and equals in the order in which each was first
+/// said.
 #[derive(Debug, Default)]
 pub struct Groups {
     by_meaning: BTreeMap<String, usize>,
@@ -45,11 +66,13 @@ impl Groups {
             let group = &mut self.kept[at];
             group.count += 1;
             group.last = e.at;
+            group.level = group.level.into_iter().chain(level(&e)).min();
         } else if e.meaning.is_none() && self.kept.len() >= SHAPES {
             self.beyond += 1;
         } else {
             self.by_meaning.insert(key, self.kept.len());
-            self.kept.push(Group { last: e.at, first: e, input: input.to_owned(), count: 1 });
+            let (last, level) = (e.at, level(&e));
+            self.kept.push(Group { first: e, input: input.to_owned(), level, count: 1, last });
         }
     }
 
@@ -61,7 +84,9 @@ impl Groups {
     /// Writes one block a meaning.
     pub fn write(&self, style: Style, out: &mut dyn Write) -> io::Result<()> {
         let mut page = Page::new(style);
-        for (at, group) in self.kept.iter().enumerate() {
+        let mut sorted: Vec<&Group> = self.kept.iter().collect();
+        sorted.sort_by_key(|group| group.gravity());
+        for (at, group) in sorted.into_iter().enumerate() {
             if at > 0 {
                 page.blank();
             }
@@ -75,14 +100,17 @@ impl Groups {
     }
 }
 
-/// Whether a client saw it, as a clause.
-fn seen(meaning: &Meaning) -> &'static str {
+/// Whether a client saw it, as a clause. What stands at emerg keeps nginx from starting, not from running on.
+fn seen(meaning: &Meaning, level: Option<Level>) -> &'static str {
     match meaning.client_visible {
         Visible::Yes if meaning.category.starts_with("upstream.") => {
             "clients see it, unless another server answered"
         }
         Visible::Yes => "clients see it",
         Visible::Maybe => "clients may see it",
+        Visible::No if level == Some(Level::Emerg) && meaning.category.starts_with("config.") => {
+            "clients do not see it while the nginx that runs is not restarted"
+        }
         Visible::No => "clients do not see it",
     }
 }
@@ -93,7 +121,7 @@ fn block(page: &mut Page, group: &Group) {
         if group.count > 1 { format!("; {}", clock::count_of(group.count, "record")) } else { String::new() };
     if let Some(m) = &e.meaning {
         page.painted(&format!("{}: {}{times}", m.category, m.title), Paint::Strong);
-        page.label("Fault", &format!("{}; {}", m.fault.name(), seen(m)));
+        page.label("Fault", &format!("{}; {}", m.fault.name(), seen(m, e.level)));
         page.label("Look at", &m.hint);
     } else {
         page.painted(&format!("unknown: no pattern knows this message{times}"), Paint::Strong);
