@@ -75,8 +75,9 @@ pub enum Side {
     Client,
 }
 
-/// Calls that fail when the other end tears a connection.
-const TRANSFERS: [&[u8]; 4] = [b"recv() failed", b"send() failed", b"readv() failed", b"writev() failed"];
+/// Calls that fail when the other end refuses or tears a connection.
+const TRANSFERS: [&[u8]; 5] =
+    [b"connect() failed", b"recv() failed", b"send() failed", b"readv() failed", b"writev() failed"];
 
 /// The side a record is about, by its level, then its action, then whether it names an upstream.
 ///
