@@ -132,7 +132,10 @@ const LONGEST: usize = 86_400;
 /// `first` and `last` are the seconds of the first and last failure as logged. The rate of successes is taken from the
 /// ten minutes before. `None` where they are too few to tell.
 pub fn vanished_successes<T: Ticks + ?Sized>(ticks: &T, first: Second, last: Second) -> Option<Redated> {
-    let reach = Window { start: first.saturating_sub(TIMEOUT_REACH), end: first.saturating_add(1) };
+    // Half of what lies before tells what is usual, where the log has just begun.
+    let known = first.saturating_sub(ticks.span()?.start);
+    let reach = TIMEOUT_REACH.min(known / 2);
+    let reach = Window { start: first.saturating_sub(reach), end: first.saturating_add(1) };
     let before = Window { start: reach.start.saturating_sub(600), end: reach.start };
     let (rate, span, scatter) = success_rate(ticks, before)?;
     let inside = Window { start: first, end: last.saturating_add(1).max(first.saturating_add(1)) };
