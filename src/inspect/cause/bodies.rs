@@ -37,6 +37,9 @@ const SAME_MS: u32 = 150;
 const SAME_SHORT: u32 = 30;
 /// The part of the answers that must have waited alike.
 const WAITED: f64 = 0.9;
+/// So many answers, and this part of them, are no chance.
+const SOME: usize = 3;
+const SOME_PART: f64 = 0.03;
 /// Milliseconds of what came at once, and from which on it was waited for.
 const AT_ONCE: u32 = 100;
 const WAIT: u32 = 1000;
@@ -95,7 +98,14 @@ pub(super) fn of(look: &Look, status: u16) -> (Page, Took) {
     (page(status, &lengths), took(times))
 }
 
-/// The same of logs that cannot be read again, by the lines of failures that were kept of them.
+/// Whether some of those with this status were waited for: of connections that are refused none is.
+pub(super) fn some_waited(look: &Look, status: u16) -> bool {
+    let these = || look.inside().filter(|x| x.failed && x.status == status);
+    let waited = these().filter(|x| x.took.is_some_and(|ms| ms > AT_ONCE)).count();
+    waited >= SOME && waited as f64 >= SOME_PART * these().count() as f64
+}
+
+/// Whose answers they are in logs that cannot be read again, by the lines of failures that were kept of them.
 pub(super) fn of_kept(host: &Host<'_>, window: Window, status: u16) -> (Page, Took) {
     let (mut lengths, mut times) = (Vec::new(), Vec::new());
     host.each_failed_answer(window, MOST, |_, record| {

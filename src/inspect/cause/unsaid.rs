@@ -138,7 +138,10 @@ impl Failures<'_, '_> {
             {
                 verdict
             }
-            502 => bad_gateway(shown, witness, to_all)?,
+            502 => {
+                let refused = to_all && !look.is_some_and(|look| bodies::some_waited(look, status));
+                bad_gateway(shown, witness, refused)?
+            }
             500..=599 if 2 * upstreams > n => {
                 sure("upstream.app_error", "likely", "the upstream answered so itself")
             }
@@ -228,8 +231,9 @@ fn whole(ms: u32) -> u32 {
     if near.abs_diff(ms) * 50 <= ms { near } else { ms }
 }
 
-/// 502: no answer that nginx could use, or what the upstream says itself.
-fn bad_gateway((page, took): (Page, Took), witness: bool, to_all: bool) -> Option<Verdict> {
+/// 502: no answer that nginx could use, or what the upstream says itself; `refused` where all failed, and none was waited
+/// for.
+fn bad_gateway((page, took): (Page, Took), witness: bool, refused: bool) -> Option<Verdict> {
     Some(match (page, took) {
         (Page::NotOwn, _) => {
             let confidence = if witness { "likely" } else { "possible" };
@@ -245,7 +249,7 @@ fn bad_gateway((page, took): (Page, Took), witness: bool, to_all: bool) -> Optio
             "the upstream answered so itself, for nginx writes an error of every answer that it cannot use",
         ),
         // A server that takes connections and fails some answers late, or to some.
-        (Page::Own, Took::Nothing | Took::Untold) if to_all && !witness => {
+        (Page::Own, Took::Nothing | Took::Untold) if refused && !witness => {
             let how = if took == Took::Nothing { "at once and " } else { "" };
             let what = "nothing took nginx's connections to the upstream, they were cut at once, or it had marked every \
                         server as failed; which of these, only an error log tells";
