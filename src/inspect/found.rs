@@ -12,6 +12,11 @@ use crate::time::Window;
 /// Findings of one kind that are told one by one; of more, the first ones and their number.
 const EACH: usize = 20;
 
+/// Seconds within which the same word is one event,
+const AT_ONCE: i64 = 5;
+/// and crashes of workers are one trouble.
+const ON_AND_ON: i64 = 60;
+
 /// What a host's logs say beside the incidents.
 pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> Vec<Finding> {
     let mut found: Vec<Finding> = remarks.iter().filter_map(|r| remark(host, r)).collect();
@@ -60,8 +65,15 @@ pub fn findings(host: &Host<'_>, anomalies: &[Anomaly], remarks: &[Remark]) -> V
             _ => line.and_then(|s| s.word).map_or_else(String::new, |w| word_summary(w).to_owned()),
         };
         let evidence = line.map(|s| host.evidence(s.file, &s.sample)).into_iter().collect();
-        let repeated = found.last().is_some_and(|f| f.kind == kind && mark.second * 1000 - f.time <= 5000);
-        if !repeated {
+        let last = found.last_mut().filter(|f| f.kind == kind);
+        let since = last.as_ref().map_or(i64::MAX, |f| mark.second - f.end.unwrap_or(f.time) / 1000);
+        if let Some(last) =
+            last.filter(|_| mark.kind == MarkKind::WorkerCrash && (1..=ON_AND_ON).contains(&since))
+        {
+            // A new worker dies as the one before it did.
+            last.end = Some(mark.second * 1000);
+            last.summary = "worker processes crashed again and again".into();
+        } else if since > AT_ONCE {
             found.push(Finding { kind, time: mark.second * 1000, end: None, summary, evidence });
         }
     }
