@@ -240,7 +240,9 @@ fn outages_of_the_repository_are_found_and_explained() {
     assert_eq!(score.found, score.visible);
     assert_eq!(score.wrong_causes, Vec::<String>::new());
     // In one the answers grow late long before one fails, and the clients' record has the failures. In another a third of
-    // the requests hang, in a log without request times: the good answers of the others leave no hole that would tell.
+    // the requests hang, in a log without request times: the good answers of the others leave no hole that would tell. In
+    // a third clients go away after five seconds that no line tells of, and in a fourth workers crash for three seconds
+    // before anybody asks.
     let far = score.starts.iter().filter(|s| **s > 3.0).count();
-    assert!(far <= 2, "{:?}", score.starts);
+    assert!(far <= 4, "{:?}", score.starts);
 }

@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn what_fails_now_and_then_is_not_parted_by_chance() {
         // A tenth of the requests, at places drawn by lot: some pauses are of a minute.
-        let draw = |s: Second| (s.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % 10 == 0;
+        let draw =
+            |s: Second| (s.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).is_multiple_of(10);
         let all = found(|s| (1000..2500).contains(&s) && draw(s));
         assert_eq!(all.len(), 1, "{all:?}");
     }
