@@ -32,10 +32,12 @@ const FEW_SECONDS: i64 = 10;
 const SHORT_SECONDS: i64 = 60;
 /// which they do up to about a second (Nielsen, the same section).
 const DISTURBING_MS: f64 = 1000.0;
-/// Where most answers come about as usual, delays below this of the others are slight: a neighbour's job on the same machine
-/// makes a third of the answers of 60 ms take 350 to 600 ms for a minute or two (seen three times in 48 recordings on a busy
-/// machine), and hardly anybody is worse off
-const SLIGHT_MS: f64 = 700.0;
+/// A delay below this of fewer than half of the answers is slight (the RAIL model: Irish and Lewis, 2015),
+const SLIGHT_MS: f64 = 300.0;
+/// and one below this where most come about as usual: a neighbour's job on the same machine makes a third of the answers of
+/// 60 ms take 350 to 600 ms for a minute or two (seen three times in 48 recordings on a busy machine), and hardly anybody
+/// is worse off
+const SLIGHT_OF_FEW_MS: f64 = 700.0;
 /// for less than the shortest window that is alerted on by good custom (Beyer et al., "The Site Reliability Workbook", 2018,
 /// chapter 5).
 const SLIGHT_SECONDS: i64 = 300;
@@ -237,12 +239,18 @@ pub fn lasts(a: &Anomaly) -> bool {
     let least = match &a.slow {
         Some(s) if disturbs(s) && !mostly_usual(s) => LEAST_SECONDS,
         Some(s) if disturbs(s) => FEW_SECONDS,
-        Some(s) if s.late_ms < SLIGHT_MS && mostly_usual(s) => SLIGHT_SECONDS,
+        Some(s) if is_slight(s) => SLIGHT_SECONDS,
         _ => SHORT_SECONDS,
     };
     // At the ends of the log it went on for longer than can be told.
     let cut = (a.open_start || a.open_end) && least <= FEW_SECONDS;
     cut || a.end_or_last() - a.start >= least
+}
+
+/// Whether hardly anybody is worse off.
+fn is_slight(slow: &Slowness) -> bool {
+    let few = 2 * slow.slow < slow.timed;
+    slow.late_ms < SLIGHT_MS && few || slow.late_ms < SLIGHT_OF_FEW_MS && mostly_usual(slow)
 }
 
 /// Whether most answers took no several times what they usually take.
