@@ -77,6 +77,8 @@ pub struct Slowness {
     pub late_ms: f64,
     /// Slow requests inside.
     pub slow: u64,
+    /// Requests inside that their clients gave up (499).
+    pub aborted: u64,
     /// Requests inside of which the log tells the time.
     pub timed: u64,
 }

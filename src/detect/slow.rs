@@ -12,7 +12,7 @@ use super::{Options, Ticks, failing};
 use crate::parallel::{self, Workers};
 use crate::stats::median;
 use crate::time::{Second, Window};
-use crate::timeline::{BUCKETS, Latencies, Timeline, Timings, bucket_floor};
+use crate::timeline::{BUCKETS, Class, Classes, Latencies, Timeline, Timings, bucket_floor};
 use arrivals::{Arrivals, Slow};
 
 /// What is looked at: the quantile that is usual, the share of requests that must exceed three times its time, and how
@@ -247,10 +247,11 @@ pub fn lasts(a: &Anomaly) -> bool {
     cut || a.end_or_last() - a.start >= least
 }
 
-/// Whether hardly anybody is worse off.
+/// Whether hardly anybody is worse off. Who gives up is: a program that waits 0.4 s for an answer and no longer.
 fn is_slight(slow: &Slowness) -> bool {
     let few = 2 * slow.slow < slow.timed;
-    slow.late_ms < SLIGHT_MS && few || slow.late_ms < SLIGHT_OF_FEW_MS && mostly_usual(slow)
+    let kept = 2 * slow.aborted < slow.slow;
+    kept && (slow.late_ms < SLIGHT_MS && few || slow.late_ms < SLIGHT_OF_FEW_MS && mostly_usual(slow))
 }
 
 /// Whether most answers took no several times what they usually take.
@@ -293,9 +294,14 @@ fn slowed(mut a: Anomaly) -> Anomaly {
 }
 
 fn slowness(timeline: &Timeline, limit: usize, a: &Anomaly) -> Slowness {
-    let sum = timeline.latencies(Window { start: a.start, end: a.end_or_last() });
+    let inside = Window { start: a.start, end: a.end_or_last() };
+    let sum = timeline.latencies(inside);
     let mut late = sum;
     late[..limit].fill(0);
+    let mut aborted = 0;
+    timeline.each_sum(inside, [Classes::one(Class::Aborted), Classes::NONE], |s| {
+        aborted += u64::from(s.lines[0])
+    });
     Slowness {
         limit_ms: bucket_floor(limit),
         usual_ms: 0.0,
@@ -303,6 +309,7 @@ fn slowness(timeline: &Timeline, limit: usize, a: &Anomaly) -> Slowness {
         median_ms: quantile_ms(&sum, 0.5).unwrap_or_default(),
         p90_ms: quantile_ms(&sum, 0.9).unwrap_or_default(),
         slow: a.failed,
+        aborted,
         timed: a.requests,
     }
 }

@@ -112,6 +112,7 @@ fn own(look: &Look, name: u64, slow: &Slowness, scopes: usize) -> Option<Anomaly
         usual_ms: median(&mut usual)?,
         p90_ms: came.get(came.len() * 9 / 10).copied()?,
         slow: late.len() as u64,
+        aborted: 0,
         timed: came.len() as u64,
         late_ms: median(&mut late)?,
         median_ms: median(&mut came)?,

@@ -99,6 +99,7 @@ fn rest(look: &Look, a: &Anomaly, end: Second) -> Option<Rest> {
         p90_ms: came.get(came.len() * 9 / 10).copied().unwrap_or_default(),
         late_ms: median(&mut times(&mut together.iter().map(|x| **x))).unwrap_or_default(),
         slow: late,
+        aborted: 0,
         timed: requests,
     };
     Some(Rest { end: meanwhile.end, let_go: let_go.max(last), requests, late, slow })
