@@ -212,6 +212,11 @@ impl Anomaly {
         self.end.unwrap_or(self.end_bounds.1.saturating_add(1))
     }
 
+    /// From the start to the end, or to the last second the log can speak for.
+    pub fn span(&self) -> Window {
+        Window { start: self.start, end: self.end_or_last() }
+    }
+
     /// From the start to after the last line that tells of it. A request that timed out is logged behind the end, where
     /// the end is when such requests ceased to come.
     pub fn logged(&self) -> Window {

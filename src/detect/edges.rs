@@ -291,11 +291,7 @@ pub(crate) fn redate<T: Ticks>(ticks: &T, timed_out: &dyn Fn(Window) -> bool, an
             }
         }
     }
-    let waiting: Vec<Window> = anomalies
-        .iter()
-        .filter(|a| a.waited.is_some())
-        .map(|a| Window { start: a.start, end: a.end_or_last() })
-        .collect();
+    let waiting: Vec<Window> = anomalies.iter().filter(|a| a.waited.is_some()).map(Anomaly::span).collect();
     waited::leave_out(anomalies, &waiting);
 }
 

@@ -17,8 +17,10 @@ use std::ops::Range;
 
 /// Rounds until findings and usual share agree; two to four are the rule.
 const ROUNDS: usize = 8;
-/// Candidates this far below the threshold are still worth a remark.
+/// Candidates this far below the threshold are still worth a remark,
 const REMARK_NATS: f64 = 7.0;
+/// where at least this share failed.
+const WORTH_A_REMARK: f64 = 0.1;
 const MAX_REMARKS: usize = 20;
 
 /// Without client addresses fewer failures than these may be one person pressing reload.
@@ -369,7 +371,7 @@ fn near_misses<T: Ticks>(
         let failed: f64 = part.iter().map(|s| f64::from(s.failed())).sum();
         let usual = settled.baseline.over(part);
         let nats = excess_nats(requests, failed, usual) / settled.costs.dispersion;
-        if failed >= 2.0 && failed >= 0.1 * requests {
+        if failed >= 2.0 && failed >= WORTH_A_REMARK * requests {
             weak.push(Phase { steps: run, requests, failed, usual, nats, lack: None });
         }
     }

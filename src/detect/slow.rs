@@ -170,7 +170,6 @@ pub(crate) fn find(
         ..*options
     };
     let limits: Vec<usize> = looks.iter().map(|look| look.0).collect();
-    let failing = masked.clone();
     let arrivals = Arrivals::new(timeline, *span, &limits, masked);
     let jobs: Vec<(usize, Steps)> = arrivals.steps(looks.len()).into_iter().enumerate().collect();
     let judged =
@@ -184,7 +183,7 @@ pub(crate) fn find(
     // Times are counted in steps: of failures that waited some seem to have come a little before or after they did.
     let is_beside = |a: &Anomaly| {
         let near = |w: &Window| w.start - FEW_SECONDS < a.end_or_last() && a.start < w.end + FEW_SECONDS;
-        failing.iter().any(near)
+        arrivals.masked.iter().any(near)
     };
     for a in strongest(seen) {
         if a.end_or_last() - a.start < FEW_SECONDS && is_beside(&a) {
@@ -294,13 +293,13 @@ fn slowed(mut a: Anomaly) -> Anomaly {
 }
 
 fn slowness(timeline: &Timeline, limit: usize, a: &Anomaly) -> Slowness {
-    let inside = Window { start: a.start, end: a.end_or_last() };
+    let inside = a.span();
     let sum = timeline.latencies(inside);
     let mut late = sum;
     late[..limit].fill(0);
     let mut aborted = 0;
     timeline.each_sum(inside, [Classes::one(Class::Aborted), Classes::NONE], |s| {
-        aborted += u64::from(s.lines[0])
+        aborted += u64::from(s.lines[0]);
     });
     Slowness {
         limit_ms: bucket_floor(limit),

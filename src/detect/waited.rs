@@ -12,7 +12,7 @@ use crate::stats::median;
 use crate::time::{Second, Window};
 
 /// The longest wait looked for: `fastcgi_read_timeout 300s` is common, and a connection may have been waited for before.
-const REACH: i64 = 330;
+pub(super) const LONGEST_WAIT: i64 = 330;
 /// Seconds before and after that tell the rate of successes.
 const AROUND: i64 = 600;
 /// Ten-second bins that tell it, at least.
@@ -52,7 +52,7 @@ pub(super) fn waited<T: Ticks + ?Sized>(
 ) -> Option<Waited> {
     let known = ticks.span()?;
     let length = last.saturating_sub(first).saturating_add(1);
-    let reach = REACH.min(first.saturating_sub(known.start.max(after.saturating_add(1))));
+    let reach = LONGEST_WAIT.min(first.saturating_sub(known.start.max(after.saturating_add(1))));
     if !(1..=LONGEST).contains(&length) || reach < 2 {
         return None;
     }
@@ -77,7 +77,7 @@ pub(super) fn waited<T: Ticks + ?Sized>(
     let seconds = all.iter().position(|x| *x == most)? as i64;
     let evidence_nats = shifted(seconds) - shifted(0);
     // At the end of the reach it may be longer.
-    if seconds < 2 || seconds == REACH || evidence_nats < NATS {
+    if seconds < 2 || seconds == LONGEST_WAIT || evidence_nats < NATS {
         return None;
     }
     let weights: Vec<f64> = all.iter().map(|x| (x - most).exp()).collect();
@@ -98,7 +98,7 @@ pub(super) fn waited<T: Ticks + ?Sized>(
 /// bins: the median does not mind, and the scatter is that of the bins above half of it.
 fn usual<T: Ticks + ?Sized>(ticks: &T, known: Window, (first, last): (Second, Second)) -> Option<(f64, f64)> {
     let sides = [
-        Window { start: first.saturating_sub(REACH + AROUND).max(known.start), end: first },
+        Window { start: first.saturating_sub(LONGEST_WAIT + AROUND).max(known.start), end: first },
         Window {
             start: last.saturating_add(1),
             end: last.saturating_add(1 + AROUND).min(known.end.max(last.saturating_add(1))),
@@ -131,7 +131,7 @@ fn usual<T: Ticks + ?Sized>(ticks: &T, known: Window, (first, last): (Second, Se
 pub fn leave_out(anomalies: &mut Vec<Anomaly>, waiting: &[Window]) {
     anomalies.retain(|a| match a.kind {
         Kind::Silence(SilenceKind::Unknown | SilenceKind::LoggingStopped | SilenceKind::Dip) => {
-            active_share(Window { start: a.start, end: a.end_or_last() }, waiting) < WAITED_THROUGH
+            active_share(a.span(), waiting) < WAITED_THROUGH
         }
         _ => true,
     });

@@ -8,7 +8,7 @@ use super::host::{Counted, Host};
 use super::incident::window;
 use super::one_client;
 use crate::detect::{self, Anomaly, Detection, Kind};
-use crate::time::{Second, Window};
+use crate::time::Second;
 use crate::timeline::Class;
 use std::collections::HashSet;
 
@@ -50,7 +50,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, mut waves: Vec<Anomaly>, 
             p.kind = Kind::Slow;
         }
         // Those who waited were silent, and did not stay away.
-        let waiting = [Window { start: wave.start, end: wave.end_or_last() }];
+        let waiting = [wave.span()];
         detect::leave_out(&mut found.anomalies, &waiting);
         found.anomalies.push(wave);
     }

@@ -10,7 +10,6 @@ use super::incident::window;
 use crate::detect::{self, Anomaly, Detection, Kind, Slowness};
 use crate::scan::Dimension;
 use crate::stats::{excess_nats, median};
-use crate::time::Window;
 
 /// Stretches looked at, the most evident first.
 const LOOKS: usize = 4;
@@ -98,7 +97,7 @@ fn own(look: &Look, name: u64, slow: &Slowness, scopes: usize) -> Option<Anomaly
     let ticks = look.ticks_of_arrivals(|x| is_late(x, slow.limit_ms).filter(|_| of_part(&x)));
     let found = detect::late_stretches(&ticks, scopes);
     let mut own = found.into_iter().find(|a| window(a).overlaps(look.inside))?;
-    let meanwhile = Window { start: own.start, end: own.end_or_last() };
+    let meanwhile = own.span();
     let times = |inside: bool| -> Vec<f64> {
         let side = |x: &&Answer| meanwhile.contains(x.arrived()) == inside && x.good();
         let mut times: Vec<f64> =

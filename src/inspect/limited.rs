@@ -53,7 +53,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
         }
         let near = Window { start: at.start.saturating_sub(AROUND), end: at.end.saturating_add(AROUND) };
         let all = detect::stretches(&Near(Counted::of(host), near), &Options::default()).anomalies;
-        let inside = |a: &detect::Anomaly| Window { start: a.start, end: a.end_or_last() }.overlaps(at);
+        let inside = |a: &detect::Anomaly| a.span().overlaps(at);
         let mut public: Vec<_> = all.into_iter().filter(inside).collect();
         if !public.is_empty() {
             found.remarks.retain(|r| r.reason != Reason::Limited || r.start != at.start);

@@ -35,7 +35,7 @@ pub(super) fn context(look: Option<&Look>, a: &Anomaly, failures_only: bool) -> 
         return Context { made_of, ..Context::default() };
     };
     let bad = shown::bad(look, a);
-    let own = Window { start: a.start, end: a.end_or_last() };
+    let own = a.span();
     let mut places = Vec::new();
     // What the error log alone tells of are peers; where requests failed meanwhile, others did.
     let told = [(PlaceKind::Vhost, Dimension::Vhost), (PlaceKind::Endpoint, Dimension::Endpoint)];

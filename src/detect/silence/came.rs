@@ -1,27 +1,28 @@
 //! Silences in which requests came that were answered late: nginx logs a request when it ends, and its line stands behind
 //! the silence. Where the log tells how long requests took, it tells that they came.
 
+use crate::detect::waited::LONGEST_WAIT;
 use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::time::{Second, Window};
 use crate::timeline::{BUCKETS, Timeline, Timings, bucket_floor};
 
-/// Seconds behind a silence in which those who came in it may be answered.
-const BEHIND: i64 = 330;
 /// Of the requests that were to be expected so many came.
 const CAME: f64 = 0.5;
 
 /// Leaves out the silences of which late answers or failures tell already, in which requests came.
 pub(crate) fn leave_out(timings: &Timeline, anomalies: &mut Vec<Anomaly>) {
-    let window = |a: &Anomaly| Window { start: a.start, end: a.end_or_last() };
-    let told: Vec<Window> =
-        anomalies.iter().filter(|a| matches!(a.kind, Kind::Slow | Kind::Failing)).map(window).collect();
+    let told: Vec<Window> = anomalies
+        .iter()
+        .filter(|a| matches!(a.kind, Kind::Slow | Kind::Failing))
+        .map(Anomaly::span)
+        .collect();
     anomalies.retain(|a| {
         let in_doubt = matches!(
             a.kind,
             Kind::Silence(SilenceKind::Unknown | SilenceKind::LoggingStopped | SilenceKind::Dip)
         );
         let expected = a.expected_requests.map_or(f64::INFINITY, |e| e.value);
-        let at = window(a);
+        let at = a.span();
         !in_doubt || !told.iter().any(|w| w.overlaps(at)) || came(timings, at) < CAME * expected
     });
 }
@@ -30,7 +31,7 @@ pub(crate) fn leave_out(timings: &Timeline, anomalies: &mut Vec<Anomaly>) {
 /// of one step came as evenly as any.
 fn came(timings: &Timeline, silence: Window) -> f64 {
     let mut count = Came { silence, second: silence.end, n: 0.0 };
-    let behind = Window { start: silence.end, end: silence.end.saturating_add(BEHIND) };
+    let behind = Window { start: silence.end, end: silence.end.saturating_add(LONGEST_WAIT) };
     timings.each_timing(behind, &mut count);
     count.n
 }

@@ -29,7 +29,7 @@ pub(super) struct Arrivals<'a> {
     /// What a request counts as, by bucket: all bits set where it counts.
     counts: [Timed; BUCKETS],
     /// Stretches that are not looked at, in order.
-    masked: Vec<Window>,
+    pub(super) masked: Vec<Window>,
 }
 
 /// Seconds between the arrival of a request and its line, by bucket. A line carries the whole second its request ended
