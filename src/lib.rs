@@ -64,7 +64,9 @@
 //! the evidence, a log-likelihood ratio against the usual share, pays for entering them; the price covers every second
 //! at which chance could have begun. Gates ask for size, for more than the log's ordinary wobble, and for contrast with
 //! what lies around. Silence is tested against the rate before and after. Edges are the first and last failing seconds,
-//! with the last good one before and the first good one after. See [`detect`] for the formulas and their sources.
+//! with the last good one before and the first good one after. A pause longer than one outage may have, and surer than
+//! chance makes one, parts two. A crowd behind a silence tells that requests came in it and were kept
+//! waiting. See [`detect`] for the formulas and their sources.
 //!
 //! A part of the site with hardly any of the traffic can fail and move the failed share by nothing. The names of what
 //! failed are counted by the second: where those of one virtual host, endpoint or peer lie together more than the

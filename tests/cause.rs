@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "cause/access_only.rs"]
+mod access_only;
 #[path = "cause/limits.rs"]
 mod limits;
 mod support;

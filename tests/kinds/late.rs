@@ -39,6 +39,47 @@ fn slight_delays_of_a_minute_are_none() {
     only("not slight", &site, &report, (HALF, HALF + 100.0), 3.0);
 }
 
+/// A program that gives up after 0.4 s is worse off, and so is whoever waits for it.
+#[test]
+fn what_is_given_up_early_is_not_slight() {
+    let site = Site { seed: 76, rate: 12.0, format: Format::Timed, ..Site::default() };
+    let wave = |given_up: bool| {
+        let mut hits = site.hits();
+        for (i, h) in hits.iter_mut().enumerate() {
+            if (HALF..HALF + 90.0).contains(&h.at) && i % 5 < 2 {
+                (h.status, h.took) = (if given_up { 499 } else { 200 }, 0.45);
+            }
+        }
+        site.report(&hits, &[])
+    };
+    quiet("late", &wave(false));
+    only("given up", &site, &wave(true), (HALF, HALF + 90.0), 3.0);
+}
+
+/// A third of the answers takes half a second for a minute and a half, as of a neighbour's job on the same machine.
+#[test]
+fn what_makes_some_answers_a_little_late_is_slight() {
+    let site = Site { seed: 77, rate: 12.0, format: Format::Timed, ..Site::default() };
+    let mut hits = site.hits();
+    for (i, h) in hits.iter_mut().enumerate() {
+        if (HALF..HALF + 80.0).contains(&h.at) && i % 3 == 0 {
+            h.took += 0.35 + 0.05 * (i % 6) as f64;
+        }
+    }
+    quiet("a third", &site.report(&hits, &[]));
+}
+
+/// In six seconds most answers take two seconds or more: short, and felt by all.
+#[test]
+fn six_seconds_in_which_most_wait_are_told() {
+    let site = Site { seed: 78, rate: 20.0, format: Format::Timed, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 6.0).contains(&h.at)) {
+        h.took += 2.0 + h.at % 1.0;
+    }
+    only("six seconds", &site, &site.report(&hits, &[]), (HALF, HALF + 6.0), 2.0);
+}
+
 /// A neighbour makes one request in twelve a little late for a minute before everything hangs, and after it: that is not
 /// part of the outage.
 #[test]
