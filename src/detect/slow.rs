@@ -214,7 +214,7 @@ impl Looked<'_> {
         let material =
             |a: &Anomaly| a.failed_share().is_some_and(|s| s >= least_share && s >= rise * a.usual_share);
         let slow = |a: Anomaly| Anomaly {
-            slow: Some(Slowness { usual_ms: self.median_ms, ..slowness(self.timeline, limit, &a) }),
+            slow: Some(Slowness { usual_ms: self.median_ms, ..slowness(arrivals, self.timeline, limit, &a) }),
             ..slowed(a)
         };
         let (large, small): (Vec<_>, Vec<_>) = own.anomalies.into_iter().partition(material);
@@ -292,9 +292,10 @@ fn slowed(mut a: Anomaly) -> Anomaly {
     a
 }
 
-fn slowness(timeline: &Timeline, limit: usize, a: &Anomaly) -> Slowness {
+fn slowness(arrivals: &Arrivals<'_>, timeline: &Timeline, limit: usize, a: &Anomaly) -> Slowness {
     let inside = a.span();
-    let sum = timeline.latencies(inside);
+    // Those who came in a hang of seven seconds were all answered in the second after it.
+    let sum = arrivals.latencies(inside);
     let mut late = sum;
     late[..limit].fill(0);
     let mut aborted = 0;

@@ -80,6 +80,19 @@ fn six_seconds_in_which_most_wait_are_told() {
     only("six seconds", &site, &site.report(&hits, &[]), (HALF, HALF + 6.0), 2.0);
 }
 
+/// All who come in seven seconds are answered at their end: their lines stand behind it.
+#[test]
+fn who_came_in_a_short_hang_is_counted_in_it() {
+    let site = Site { seed: 79, rate: 12.0, format: Format::Timed, ..Site::default() };
+    let mut hits = site.hits();
+    for h in hits.iter_mut().filter(|h| (HALF..HALF + 7.0).contains(&h.at)) {
+        h.took += HALF + 7.0 - h.at;
+    }
+    let report = site.report(&hits, &[]);
+    let i = only("hang", &site, &report, (HALF, HALF + 7.0), 2.0);
+    assert!(!i.why.contains("half took up to 0."), "{}", i.why);
+}
+
 /// A neighbour makes one request in twelve a little late for a minute before everything hangs, and after it: that is not
 /// part of the outage.
 #[test]

@@ -4,7 +4,7 @@ use super::LOOKS;
 use crate::detect::steps::Steps;
 use crate::detect::{Tick, Ticks};
 use crate::time::{Second, Window};
-use crate::timeline::{BUCKETS, Timeline, Timings, bucket_floor};
+use crate::timeline::{BUCKETS, Latencies, Timeline, Timings, bucket_floor};
 
 /// The last bucket begins at 131 s; what took longer is dated as if it had taken so long.
 const REACH: i64 = 132;
@@ -89,6 +89,14 @@ impl<'a> Arrivals<'a> {
         ring.flush(window.end);
     }
 
+    /// How long those took that arrived in `window`.
+    pub(super) fn latencies(&self, window: Window) -> Latencies {
+        let wide = Window { start: window.start, end: window.end.saturating_add(REACH) };
+        let mut sum = Came { arrivals: self, window, now: 0, sum: [0; BUCKETS] };
+        self.timeline.each_timing(wide, &mut sum);
+        sum.sum
+    }
+
     /// The folds of all looks.
     pub(super) fn steps(&self, looks: usize) -> Vec<Steps> {
         let mut busy = 0;
@@ -105,6 +113,26 @@ impl<'a> Arrivals<'a> {
             steps.close();
         }
         steps
+    }
+}
+
+/// Adds up those that arrived in a window.
+struct Came<'a> {
+    arrivals: &'a Arrivals<'a>,
+    window: Window,
+    now: Second,
+    sum: Latencies,
+}
+
+impl Timings for Came<'_> {
+    fn second(&mut self, second: Second) {
+        self.now = second;
+    }
+
+    fn bucket(&mut self, bucket: usize, n: u32) {
+        if self.window.contains(self.now.saturating_sub(self.arrivals.waited[bucket])) {
+            self.sum[bucket] = self.sum[bucket].saturating_add(n);
+        }
     }
 }
 
