@@ -122,6 +122,15 @@ impl Shape {
     }
 }
 
+/// The length of a request line that names its protocol: what nginx writes of HTTP/0.9 and of what is no HTTP does not.
+pub(crate) fn request_len(rest: &[u8]) -> Option<usize> {
+    const PROTOCOL: &[u8] = b" HTTP/";
+    let method = rest.first().is_some_and(u8::is_ascii_alphabetic);
+    let at = method.then(|| memchr::memmem::find(rest, PROTOCOL)).flatten()? + PROTOCOL.len();
+    let version = rest[at..].iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
+    (version > 0).then_some(at + version)
+}
+
 pub(crate) fn is_time_local(b: &[u8]) -> bool {
     b.len() >= TIME_LOCAL_LEN
         && b[2] == b'/'

@@ -31,6 +31,21 @@ fn odd_requests_clients_and_users() {
 }
 
 #[test]
+fn a_bare_request_before_free_text_ends_with_its_protocol() {
+    let f = AccessFormat::from_directive("", "$time_iso8601 $remote_addr $request $app took $status", None)
+        .unwrap();
+    for (request, method, uri) in [
+        ("GET /a/b?q=1 HTTP/1.1", Some("GET"), Some("/a/b?q=1")),
+        ("POST /a b c HTTP/2.0", Some("POST"), Some("/a b c")),
+        ("-", None, None),
+    ] {
+        let line = format!("2026-03-01T10:00:00+00:00 203.0.113.7 {request} shop took 502");
+        let r = f.parse(line.as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert_eq!((text(r.method), text(r.uri), r.status), (method, uri, Some(502)), "{line}");
+    }
+}
+
+#[test]
 fn a_mismatch_names_the_place() {
     let f = combined();
     for (line, byte, wanted) in [

@@ -6,7 +6,7 @@
 //! are paid from a budget of a few times the line's length, so no line can cost more.
 
 use super::Mismatch;
-use super::shape::Shape;
+use super::shape::{Shape, request_len};
 use super::store::{is_told, store};
 use crate::error::{Error, Result};
 use crate::format::directive::{Escape, Field, Piece};
@@ -32,6 +32,8 @@ struct Step {
     shape: Shape,
     /// Of the shape: whether its length can be told by itself.
     typed: bool,
+    /// Of a request with a blank and free text behind it, which no shape tells from the request's own blanks.
+    by_protocol: bool,
     needed: Needed,
     /// Looked up once: the search among the names costs more than reading a line.
     wanted: &'static str,
@@ -118,6 +120,7 @@ impl Plan {
                         fields: vec![field.clone()],
                         shape: Shape::of(field),
                         typed: Shape::of(field).is_typed(),
+                        by_protocol: false,
                         needed: Needed::of(field),
                         wanted: field.wanted(),
                         literal: Vec::new(),
@@ -131,8 +134,11 @@ impl Plan {
         if let Some(step) = steps.last_mut() {
             step.last = true;
         }
-        for step in &mut steps {
+        for i in 0..steps.len() {
+            let free = steps.get(i + 1).is_some_and(|next| !next.typed);
+            let step = &mut steps[i];
             step.word = word(&step.literal);
+            step.by_protocol = free && step.fields == [Field::Request] && step.literal.first() == Some(&b' ');
         }
         let literals = steps.iter().map(|step| step.literal.as_slice()).chain([head.as_slice()]);
         let quotes = literals.map(|l| memchr::memchr_iter(b'"', l).count()).sum();
@@ -207,6 +213,11 @@ impl Plan {
             }
             // `$host$request_uri`: the path begins at the first slash.
             return memchr::memchr(b'/', rest);
+        }
+        if step.by_protocol
+            && let Some(len) = request_len(rest).filter(|len| step.follows(&rest[*len..]))
+        {
+            return Some(len);
         }
         let whole = if step.shape == Shape::Word {
             // A word ends before the first blank; the literal may begin there.

@@ -3,7 +3,7 @@
 
 use super::values::{self, is_address, is_address_port, is_number, is_seconds};
 use crate::format::access::AccessFormat;
-use crate::format::access::shape::Shape;
+use crate::format::access::shape::{self, Shape};
 use crate::format::access::store::any_time;
 use crate::format::directive::{Escape, Field, Piece};
 use std::collections::HashMap;
@@ -90,7 +90,7 @@ fn cut(line: &[u8], merge: bool) -> Option<Vec<Range<usize>>> {
                     at + n
                 } else {
                     let n = request_len(rest).unwrap_or_else(|| word_len(rest, merge));
-                    out.push(at..at + values::without_unit(&rest[..n]).len());
+                    out.push(at..at + without_sign(values::without_unit(&rest[..n])).len());
                     at + n
                 }
             }
@@ -102,6 +102,11 @@ fn cut(line: &[u8], merge: bool) -> Option<Vec<Range<usize>>> {
         at = next.max(at + 1);
     }
     out.iter().all(|r| r.end <= line.len()).then_some(out)
+}
+
+/// `to: $upstream_addr: $request`: the colon is text of the format.
+fn without_sign(value: &[u8]) -> &[u8] {
+    value.strip_suffix(b":").filter(|v| *v == b"-" || values::is_address_port(v)).unwrap_or(value)
 }
 
 /// `" $request "`: the blanks on both sides are text of the format.
@@ -151,10 +156,7 @@ fn request_len(b: &[u8]) -> Option<usize> {
     if !values::is_method(&b[..blank]) {
         return None;
     }
-    let protocol = memchr::memmem::find(b, b" HTTP/")?;
-    let end =
-        protocol + 6 + b[protocol + 6..].iter().take_while(|c| c.is_ascii_digit() || **c == b'.').count();
-    (!b[..end].contains(&b'"')).then_some(end)
+    shape::request_len(b).filter(|end| !b[..*end].contains(&b'"'))
 }
 
 fn word_len(b: &[u8], merge: bool) -> usize {

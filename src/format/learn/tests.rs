@@ -234,6 +234,11 @@ fn other_layouts() {
         "[01/Mar/2026:10:00:00 +0000] 203.0.113.7 - example.com  to: 10.0.0.5:8080: GET /app HTTP/1.1 - upstream_response_time 0.001 msec 1772359200.123 request_time 0.001 sec",
         &Want { status: None, ..at(Some(1), "10.0.0.5:8080", "example.com") },
     );
+    lines(
+        "21 with the status at the end",
+        "[01/Mar/2026:10:00:00 +0000] 203.0.113.7 - - - example.com to: 10.0.0.5:8080: GET /app HTTP/1.1 upstream_response_time 0.001 msec 1772359200.123 request_time 0.001 status 502",
+        &at(Some(1), "10.0.0.5:8080", "example.com"),
+    );
     lines("23 minimal", r#"2026-03-01 10:00:00 203.0.113.7 502 "GET /app HTTP/1.1""#, &base());
     lines(
         "24 stream",
