@@ -8,6 +8,8 @@
 mod failures_only;
 #[path = "kinds/late.rs"]
 mod late;
+#[path = "kinds/limits.rs"]
+mod limits;
 #[path = "kinds/silences.rs"]
 mod silences;
 #[path = "kinds/site.rs"]
@@ -304,45 +306,6 @@ fn answers_grow_late_before_they_fail() {
     let kinds: Vec<&str> = i.phases.iter().map(|p| p.kind).collect();
     assert_eq!(kinds.first(), Some(&"slow"), "{kinds:?}");
     assert!(i.impact.failed > 100 && kinds.len() > 1, "{kinds:?}: {:?}", i.impact);
-}
-
-#[test]
-fn a_limit_that_refuses_the_public_is_an_outage() {
-    let site = Site { seed: 88, rate: 10.0, ..Site::default() };
-    let refused = |h: &Hit| (HALF..HALF + 90.0).contains(&h.at);
-    let record = |h: &Hit| {
-        let text = format!(
-            "[error] 9#9: *{} limiting requests, excess: 1.000 by zone \"z\", client: {}, server: a.example, \
-             request: \"GET {} HTTP/1.1\", host: \"a.example\"",
-            (h.at * 10.0) as u64,
-            h.client,
-            h.path
-        );
-        (h.at, text)
-    };
-    for (everybody, incidents) in [(true, 1), (false, 0)] {
-        let mut hits = site.hits();
-        if !everybody {
-            hits.extend((0..1500).map(|i| Hit {
-                at: HALF + 0.05 * f64::from(i),
-                client: "203.0.113.9".into(),
-                path: "/api/stock".into(),
-                status: 200,
-                took: 0.01,
-            }));
-        }
-        for (n, h) in hits.iter_mut().enumerate() {
-            if refused(h) && (everybody && n % 5 > 0 || h.client == "203.0.113.9") {
-                h.status = 503;
-            }
-        }
-        let errors: Vec<_> = hits.iter().filter(|h| h.status == 503).map(record).collect();
-        let report = site.report(&hits, &errors);
-        assert_eq!(report.incidents.len(), incidents, "{:#?} {:#?}", report.incidents, report.findings);
-        if let Some(i) = report.incidents.first() {
-            assert_eq!(i.cause.as_ref().unwrap().category, "limit.rate", "{:?}", i.cause);
-        }
-    }
 }
 
 #[test]

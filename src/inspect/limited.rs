@@ -3,13 +3,15 @@
 //! A request that `limit_req` or `limit_conn` refuses is answered as it was meant, and detection leaves it out: a client
 //! that asks too much is no outage. But a limit whose key or rate is wrong refuses the public. The two are told apart by
 //! those who hardly ask: a limit for each client never meets them (`ngx_http_limit_req_module.c`: the first request of a
-//! key is always passed).
+//! key is always passed). Where the log knows few clients, as behind a balancer, nobody hardly asks; there they are told
+//! apart by what is asked and served: a client that asks too much comes on top of the usual, and the usual is served.
 
 use super::again::{Answer, Look, Looks};
 use super::host::{Counted, Host};
 use crate::detect::{self, Detection, Options, Reason, Tick, Ticks};
-use crate::time::Window;
+use crate::time::{Second, Window};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Stretches looked at, the longest first.
 const CANDIDATES: usize = 8;
@@ -19,6 +21,12 @@ const HARDLY: u32 = 2;
 const CLIENTS: usize = 10;
 /// when this share of them was refused.
 const REFUSED: f64 = 0.25;
+/// Of the usual answers fewer than this part are given,
+const SERVED: f64 = 0.5;
+/// and no more is asked than so many times the usual,
+const ASKED: f64 = 2.0;
+/// of which so many good answers tell.
+const KNOWN: u64 = 20;
 /// Seconds around a stretch that are counted with it.
 const AROUND: i64 = 600;
 
@@ -48,7 +56,7 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     stretches.sort_by_key(|w| (w.start - w.end, w.start));
     stretches.truncate(CANDIDATES);
     for at in stretches {
-        if !looks.at(host, at).is_some_and(hits_the_public) {
+        if !looks.at(host, at).is_some_and(|look| meets_the_public(host, look, at)) {
             continue;
         }
         let near = Window { start: at.start.saturating_sub(AROUND), end: at.end.saturating_add(AROUND) };
@@ -62,8 +70,44 @@ pub(super) fn find(host: &Host<'_>, looks: &mut Looks, found: &mut Detection) {
     }
 }
 
+/// Whether it is the public that a limit refuses in a stretch.
+pub(super) fn meets_the_public(host: &Host<'_>, look: &Look, at: Window) -> bool {
+    hits_the_public(look) || takes_from_the_usual(&Counted::of(host), at)
+}
+
+/// Whether at both ends of a stretch, as far as the log knows what lies beyond, hardly half of the usual answers are given
+/// while no more is asked. Only what lies next to each other is compared: nights are quieter than days.
+fn takes_from_the_usual(ticks: &impl Ticks, at: Window) -> bool {
+    let Some(span) = ticks.span() else { return false };
+    let longest = (at.end - at.start).min(AROUND);
+    let (m, n) = (longest.min(at.start - span.start), longest.min(span.end - at.end));
+    let before = (at.start - m..at.start, at.start..at.start + m);
+    let after = (at.end..at.end + n, at.end - n..at.end);
+    let known: Vec<bool> = [before, after]
+        .into_iter()
+        .filter_map(|(usual, own)| {
+            let (usual_good, usual_asked) = sums(ticks, usual);
+            let (good, asked) = sums(ticks, own);
+            (usual_good >= KNOWN).then_some(
+                (good as f64) < SERVED * usual_good as f64 && asked as f64 <= ASKED * usual_asked as f64,
+            )
+        })
+        .collect();
+    !known.is_empty() && known.iter().all(|taken| *taken)
+}
+
+/// Good answers in these seconds, and all requests.
+fn sums(ticks: &impl Ticks, seconds: Range<Second>) -> (u64, u64) {
+    let mut sums = (0, 0);
+    ticks.each(Window { start: seconds.start, end: seconds.end }, |t| {
+        sums.0 += u64::from(t.good);
+        sums.1 += u64::from(t.good) + u64::from(t.neutral) + u64::from(t.failed);
+    });
+    sums
+}
+
 /// Whether those are refused who hardly ask.
-pub(super) fn hits_the_public(look: &Look) -> bool {
+fn hits_the_public(look: &Look) -> bool {
     let refused = |x: &Answer| x.failed || x.status == 429;
     // Of some requests alone, those of a few seconds stand together: who asked once in a minute hardly asks.
     let (most, minute) = if look.complete { (HARDLY, i64::MAX) } else { (1, 60) };

@@ -117,7 +117,9 @@ fn gone(host: &Host<'_>, look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
     }
     // A limit that only those meet who ask too much is meant so.
     let limited = look.inside().filter(|a| lost(a) && a.status == 429).count();
-    if 2 * limited > look.inside().filter(|a| lost(a)).count() && !limited::hits_the_public(look) {
+    if 2 * limited > look.inside().filter(|a| lost(a)).count()
+        && !limited::meets_the_public(host, look, window(candidate))
+    {
         return None;
     }
     let in_scope = |a: &Answer| (a.good() || a.class == Class::Missing) && theirs(a) && used(a);
