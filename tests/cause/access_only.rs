@@ -88,6 +88,31 @@ fn a_limit_of_half_a_minute_is_known_by_nginx_s_own_page() {
     assert_eq!(cause(&report).category, "limit.rate", "{}", cause(&report).summary);
 }
 
+/// One request a second gets through, of hundreds of clients: hardly one of them is served and asks again.
+#[test]
+fn a_limit_that_hardly_anybody_passes_is_one_that_all_share() {
+    let lines =
+        site(|second, nth| ((1800..1815).contains(&second) && nth >= 1).then_some((503, UNAVAILABLE, 0.0)));
+    let report = told(&lines, &Lines::new());
+    assert_eq!(cause(&report).category, "limit.rate", "{}", cause(&report).summary);
+}
+
+/// The site is closed for ten seconds, in the midst of a second at both ends.
+#[test]
+fn who_is_served_in_the_last_second_before_a_site_is_closed_shows_no_limit() {
+    let lines = site(|second, nth| {
+        let closed = match second {
+            1800 => nth >= 7,
+            1801..1810 => true,
+            1810 => nth < 4,
+            _ => false,
+        };
+        closed.then_some((503, UNAVAILABLE, 0.0))
+    });
+    let report = told(&lines, &Lines::new());
+    assert!(!cause(&report).category.starts_with("limit."), "{}", cause(&report).summary);
+}
+
 /// Requests failed, and for a few seconds no line was written: that nobody came is no reason for the failures.
 #[test]
 fn a_short_silence_beside_failures_explains_them_not() {

@@ -13,6 +13,7 @@ use crate::detect::Ticks;
 use crate::report::Evidence;
 use crate::scan::Dimension;
 use crate::time::Window;
+use std::collections::HashSet;
 
 /// Fewer refused requests show nothing.
 const LEAST: usize = 20;
@@ -25,9 +26,7 @@ const BESIDE: i64 = 10;
 const MIXED: f64 = 0.8;
 /// and where the refusals are nginx's own page beyond doubt: of few requests few stand beside each other.
 const MIXED_OWN: f64 = 0.3;
-/// A client that asked so often must have met both,
-const OFTEN: u32 = 5;
-/// most of such clients.
+/// Of the clients that were served and asked again this part must have been refused as well.
 const BOTH: f64 = 0.5;
 /// Seconds that are counted together, and how many of them tell how evenly requests got through.
 const BIN: i64 = 10;
@@ -58,7 +57,10 @@ pub(super) fn seen(
     shown: (Page, Took),
 ) -> Option<Shared> {
     let refused: Vec<&Answer> = look.inside().filter(|x| x.failed && x.status == status).collect();
-    let served: Vec<&Answer> = look.inside().filter(|x| x.good()).collect();
+    // In its first and its last second a site that is closed to all serves some.
+    let (first, last) = (refused.first()?.second, refused.last()?.second);
+    let served: Vec<&Answer> =
+        look.inside().filter(|x| x.good() && first < x.second && x.second < last).collect();
     let hidden = look.text(refused.first()?.client).is_none();
     if refused.len() < LEAST
         || !nginx_itself(&refused, &served, shown)
@@ -94,18 +96,20 @@ fn of_many(refused: &[&Answer]) -> bool {
     counts.len() >= CLIENTS && f64::from(most) <= ONE * refused.len() as f64
 }
 
-/// Whether clients who asked often met both: what refuses some clients only is a rule about them.
+/// Whether those who were served and asked again for what is refused were refused as well: what refuses some clients only is
+/// a rule about them. Where hardly anybody gets through, most of those who are refused are never served.
 fn same_clients(refused: &[&Answer], served: &[&Answer]) -> bool {
+    let endpoints: HashSet<u64> = refused.iter().map(|x| name(x, Dimension::Endpoint)).collect();
     let mut met: ByKey<(u32, u32)> = ByKey::default();
     for x in refused {
         met.entry(x.client).or_default().0 += 1;
     }
-    for x in served {
+    for x in served.iter().filter(|x| endpoints.contains(&name(x, Dimension::Endpoint))) {
         met.entry(x.client).or_default().1 += 1;
     }
-    let often: Vec<(u32, u32)> = met.into_values().filter(|(r, s)| r + s >= OFTEN && *r > 0).collect();
-    let both = often.iter().filter(|(_, s)| *s > 0).count();
-    both as f64 >= BOTH * often.len() as f64
+    let again: Vec<(u32, u32)> = met.into_values().filter(|(r, s)| *s > 0 && r + s > 1).collect();
+    let both = again.iter().filter(|(r, _)| *r > 0).count();
+    !again.is_empty() && both as f64 >= BOTH * again.len() as f64
 }
 
 /// A served request that stands beside a refused one of the same endpoint, where so large a part of these has such.
