@@ -8,6 +8,8 @@ mod access_only;
 #[path = "cause/limits.rs"]
 mod limits;
 mod support;
+#[path = "cause/words.rs"]
+mod words;
 
 use downtime::report::{Incident, Report};
 use std::path::Path;

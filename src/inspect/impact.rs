@@ -25,8 +25,14 @@ pub(super) fn impact(
         requests += if m.second < until { all } else { u64::from(m.failed) };
         failed += u64::from(m.failed);
     });
-    // Requests that arrived inside and ended behind the window are failures of it all the same.
-    let requests = requests.max(failed);
+    // Requests that arrived inside and ended behind the window are of it all the same, however they ended.
+    let arrived =
+        if a.within.is_none() && host.trials.is_none() && matches!(a.kind, Kind::Failing | Kind::Slow) {
+            a.requests.max(a.slow.map_or(0, |s| s.timed))
+        } else {
+            0
+        };
+    let requests = requests.max(failed).max(arrived);
     let lost = match a.expected_requests.filter(|_| matches!(a.kind, Kind::Silence(_))) {
         Some(e) => {
             // It may have been widened to the records that explain it.

@@ -27,7 +27,9 @@ pub fn incidents(host: &Host<'_>, looks: &mut Looks, anomalies: &[Anomaly]) -> V
         let rose = rose(host, looks, a);
         looks.at(host, window(a));
         let part = a.within.and_then(|name| Some((name, looks.text(name)?.to_owned())));
-        incident(host, &joins, looks.at(host, window(a)), (a, part), rose)
+        let over = a.end.unwrap_or(i64::MAX);
+        let next = anomalies.iter().map(|b| b.start).filter(|start| *start >= over).min();
+        incident(host, &joins, looks.at(host, window(a)), (a, next, part), rose)
     };
     anomalies.iter().map(one).collect()
 }
@@ -41,7 +43,7 @@ fn incident(
     host: &Host<'_>,
     joins: &Joins<'_, '_>,
     look: Option<&Look>,
-    (a, part): (&Anomaly, Option<(u64, String)>),
+    (a, next, part): (&Anomaly, Option<i64>, Option<(u64, String)>),
     rose: Option<Rose>,
 ) -> Incident {
     let window = window(a);
@@ -94,7 +96,8 @@ fn incident(
     }
     let scope = part.map_or_else(|| scope(host, look, a, &tally), |(name, text)| scope_of(host, name, text));
     let first_line = evidence.first().filter(|_| matches!(a.kind, Kind::Slow | Kind::Missing));
-    let timeline = story(host, a, &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line, failures);
+    let timeline =
+        story(host, (a, next), &impact.statuses, trigger.as_ref(), rose.as_ref(), first_line, failures);
     let shown = shown::cause(host, look, a, rose).or_else(|| restarts::cause(host, a));
     // The same words need not be said twice.
     let first = shown.as_ref().map(|c| c.category.clone());
@@ -104,8 +107,10 @@ fn incident(
     Incident {
         id: id(host, a),
         severity,
-        title: cut
-            .map_or_else(|| words::title(host, a, severity, &scope, &impact), |_| words::torn_title(&scope)),
+        title: cut.map_or_else(
+            || words::title(host, (a, look), severity, &scope, &impact),
+            |_| words::torn_title(&scope),
+        ),
         why: cut.map_or_else(
             || failures_only::why(host, a).unwrap_or_else(|| words::why(a, &impact, &scope, look)),
             |n| words::torn(a, n),

@@ -1,15 +1,17 @@
 //! The title of an incident, and the sentence of figures that a person can check.
 
-use super::again::Look;
+use super::again::{Answer, Look};
 use super::host::Host;
+use super::severity::NEAR_TOTAL;
 use crate::clock;
 use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::{Impact, Scope, Severity};
+use crate::scan::Dimension;
 
 /// One line: what failed, and where.
 pub(super) fn title(
     host: &Host<'_>,
-    a: &Anomaly,
+    (a, look): (&Anomaly, Option<&Look>),
     severity: Severity,
     scope: &Scope,
     impact: &Impact,
@@ -41,11 +43,19 @@ pub(super) fn title(
         (Kind::Failing, Severity::Outage) if impact.failed >= impact.requests => {
             "Every request failed".to_owned()
         }
-        (Kind::Failing, Severity::Outage) => "Nearly every request failed".to_owned(),
+        (Kind::Failing, Severity::Outage) if impact.failed_share.is_some_and(|s| s >= NEAR_TOTAL) => {
+            "Nearly every request failed".to_owned()
+        }
         (Kind::Failing, Severity::Slowdown) => "Clients gave up waiting".to_owned(),
         (Kind::Failing, _) => {
-            let own = a.failed_share().filter(|_| a.within.is_some());
-            format!("{} of requests failed", clock::share(own.or(impact.failed_share).unwrap_or(0.0)))
+            let own = match a.within {
+                Some(_) => a.failed_share(),
+                None => look.filter(|_| !place.is_empty()).and_then(|look| there(look, scope)),
+            };
+            let all = clock::share(own.or(impact.failed_share).unwrap_or(0.0));
+            // How many requests of a place were answered well is not known without reading them again.
+            let most = if own.is_none() && !place.is_empty() { ", most of them" } else { "" };
+            format!("{all} of requests failed{most}")
         }
     };
     format!("{what}{place}{of_host}")
@@ -63,6 +73,28 @@ fn place(scope: &Scope) -> String {
     } else {
         String::new()
     }
+}
+
+/// What share of the requests for the place that a title names failed. `None` where it names none, or what has its name
+/// only where it fails, as the group of servers has that nginx asked none of.
+fn there(look: &Look, scope: &Scope) -> Option<f64> {
+    let dimensions = [
+        (Dimension::Vhost, &scope.vhosts),
+        (Dimension::Peer, &scope.upstreams),
+        (Dimension::Endpoint, &scope.endpoints),
+    ];
+    let (dimension, names) = dimensions.into_iter().find(|(_, names)| !names.is_empty())?;
+    let text = |x: &Answer| look.text(x.names[dimension as usize]);
+    let here = |x: &Answer| text(x).is_some_and(|text| names.iter().any(|name| name == text));
+    if !look.answers.iter().any(|x| x.good() && here(x)) {
+        return None;
+    }
+    let (mut all, mut failed) = (0u64, 0u64);
+    for x in look.inside().filter(|x| here(x)) {
+        all += 1;
+        failed += u64::from(x.failed);
+    }
+    (all > 0).then(|| failed as f64 / all as f64)
 }
 
 /// Whether most of what was not answered well was refused, and not only not found.

@@ -2,7 +2,7 @@
 //! own way.
 
 use crate::clock::{self, Clock};
-use crate::report::{Availability, ErrorBudget, Incident, PlaceKind, Report, Skew};
+use crate::report::{Availability, ErrorBudget, Incident, PlaceKind, Report, Severity, Skew};
 
 /// A table; nothing in it is escaped yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +205,9 @@ fn fine(share: f64) -> String {
 /// How available the service was, in a sentence.
 pub(crate) fn availability(a: &Availability, incidents: &[Incident]) -> String {
     let time = |s: f64| clock::duration((s * 1000.0) as i64);
-    let lost = incidents.iter().any(|i| i.client_visible && i.impact.lost_estimate.is_some_and(|n| n > 0));
+    // What silence without a reason cost is not counted.
+    let counted = |i: &&Incident| i.client_visible && i.severity != Severity::Unknown;
+    let lost = incidents.iter().filter(counted).any(|i| i.impact.lost_estimate.is_some_and(|n| n > 0));
     let lost = if lost { " (of those that came or, by the estimate, should have come)" } else { "" };
     let free = if a.bad_seconds > 0.0 {
         format!(

@@ -169,7 +169,7 @@ pub(crate) fn sentence(i: &Incident, one_of_many: bool, clock: Clock) -> String 
         _ => String::new(),
     };
     let lost = match i.impact.lost_estimate {
-        Some(lost) if lost > 0 => format!("; about {} never came", clock::count_of(lost, "request")),
+        Some(lost) if lost > 0 => format!("; about {} are missing", clock::count_of(lost, "request")),
         _ => String::new(),
     };
     let late = match i.impact.slow {
@@ -185,7 +185,9 @@ fn at(i: &Incident) -> String {
     let dimensions =
         [("vhost", &i.scope.vhosts), ("endpoint", &i.scope.endpoints), ("upstream", &i.scope.upstreams)];
     let named = dimensions.into_iter().find(|d| !d.1.is_empty());
-    named.map_or_else(String::new, |(noun, names)| format!(", at {}", brief::listed(noun, names, 2)))
+    named.map_or_else(String::new, |(noun, names)| {
+        format!(", most of them at {}", brief::listed(noun, names, 2))
+    })
 }
 
 /// Where the logs end with words that nginx stops: no incident can be told from that, and no good news.

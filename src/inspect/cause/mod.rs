@@ -49,8 +49,16 @@ const QUOTED: usize = 2;
 const LOOKED_AT: usize = 48;
 /// The share of failures without a record from which they are told of.
 const ALONE: f64 = 0.05;
+/// Records for this share of the failures are enough for all: a few are lost where two logs are cut.
+const EVERY: f64 = 0.95;
 /// What spoke first is likelier the cause than the consequence, where numbers are close.
 const EARLIEST: f64 = 1.2;
+/// Seconds for which a server that failed is left out, and one more (`fail_timeout`, as nginx has it by default).
+const LEFT_OUT: i64 = 11;
+/// Seconds before the end of what can tell of it in which the last record lies that ends with it,
+const LAST: i64 = 5;
+/// and records of which at most this part comes again in as long a time have ended.
+const STILL: f64 = 0.1;
 /// What has this part of the weight of the first cause is one of its sides, unless it came before.
 const MINOR: f64 = 0.02;
 /// What makes nginx try another server and mark the one that failed (`ngx_http_upstream_next`).
@@ -101,12 +109,14 @@ pub(super) fn causes(
             ranked.push((f64::MAX, cause));
         }
     }
-    let unsaid = if a.kind == Kind::Failing { unsaid::unexplained(host, window, tally) } else { None };
+    let heard = Window { end: heard_until(host, window), ..window };
+    let unsaid = if a.kind == Kind::Failing { unsaid::unexplained(host, heard, tally) } else { None };
     // Where the error log is silent there is nothing to join.
     let joined = if unsaid.is_none() { joins.at(window) } else { None };
-    ranked.extend(said(host, a, window, tally, joined));
-    if let Some(n) = unsaid {
-        ranked.extend(unsaid::cause(host, look, a, window, tally).map(|c| (n as f64, c)));
+    ranked.extend(said(host, a, window, tally, (joined, heard.end)));
+    if let Some(unsaid) = unsaid {
+        let n = unsaid.failures as f64;
+        ranked.extend(unsaid::cause(host, look, a, (window, tally, unsaid)).map(|c| (n, c)));
     } else if a.kind == Kind::Failing {
         if joins.pairable() == Some(false)
             && let Some((_, first)) = ranked.first_mut()
@@ -142,15 +152,29 @@ struct Group<'h> {
     quoted: Vec<&'h Said>,
 }
 
+/// When the last record of an incident can have been written. Where requests are dated by when they came, those that
+/// had waited are logged behind the end, and so are their records.
+fn heard_until(host: &Host<'_>, window: Window) -> i64 {
+    let last = host.failure_edges(window)[1].as_ref().map_or(window.end, |(second, _)| *second);
+    last.max(window.end) + 2
+}
+
+/// Whether the records of a class that lead up to `until` cease there: hardly any follow in as long a time.
+fn cease(host: &Host<'_>, g: &Group<'_>, until: i64) -> bool {
+    let after = Window { start: until, end: until.saturating_add(until.saturating_sub(g.first).max(1)) };
+    let later: u64 = host.said.iter().filter(|s| s.class == g.class).map(|s| s.count_in(after)).sum();
+    later as f64 <= STILL * g.count as f64
+}
+
 /// What the server-side records of the window say.
 fn said(
     host: &Host<'_>,
     a: &Anomaly,
     window: Window,
     tally: &FailureTally,
-    joined: Option<&Joined>,
+    (joined, until): (Option<&Joined>, i64),
 ) -> Vec<(f64, Cause)> {
-    let wide = Window { start: window.start - BEFORE, end: window.end + 2 };
+    let wide = Window { start: window.start - BEFORE, end: until };
     let mut by_class: BTreeMap<u16, Group<'_>> = BTreeMap::new();
     // What a limit refused is meant so, unless that is what the incident is made of.
     let limit = |class| host.category(class).starts_with("limit.");
@@ -173,21 +197,23 @@ fn said(
     let mut groups: Vec<Group<'_>> = by_class.into_values().filter(told).collect();
     groups.sort_by_key(|g| (g.first, g.class));
     let none_left = |g: &Group<'_>| host.category(g.class) == "upstream.no_live";
-    let echoes: u64 = groups.iter().filter(|g| none_left(g)).map(|g| g.count).sum();
     // What came first among the failures of single servers is what the echo repeats.
     let of_peers = |g: &Group<'_>| FAILS_A_PEER.contains(&host.category(g.class));
     // The subrequest that asks whether a request is allowed has its own record (`ngx_http_auth_request_module.c`).
     let echo = |g: &Group<'_>| none_left(g) || host.category(g.class) == "auth.backend";
     let root = groups.iter().filter(|g| of_peers(g)).max_by_key(|g| g.count).map(|g| g.class);
+    let peers: BTreeSet<u16> = groups.iter().filter(|g| of_peers(g)).map(|g| g.class).collect();
+    let echoes = root.map_or_else(BTreeMap::new, |root| echoed(host, wide, &peers, root));
+    let all: u64 = echoes.values().sum();
     let mut out = Vec::new();
     // What is told as an echo needs no telling of its own.
     for (at, g) in groups.iter().enumerate().filter(|(_, g)| root.is_none() || !echo(g)) {
-        let repeated = if Some(g.class) == root { echoes } else { 0 };
+        let repeated = (echoes.get(&g.class).copied().unwrap_or(0), all);
         let mut weight = g.count as f64;
         if at == 0 {
             weight *= EARLIEST;
         }
-        out.push((weight, g.first, group_cause(host, a, g, (repeated, tally, joined))));
+        out.push((weight, g.first, group_cause(host, a, g, (repeated, until), (tally, joined))));
     }
     // Of a server that goes, a few connections are cut or closed in the same moment: parts of one event. What spoke
     // before it is told however seldom it is.
@@ -196,12 +222,37 @@ fn said(
     out.into_iter().map(|(weight, _, cause)| (weight, cause)).collect()
 }
 
-/// A cause made of the records of one class, `echoes` of which are told by the echo alone.
+/// How many times each class of the failures of `peers` is echoed: that no server is left follows from what failed them
+/// last. Where several did, the one with most of the records goes on being it while it speaks.
+fn echoed(host: &Host<'_>, wide: Window, peers: &BTreeSet<u16>, root: u16) -> BTreeMap<u16, u64> {
+    let mut spoke: Vec<(i64, u16)> = Vec::new();
+    for s in host.said.iter().filter(|s| peers.contains(&s.class)) {
+        spoke.extend(s.seconds.inside(wide).iter().map(|second| (second, s.class)));
+    }
+    spoke.sort_unstable();
+    let of = |second: i64| {
+        let before = &spoke[..spoke.partition_point(|s| s.0 <= second)];
+        let lately = before.iter().rev().take_while(|s| s.0 >= second - LEFT_OUT);
+        let still = lately.clone().any(|s| s.1 == root);
+        if still { root } else { before.last().map_or(root, |s| s.1) }
+    };
+    let mut out = BTreeMap::new();
+    for s in host.said.iter().filter(|s| host.category(s.class) == "upstream.no_live") {
+        let n = s.count_in(wide);
+        if n > 0 {
+            *out.entry(of(s.second.max(wide.start))).or_default() += n;
+        }
+    }
+    out
+}
+
+/// A cause made of the records of one class, `echoes` of which are told by the echo alone, of so many in all.
 fn group_cause(
     host: &Host<'_>,
     a: &Anomaly,
     g: &Group<'_>,
-    (echoes, tally, joined): (u64, &FailureTally, Option<&Joined>),
+    ((echoes, all_echoes), until): ((u64, u64), i64),
+    (tally, joined): (&FailureTally, Option<&Joined>),
 ) -> Cause {
     let pattern = &host.catalogue.patterns()[usize::from(g.class)];
     let share = (g.count + echoes) as f64 / tally.failed.max(1) as f64;
@@ -260,10 +311,15 @@ fn group_cause(
         _ = write!(summary, "; {n} of \"no live upstreams\" are their echo");
     }
     if tally.failed > 0 && a.kind != Kind::ErrorsOnly {
-        _ = write!(summary, "; {}", explained(host, g.class, echoes > 0, tally, share, joined));
+        _ = write!(
+            summary,
+            "; {}",
+            explained(host, g.class, echoes as f64 / all_echoes.max(1) as f64, tally, share, joined)
+        );
     }
     // Where the error log alone tells of it, answers were good all along, or are not known.
-    if a.kind != Kind::ErrorsOnly && a.end.is_some_and(|end| (g.last - end).abs() <= 3) {
+    let is_over = a.kind != Kind::ErrorsOnly && a.end.is_some();
+    if is_over && until - g.last <= LAST && cease(host, g, until) {
         let ends = if host.trials.is_none() { "when answers are good again" } else { "when failures do" };
         _ = write!(summary, ", and they end {ends}");
     }
@@ -286,15 +342,19 @@ fn quoted_list(zones: &BTreeSet<String>) -> Option<String> {
 fn explained(
     host: &Host<'_>,
     class: u16,
-    echoed: bool,
+    echoed: f64,
     tally: &FailureTally,
     share: f64,
     joined: Option<&Joined>,
 ) -> String {
     if let Some(joined) = joined.filter(|j| j.complete) {
-        let of_this = |c: u16| c == class || echoed && is_echo(host.category(c));
-        let n: u64 = joined.reasons.iter().filter(|(c, _)| of_this(**c)).map(|r| r.1).sum();
-        if n == joined.requests {
+        let sum = |of: &dyn Fn(u16) -> bool| -> u64 {
+            joined.reasons.iter().filter(|(c, _)| of(**c)).map(|r| r.1).sum()
+        };
+        let repeated = sum(&|c| c != class && is_echo(host.category(c))) as f64 * echoed;
+        let n = sum(&|c| c == class) + repeated.round() as u64;
+        // Some of them can be logged behind the stretch that was joined.
+        if n == joined.requests && (share >= EVERY || joined.requests >= server_errors(tally)) {
             return "enough for every failed request".into();
         }
         let n = if n == 0 { "none".to_owned() } else { clock::count(n) };
@@ -302,7 +362,7 @@ fn explained(
         let those = if joined.requests < server_errors(tally) { " with a line in that time" } else { "" };
         return format!("the last word on {n} of the {all} failed requests{those}");
     }
-    if share >= 0.95 {
+    if share >= EVERY {
         "enough for every failed request".into()
     } else {
         format!("enough for {} of the failed requests", clock::share(share))
@@ -325,8 +385,13 @@ fn alone(joined: &Joined, tally: &FailureTally) -> Option<(f64, Cause)> {
         let (looked_at, all) = (clock::count(joined.requests), clock::count(server_errors(tally)));
         format!("of {looked_at} failed requests looked at, spread over all {all},")
     };
+    let (has, which) = match n {
+        1 => ("has", "with"),
+        _ if joined.alone.len() == 1 => ("have", "all with"),
+        _ => ("have", "most of them with"),
+    };
     let summary = format!(
-        "{} {of} have no record in the error log, most of them with status {status}: the application answered so itself",
+        "{} {of} {has} no record in the error log, {which} status {status}: the application answered so itself",
         clock::count(n)
     );
     let confidence = if share >= 0.5 { "likely" } else { "possible" };

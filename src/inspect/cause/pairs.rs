@@ -8,7 +8,7 @@ use super::super::host::Host;
 use super::super::words::lower;
 use super::told::{is_echo, path, path_asked};
 use crate::catalogue::read_line;
-use crate::format::record::ErrorRecord;
+use crate::format::record::{ErrorRecord, Level};
 use crate::reading::{Read, Role, can_be_read_again, each_record_between, line_number, record_at};
 use crate::report::Evidence;
 use crate::scan::Sample;
@@ -67,7 +67,9 @@ impl Host<'_> {
             let local = zone.local(second);
             let mut found: Option<(u64, Vec<u8>, String)> = None;
             each_record_between(read, local - 1..local + 2, &mut |byte, raw, _| {
-                let Some(record) = read_line(raw).filter(|r| asked.is_of(r)) else { return };
+                // What is milder is said beside a failure, as that a server is left out for a while.
+                let fits = |r: &ErrorRecord<'_>| r.level <= Level::Error && asked.is_of(r);
+                let Some(record) = read_line(raw).filter(fits) else { return };
                 // Of several tries the last one decided, but an echo only repeats what was said.
                 if let Some(pattern) = self.catalogue.classify(&record)
                     && (found.is_none() || !is_echo(&pattern.category))

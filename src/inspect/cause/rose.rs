@@ -109,8 +109,9 @@ fn told(host: &Host<'_>, look: &Look, a: &Anomaly, limit: u32, limits: &[HashMap
     }
     kinds.iter().filter(|(_, risen)| risen.names.len() > 1).find_map(|(kind, risen)| {
         let name = look.text(risen.names[0].0)?;
-        let what =
-            format!("no {kind} was late before the others by more than chance, and most were of {name}");
+        let what = format!(
+            "no {kind} was late before the others by more than chance; more of them were of {name} than of any other"
+        );
         Some(Rose { what, event: None })
     })
 }

@@ -35,10 +35,10 @@ struct Told {
     event: Event,
 }
 
-/// The events of an incident in order of time. `failures`: the failed requests of the access log are its own.
+/// The events of an incident in order of time. `next`: when another begins behind it. `failures`: the failed requests of the access log are its own.
 pub(in crate::inspect) fn story(
     host: &Host<'_>,
-    a: &Anomaly,
+    (a, next): (&Anomaly, Option<i64>),
     statuses: &BTreeMap<u16, u64>,
     trigger: Option<&Trigger>,
     rose: Option<&Rose>,
@@ -90,7 +90,9 @@ pub(in crate::inspect) fn story(
             "first failed request"
         };
         // It failed when it timed out, and had come before.
-        let what = if a.waited.is_some() { "first failed request is logged" } else { what };
+        let dated = a.kind == Kind::Failing && !a.open_start && host.arrival_known();
+        let waited = a.waited.is_some() || dated && second > a.start + 1;
+        let what = if waited { "first failed request is logged" } else { what };
         let why = host.reason(&evidence, second);
         let what = why.as_ref().map_or(what.to_owned(), |why| format!("{what}: {}", why.0));
         tell(5, second, what, Some(evidence));
@@ -102,13 +104,14 @@ pub(in crate::inspect) fn story(
     if host.trials.is_none() {
         pauses(a, &mut tell);
     }
-    giving_up(host, window, &mut tell);
+    giving_up(host, window, statuses, &mut tell);
     if let Some((second, evidence)) = last {
-        let what = if a.waited.is_some() { "last failed request is logged" } else { "last failed request" };
+        let behind = a.waited.is_some() || a.end.is_some_and(|end| second > end);
+        let what = if behind { "last failed request is logged" } else { "last failed request" };
         tell(if only { 7 } else { 0 }, second, what.into(), Some(evidence));
     }
     if let Some(good) = a.first_good_after.filter(|_| !a.open_end).and_then(|s| first_good(host, s)) {
-        tell(8, good, format!("first good answer after{}", since(host, good, a.logged().end)), None);
+        tell(8, good, format!("first good answer after{}", since(host, good, a.logged().end, next)), None);
     }
     told.sort_by_key(|t| (t.event.time, t.rank));
     let mut seen = BTreeSet::new();
@@ -159,6 +162,7 @@ fn words(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
     let mut last: Option<(Word, i64)> = None;
     let mut told = 0;
     let mut tries: BTreeMap<String, u32> = BTreeMap::new();
+    let mut crashed: Option<&Said> = None;
     for s in host.said.iter().filter(|s| window.start - 5 <= s.second && s.second <= window.end + 5) {
         let Some(word) = s.word.filter(|w| *w != Word::Workers && *w != Word::Reopen) else { continue };
         // One act writes many lines of a kind.
@@ -170,6 +174,10 @@ fn words(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
             continue;
         }
         last = Some((word, s.second));
+        // Workers that crash on and on differ by their numbers alone.
+        if word == Word::Crash && crashed.replace(s).is_some() {
+            continue;
+        }
         told += 1;
         let (rank, what) = match word {
             Word::Terminate | Word::Quit | Word::Upgrade | Word::StopAccepting => {
@@ -187,9 +195,15 @@ fn words(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
                 };
                 (3, if *times > 1 { format!("{what} again, try {times}") } else { format!("{what}: {said}") })
             }
+            // What is read anew when requests begin to fail set it off.
+            Word::Reconfiguring if s.second <= window.start => (1, word_summary(word).to_owned()),
             _ => (4, word_summary(word).to_owned()),
         };
         tell(rank, s.second, what, Some(host.evidence(s.file, &s.sample)));
+    }
+    if let Some(s) = crashed {
+        let what = "worker processes crash again and again until here";
+        tell(3, s.second, what.into(), Some(host.evidence(s.file, &s.sample)));
     }
 }
 
@@ -256,7 +270,7 @@ fn pauses(a: &Anomaly, tell: &mut Tell<'_>) {
 }
 
 /// When clients began to give up, where they did so more than in as long a time before.
-fn giving_up(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
+fn giving_up(host: &Host<'_>, window: Window, statuses: &BTreeMap<u16, u64>, tell: &mut Tell<'_>) {
     let length = window.end - window.start;
     let (mut before, mut inside, mut first) = (0_u64, 0_u64, None);
     host.timeline.each(Window { start: window.start - length, end: window.start }, |m| {
@@ -270,12 +284,12 @@ fn giving_up(host: &Host<'_>, window: Window, tell: &mut Tell<'_>) {
         }
     });
     if let Some(first) = first.filter(|_| inside >= 10 && inside >= 3 * before) {
-        let n = clock::count_of(inside, "time");
-        tell(6, first, format!("clients give up waiting (499), {n} until the end"), None);
+        // Of those that came inside some are logged behind it.
+        let n = clock::count_of(statuses.get(&499).copied().unwrap_or(0).max(inside), "time");
+        tell(6, first, format!("clients give up waiting (499), {n} in all"), None);
     }
 }
 
-/// How it went on after the end, where the log goes on long enough to say.
 /// The first good answer from a second on; the line that ends a silence may be none.
 fn first_good(host: &Host<'_>, from: i64) -> Option<i64> {
     let mut first = None;
@@ -290,17 +304,23 @@ fn first_good(host: &Host<'_>, from: i64) -> Option<i64> {
     first
 }
 
-/// What followed the first good answer; of what failed, only what was logged from `over` on.
-fn since(host: &Host<'_>, good: i64, over: i64) -> String {
-    let Some(span) = host.timeline.span().filter(|s| s.end - good >= 60) else { return String::new() };
-    let end = (good + AFTER).min(span.end);
+/// What followed the first good answer; of what failed, only what was logged from `over` on, and before the `next`
+/// incident: that one's failures are told there.
+fn since(host: &Host<'_>, good: i64, over: i64, next: Option<i64>) -> String {
+    let Some(span) = host.timeline.span() else { return String::new() };
+    let next = next.filter(|n| *n < (good + AFTER).min(span.end));
+    let end = next.unwrap_or((good + AFTER).min(span.end));
+    if end - good < 60 {
+        return String::new();
+    }
     let (mut well, mut failed) = (0_u64, 0_u64);
     host.timeline.each(Window { start: good, end }, |m| {
         well += u64::from(m.counts[Class::Ok as usize]) + u64::from(m.counts[Class::Redirect as usize]);
         failed += if m.second < over { 0 } else { u64::from(m.failed) };
     });
     let length = clock::duration((end - good) * 1000);
-    format!("; {} good and {} failed in the {length} that follow", clock::count(well), clock::count(failed))
+    let until = if next.is_some() { "until the next incident" } else { "that follow" };
+    format!("; {} good and {} failed in the {length} {until}", clock::count(well), clock::count(failed))
 }
 
 #[cfg(test)]

@@ -26,18 +26,32 @@ const ALL: f64 = 0.75;
 const CLOSED: f64 = 0.97;
 /// Failures with a status that has so small a part of them tell nothing of the others.
 const SIDE: f64 = 0.2;
+/// nginx's status of requests whose clients went away, of which it writes no error.
+const GIVEN_UP: u16 = 499;
 /// Seconds between a reload and what it brings.
 const RELOADED: i64 = 5;
 
 /// A category, how sure it is, and what is said of it.
 type Verdict = (&'static str, &'static str, String);
 
-/// How many failures no record explains, where those are the most of them.
-pub(super) fn unexplained(host: &Host<'_>, window: Window, tally: &FailureTally) -> Option<u64> {
+/// Failures that no record explains.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unsaid {
+    /// How many.
+    pub(super) failures: u64,
+    /// The records are enough for what nginx writes errors of, and who gave up (499) is left.
+    given_up: bool,
+}
+
+/// How many failures no record explains, where those are the most of them; `heard` is when their records can have been
+/// written.
+pub(super) fn unexplained(host: &Host<'_>, heard: Window, tally: &FailureTally) -> Option<Unsaid> {
     let speaks = |class| host.server_side(class) || host.category(class).starts_with("limit.");
-    let spoken: u64 = host.said.iter().filter(|s| speaks(s.class)).map(|s| s.count_in(window)).sum();
-    let unexplained = tally.failed.saturating_sub(spoken);
-    (unexplained > 0 && unexplained * 2 >= tally.failed).then_some(unexplained)
+    let spoken: u64 = host.said.iter().filter(|s| speaks(s.class)).map(|s| s.count_in(heard)).sum();
+    let failures = tally.failed.saturating_sub(spoken);
+    let answered = tally.failed.saturating_sub(tally.statuses.get(&GIVEN_UP).copied().unwrap_or(0));
+    let given_up = answered > 0 && spoken * 2 > answered;
+    (failures > 0 && failures * 2 >= tally.failed).then_some(Unsaid { failures, given_up })
 }
 
 /// The cause of failures that no record explains, as far as their lines prove one: of those with the commonest status that
@@ -46,14 +60,16 @@ pub(super) fn cause(
     host: &Host<'_>,
     look: Option<&Look>,
     a: &Anomaly,
-    window: Window,
-    tally: &FailureTally,
+    (window, tally, unsaid): (Window, &FailureTally, Unsaid),
 ) -> Option<Cause> {
     // What only comes by once, through a pipe, cannot speak against it.
     let witness = look.is_some() && stood_ready(host, window);
     let failures = Failures { host, look, a, window, tally, witness };
     let mut statuses: Vec<(u16, u64)> = tally.statuses.iter().map(|(status, n)| (*status, *n)).collect();
     statuses.retain(|(_, n)| *n as f64 >= SIDE * tally.failed as f64);
+    if unsaid.given_up {
+        statuses.retain(|(status, _)| *status == GIVEN_UP);
+    }
     statuses.sort_by_key(|(status, n)| (std::cmp::Reverse(*n), *status));
     let (status, n, ((category, confidence, what), line)) =
         statuses.into_iter().find_map(|(status, n)| Some((status, n, failures.verdict(status, n)?)))?;
@@ -64,7 +80,7 @@ pub(super) fn cause(
     evidence.extend(line);
     let mut summary = format!("{} with status {status:03}: {what}", clock::count_of(n, "request"));
     // Of clients that go away nginx writes at level info alone.
-    if status != 499 {
+    if status != GIVEN_UP {
         let silence = match (witness, host.zones.is_empty()) {
             (true, _) => {
                 "the error log, which tells of other requests before and after, says nothing about them"
@@ -77,7 +93,8 @@ pub(super) fn cause(
     if let Some((name, n)) = tally.ranked(Dimension::Endpoint).first()
         && *n * 2 > tally.failed
     {
-        _ = write!(summary, "; {} of them on {name}", clock::count(*n));
+        let n = if *n == tally.failed { "all".to_owned() } else { clock::count(*n) };
+        _ = write!(summary, "; {n} of them on {name}");
     }
     Some(Cause { category: category.into(), confidence, summary, evidence })
 }
@@ -130,7 +147,7 @@ impl Failures<'_, '_> {
                 "certain",
                 "the upstream answered without an HTTP header, and nginx passed it on as HTTP/0.9",
             ),
-            499 => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
+            GIVEN_UP => sure("upstream.slow", "possible", "clients gave up waiting for an answer"),
             504 => timed_out(shown, witness),
             // Where `$upstream_addr` is logged it tells whether a server was asked.
             502 if 2 * upstreams <= n
@@ -145,7 +162,11 @@ impl Failures<'_, '_> {
             500..=599 if 2 * upstreams > n => {
                 sure("upstream.app_error", "likely", "the upstream answered so itself")
             }
-            503 => unavailable(closed(host, look, a, shown.0, to_all), a.failed_share().unwrap_or(0.0)),
+            503 => {
+                let closed = closed(host, look, a, shown.0, to_all);
+                let place = a.within.and_then(|name| look?.text(name));
+                unavailable(closed, a.failed_share().unwrap_or(0.0), shown.0, place)
+            }
             500..=599 => own_answer(status, shown.0, witness)?,
             _ => return None,
         };
@@ -283,12 +304,23 @@ fn limited(limit: &Shared) -> Verdict {
 }
 
 /// 503: nginx answers it to everybody where it is told to; an application that is in trouble, to some or to all.
-fn unavailable(closed: Option<String>, share: f64) -> Verdict {
-    let unknown = "whether on purpose the log does not tell";
+fn unavailable(closed: Option<String>, share: f64, page: Page, place: Option<&str>) -> Verdict {
+    let whom = match place {
+        Some(place) => format!("{} requests for {place}", to_whom(share)),
+        None => to_whom(share).to_owned(),
+    };
+    let what = match page {
+        // A page that somebody wrote for it is always the same one.
+        Page::NotOwn => "the bodies are no page of nginx's, so the application answered so itself",
+        Page::Own | Page::Untold => "whether on purpose the log does not tell",
+    };
     match closed {
         Some(why) => ("operator.maintenance", "possible", why),
         None if share >= ALL => {
-            ("upstream.app_error", "possible", format!("503 was answered to {}; {unknown}", to_whom(share)))
+            ("upstream.app_error", "possible", format!("503 was answered to {whom}; {what}"))
+        }
+        None if page == Page::NotOwn => {
+            ("upstream.app_error", "possible", format!("503 was answered to some; {what}"))
         }
         None => sure("upstream.app_error", "possible", "503 was answered to some"),
     }

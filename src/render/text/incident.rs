@@ -227,7 +227,7 @@ pub(crate) fn impact_words(i: &Incident) -> Vec<String> {
         let bounds = n.lost_bounds.map_or_else(String::new, |(low, high)| {
             format!(", {} to {}", clock::count(low), clock::count(high))
         });
-        out.push(format!("about {} never came (estimate{bounds})", clock::count_of(lost, "request")));
+        out.push(format!("about {} are missing (estimate{bounds})", clock::count_of(lost, "request")));
     }
     let clients = n.clients.filter(|&c| c > 0);
     match (i.client_visible, clients) {
@@ -254,7 +254,7 @@ fn causes<'a>(page: &mut Page, i: &'a Incident, places: &Places<'_>, quoted: &mu
             quotes(page, &cause.evidence, &[5, 1], places, quoted);
         }
         None => page
-            .label("Cause", "no line of the logs says so; an error log of this time, at level notice, would"),
+            .label("Cause", "no line of the logs says so; an error log of this time, at level notice, could"),
     }
     for (at, cause) in i.other_causes.iter().take(CAUSES).enumerate() {
         page.label(if at == 0 { "Also" } else { "" }, &name(cause));
