@@ -168,6 +168,12 @@ fn lines_found_are_known() {
     lines_are_known(include_str!("found.tsv"), 100, 1);
 }
 
+/// What a real nginx wrote when it was given settings and requests that its modules refuse.
+#[test]
+fn lines_driven_out_of_nginx_are_known() {
+    lines_are_known(include_str!("driven.tsv"), 110, 1);
+}
+
 /// Messages of modules by others, out of their sources.
 #[test]
 fn messages_of_modules_are_known() {
