@@ -20,10 +20,10 @@ fn plan(kind: &str) -> Plan {
     let format = match kind {
         "upstream" => AccessFormat::from_directive("u", UPSTREAM, None).unwrap(),
         "json" => AccessFormat::from_directive("j", JSON, Some(Escape::Json)).unwrap(),
-        "error" => return Plan::new(vec![], true, Framing::None),
+        "error" => return Plan::new(vec![], Framing::None),
         _ => AccessFormat::by_name("combined").unwrap(),
     };
-    Plan::new(vec![format], false, Framing::None)
+    Plan::new(vec![format], Framing::None)
 }
 
 fn line(kind: &str, n: usize) -> String {

@@ -19,7 +19,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8] = b"downtime-part\n";
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 /// The version of this program.
 const TOOL: &str = env!("CARGO_PKG_VERSION");
 /// Largest part that is read, unpacked: a bomb must not fill the memory.

@@ -533,6 +533,45 @@ fn wrapped_logs_give_the_same_answer() {
     assert_eq!(unparsed(&report), 0, "{:#}", report["not_counted"]);
 }
 
+/// A container writes requests and messages to one stream, and the first message can come hours after the start: where it
+/// is told what a file is, there is none. Its clock is another than that of the frames.
+#[test]
+fn messages_that_come_late_in_a_stream_are_understood() {
+    let failing = 6000..6020;
+    let traffic =
+        Traffic { seconds: 9000, rate: 8, offset: 660, outages: vec![failing], ..Traffic::default() };
+    let dir = folder();
+    traffic.write(&dir.path().join("plain"));
+    let plain = good([dir.path().join("plain")]);
+    let cause = |report: &Value| report["incidents"][0]["cause"]["summary"].clone();
+    assert!(cause(&plain).as_str().unwrap().contains("enough for every failed request"), "{plain:#}");
+    let mut both = traffic.access();
+    both.extend(traffic.error());
+    both.sort_by_key(|line| line.0);
+    let frame = |each: &dyn Fn(i64, &str) -> String| -> String {
+        both.iter().map(|(second, line)| each(*second, line) + "\n").collect()
+    };
+    let forms = [
+        ("none", frame(&|_, line| line.to_owned())),
+        ("docker", frame(&|second, line| docker(second, line, "stdout"))),
+        (
+            "journal",
+            frame(&|second, line| format!("{} web1 nginx[71]: {line}", support::time_syslog(second, 0))),
+        ),
+    ];
+    for (name, text) in forms {
+        let path = put(dir.path(), &format!("{name}/c.log"), text.as_bytes());
+        let report = good([&path]);
+        assert_eq!(unparsed(&report), 0, "{name}: {:#}", report["not_counted"]);
+        assert_eq!(essence(&report), essence(&plain), "{name}");
+        assert_eq!(cause(&report), cause(&plain), "{name}");
+        // A window that begins in the middle of the messages is looked for by the requests' clock alone.
+        let window = ["--since", "2026-03-01T11:40:10Z", "--until", "2026-03-01T12:00:00Z"];
+        let part = good(window.iter().map(OsStr::new).chain([path.as_os_str()]));
+        assert_eq!(impact(&part), [(80, 80)], "{name}: {part:#}");
+    }
+}
+
 #[test]
 fn a_window_counts_the_same_in_every_form() {
     let traffic = Traffic { offset: -300, ..Traffic::outage() };

@@ -52,6 +52,16 @@ fn frame(line: &[u8]) -> Option<Frame<'_>> {
     Some(Frame { time, level, pid, tid, connection, body })
 }
 
+/// When the record that starts with `line` was written, and whether that is UTC and not the log's own clock; `None` for a
+/// line that starts none.
+pub(crate) fn stamp(line: &[u8]) -> Option<(Second, bool)> {
+    match line.first()? {
+        b'{' => parse_angie_json(line).map(|r| (r.time, r.utc)),
+        _ if line.get(20) == Some(&b'[') => frame(line).map(|f| (f.time, false)),
+        _ => None,
+    }
+}
+
 /// When a record was written, by which process, and its connection serial; `None` without one.
 pub(crate) fn serial(line: &[u8]) -> Option<(Second, u32, u64)> {
     let frame = if line.get(20) == Some(&b'[') { frame(line) } else { None }?;

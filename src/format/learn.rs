@@ -39,8 +39,6 @@ pub struct Learned {
     pub kind: LogKind,
     /// The access formats found, the one with most lines first; usable as fallbacks in this order.
     pub formats: Vec<AccessFormat>,
-    /// Whether error-log records are among the lines (a container's stream holds both).
-    pub error_lines: bool,
     /// The share of lines read times how sure their format is: 1 where it was given or is known by name, 0.95 where
     /// values are named by keys, 0.85 where names were guessed from shapes, 0.6 where only the start is known.
     pub confidence: f64,
@@ -51,9 +49,9 @@ pub struct Learned {
 }
 
 impl Learned {
-    fn plain(kind: LogKind, error_lines: bool, confidence: f64, reason: impl Into<Arc<str>>) -> Self {
+    fn plain(kind: LogKind, confidence: f64, reason: impl Into<Arc<str>>) -> Self {
         let (formats, sources) = (Vec::new(), Vec::new());
-        Self { kind, formats, error_lines, confidence, reason: reason.into(), sources }
+        Self { kind, formats, confidence, reason: reason.into(), sources }
     }
 }
 
@@ -69,11 +67,11 @@ const FORMATS: usize = 6;
 pub fn learn(lines: &[&[u8]], known: &[AccessFormat]) -> Learned {
     let sample = sampled(lines);
     if sample.is_empty() {
-        return Learned::plain(LogKind::Empty, false, 0.0, "there are no lines");
+        return Learned::plain(LogKind::Empty, 0.0, "there are no lines");
     }
     let (errors, rest) = parted(&sample);
     if rest.is_empty() {
-        return Learned::plain(LogKind::Error, true, 1.0, "all lines are nginx error-log records");
+        return Learned::plain(LogKind::Error, 1.0, "all lines are nginx error-log records");
     }
     let found = choose(&rest, known, true);
     let told = found.iter().any(|c| c.source == Source::Given);
@@ -83,12 +81,11 @@ pub fn learn(lines: &[&[u8]], known: &[AccessFormat]) -> Learned {
             let share = errors.len() as f64 / sample.len() as f64;
             Learned::plain(
                 LogKind::Error,
-                true,
                 share,
                 format!("nginx error-log records beside lines of a {}", stranger.name),
             )
         } else {
-            Learned::plain(LogKind::Foreign(stranger), !errors.is_empty(), 0.9, stranger.advice)
+            Learned::plain(LogKind::Foreign(stranger), 0.9, stranger.advice)
         };
     }
     learned(found, &rest, &errors, &sample).unwrap_or_else(|| without_formats(&sample, errors.len(), &rest))
@@ -118,7 +115,6 @@ fn learned(found: Vec<Candidate>, rest: &[&[u8]], errors: &[&[u8]], sample: &[&[
     Some(Learned {
         kind: LogKind::Access,
         formats,
-        error_lines: !errors.is_empty(),
         confidence: weight / rest.len() as f64,
         reason: reason.into(),
         sources,
@@ -133,14 +129,14 @@ fn without_formats(sample: &[&[u8]], errors: usize, rest: &[&[u8]]) -> Learned {
             "{errors} of {} lines are nginx error-log records, the rest may belong to them",
             sample.len()
         );
-        return Learned::plain(LogKind::Error, true, 0.8 + 0.2 * share, reason);
+        return Learned::plain(LogKind::Error, 0.8 + 0.2 * share, reason);
     }
     if rest.iter().any(|l| values::has_time(l)) {
         let why = "lines have times, but no status or request could be found in them; give --log-format or --nginx-conf";
-        return Learned::plain(LogKind::Unknown(why.into()), false, 0.0, why);
+        return Learned::plain(LogKind::Unknown(why.into()), 0.0, why);
     }
     let plain = foreign::plain_text();
-    Learned::plain(LogKind::Foreign(plain), false, 0.5, plain.advice)
+    Learned::plain(LogKind::Foreign(plain), 0.5, plain.advice)
 }
 
 fn reason(found: &[Candidate], of: usize) -> String {

@@ -7,7 +7,6 @@
 use super::host::Host;
 use crate::catalogue::read_line;
 use crate::detect::{Anomaly, Detection, Kind, SilenceKind};
-use crate::format::framing::Framing;
 use crate::reading;
 use crate::report::{Cause, Evidence};
 use crate::scan::Sample;
@@ -30,20 +29,15 @@ struct Serial {
 fn nearest(host: &Host<'_>, file: usize, second: i64, before: bool) -> Option<Serial> {
     let read = &host.reads[file];
     let zone = host.zones.get(&file)?;
-    // Framed lines are looked up by the time of their frame, which is not the record's local time.
-    let framed = read.reading.plan.framing != Framing::None;
-    let local = if framed { second } else { zone.local(second) };
+    let local = zone.local(second);
     for reach in REACH {
         let range = if before { local - reach..local + 1 } else { local..local + reach };
         let mut found: Option<Serial> = None;
-        let mut room = Vec::new();
-        reading::each_line_between(read, range, &mut |byte, line, _| {
+        reading::each_record_between(read, range, &mut |byte, record, _| {
             if found.is_some() && !before {
                 return;
             }
-            let framed = read.reading.plan.framing.unwrap(line, &mut room);
-            let line = framed.as_ref().map_or(line, |u| u.payload);
-            if let Some(record) = read_line(line)
+            if let Some(record) = read_line(record)
                 && let Some(number) = record.connection
             {
                 found = Some(Serial { number, pid: record.pid, file, byte, kept: None });
@@ -81,7 +75,7 @@ fn seen(host: &Host<'_>, silence: Window) -> Option<[Serial; 2]> {
         if let Some(pair) = kept(host, file, silence) {
             return Some(pair);
         }
-        if !read.reading.plan.errors || !read.reading.source.is_seekable() {
+        if read.scan.error_span.is_none() || !read.reading.source.is_seekable() {
             continue;
         }
         // A request that was under way when the lines stopped may be logged a moment later.

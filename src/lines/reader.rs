@@ -1,14 +1,13 @@
 //! The lines of one file that may be wanted, block by block, each with its time on the common clock.
 
 use super::Wanted;
-use crate::catalogue::read_line;
 use crate::format::errorlog;
 use crate::format::record::AccessRecord;
 use crate::input::source::{Pages, PlainFile, open_stream};
-use crate::reading::{Read, Role, line_number};
+use crate::reading::{Read, line_number};
 use crate::report::MadeOf;
 use crate::scan::{Block, Dimension, count_newlines, has_failed, hash, template};
-use crate::time::{Millis, Second, Window, parse_error_time};
+use crate::time::{Millis, Second, Window};
 use crate::timeline::Class;
 use crate::zone::ZonePlan;
 use std::io::{self, Read as _};
@@ -85,10 +84,10 @@ impl<'a> Reader<'a> {
         window: Option<Window>,
         wanted: &'a Wanted,
     ) -> Self {
-        // The index holds seconds as the lines have them: those of an error log are local.
+        // The index holds seconds as the lines have them: those of error records are local.
         let mut offsets: Vec<i64> =
             zone.into_iter().flat_map(|z| z.steps.iter().map(|s| i64::from(s.1) * 60)).collect();
-        if read.reading.role == Role::Access || zone.is_none() {
+        if read.scan.first.is_some() || zone.is_none() {
             offsets.push(0);
         }
         let (low, high) =
@@ -249,11 +248,7 @@ impl<'a> Reader<'a> {
             };
             return Some(Last { time: Some(stamp.millis), rank: 1, wanted });
         }
-        if plan.errors && errorlog::is_record_start(payload) {
-            let (second, utc) = match parse_error_time(payload) {
-                Some(second) => (second, false),
-                None => read_line(payload).map(|r| (r.time, r.utc))?,
-            };
+        if let Some((second, utc)) = errorlog::stamp(payload) {
             let second = match self.zone.filter(|_| !utc) {
                 Some(zone) => zone.utc(second, byte),
                 None => second,

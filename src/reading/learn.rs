@@ -141,8 +141,8 @@ fn modelled(
 ) -> (Looked, Option<Model>) {
     let reading = told(source, hints, lines, (framing, &learned), beside);
     let plan = reading.as_ref().ok().map(|reading| {
-        let Plan { formats, errors, framing, .. } = &reading.plan;
-        Plan::like(Some(&reading.plan), formats.clone(), *errors, *framing)
+        let Plan { formats, framing, .. } = &reading.plan;
+        Plan::like(Some(&reading.plan), formats.clone(), *framing)
     });
     (Ok(reading), Some(Model { framing, learned, plan }))
 }
@@ -172,9 +172,8 @@ fn told(
         LogKind::Empty => return Err(Refused { source, why: "empty".into(), empty: true }),
     };
     // Only the beginning of a pipe can be looked at: what comes behind it may be the other kind of log
-    // (`cat access.log error.log | downtime -`).
-    let once = source.kind != Kind::File;
-    let errors = learned.error_lines || role == Role::Error || once;
+    // (`cat access.log error.log | downtime -`). What stands in frames is a stream to which both can be written.
+    let both = source.kind != Kind::File || framing != Framing::None;
     let fits = |l: &[u8]| match role {
         Role::Error => errorlog::is_record_start(l),
         Role::Access => learned.formats.first().is_none_or(|f| f.parse(l).is_ok()),
@@ -183,7 +182,7 @@ fn told(
     let example = example.map_or_else(Box::default, |l| Box::from(*l));
     let formats = match role {
         Role::Access => learned.formats.clone(),
-        Role::Error if once => {
+        Role::Error if both => {
             let usual = USUAL.iter().filter_map(|name| AccessFormat::by_name(name));
             hints.formats.iter().cloned().chain(usual).collect()
         }
@@ -208,7 +207,7 @@ fn told(
     let beside = beside.and_then(|m| m.plan.as_ref());
     Ok(Box::new(Reading {
         role,
-        plan: Plan::like(beside, formats, errors, framing).without(hints.exclude.as_ref()),
+        plan: Plan::like(beside, formats, framing).without(hints.exclude.as_ref()),
         confidence: if damaged { records as f64 / lines.len() as f64 } else { learned.confidence },
         reason,
         example,

@@ -3,9 +3,7 @@
 use super::Read;
 use super::pieces::Lines;
 use super::stamps::{Stamped, Stamps};
-use crate::catalogue::read_line;
 use crate::format::errorlog;
-use crate::format::framing::Framing;
 use crate::format::record::AccessRecord;
 use crate::input::source::{Kind, Pages, PlainFile, open_stream};
 use crate::scan::{Block, LastStamp, Plan, Sample, time_of};
@@ -34,7 +32,7 @@ pub fn record_at(read: &Read, sample: &Sample) -> Vec<u8> {
     }
     let bytes: &[u8] = &pages;
     let mut end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-    if read.reading.plan.errors && errorlog::is_record_start(&bytes[..end]) {
+    if errorlog::is_record_start(&bytes[..end]) {
         while end < bytes.len() {
             let next = end + 1;
             let stop = memchr::memchr(b'\n', &bytes[next..]).map_or(bytes.len(), |i| next + i);
@@ -83,7 +81,7 @@ pub fn each_line_between_if(
     });
 }
 
-/// Visits each record of an error log whose first line starts inside `range` of seconds, by the log's own clock: byte,
+/// Visits each record of nginx's messages whose first line starts inside `range` of seconds, by the log's own clock: byte,
 /// record out of its frames, second. What an application wrote goes on over several lines, and the context of nginx
 /// stands on the last.
 pub fn each_record_between(read: &Read, range: Range<Second>, visit: &mut dyn FnMut(u64, &[u8], Second)) {
@@ -100,19 +98,22 @@ pub fn each_record_between(read: &Read, range: Range<Second>, visit: &mut dyn Fn
         }
     };
     each_line(read, range.clone(), &mut |byte, line| {
-        let second = time_of(plan, line, &mut room);
         let unwrapped = plan.framing.unwrap(line, &mut room);
         let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
-        // A framed line that goes on a record has the time of its frame.
-        let starts = second.filter(|_| plan.framing == Framing::None || read_line(payload).is_some());
-        if let Some(second) = starts {
+        // By its own stamp: a frame can have another clock.
+        if let Some((second, _)) = errorlog::stamp(payload) {
             give(begun.replace((byte, second)), &record, &mut frame);
             record.clear();
             full = false;
         } else {
+            // Requests between the lines of a record do not end it.
+            let request = || plan.formats.iter().any(|f| f.parse(payload).is_ok_and(|r| r.time.is_some()));
+            if begun.is_none() || full || request() {
+                return;
+            }
             // What stands behind a line too many is not taken either: how far is read on depends on where blocks end.
-            full |= record.len() + payload.len() > RECORD as usize;
-            if begun.is_none() || full {
+            full = record.len() + payload.len() > RECORD as usize;
+            if full {
                 return;
             }
             record.push(b'\n');

@@ -157,7 +157,7 @@ mod tests {
         let mut read = 0;
         for tail in tails {
             let format = AccessFormat::from_directive("x", &format!("{FRONT}{tail}"), None).unwrap();
-            let plan = Plan::new(vec![format.clone()], false, Framing::None);
+            let plan = Plan::new(vec![format.clone()], Framing::None);
             let Fast::Quoted(quoted) = &plan.fast else { panic!("{tail}") };
             for line in lines.iter().flat_map(|line| ends.map(|end| format!("{line}{end}"))) {
                 let brief = quoted.brief(line.as_bytes());
@@ -187,7 +187,7 @@ mod tests {
         // Something of use stands where it is not looked for.
         for tail in [" $http_x_forwarded_for", " $host", r#" "$host" "$host""#, " $upstream_response_time"] {
             let format = AccessFormat::from_directive("x", &format!("{FRONT}{tail}"), None).unwrap();
-            let plan = Plan::new(vec![format], false, Framing::None);
+            let plan = Plan::new(vec![format], Framing::None);
             if let Fast::Quoted(quoted) = &plan.fast {
                 assert_eq!(quoted.brief, None, "{tail}");
             }

@@ -247,7 +247,7 @@ fn scan_chunk(
     range: Range<u64>,
     chunk: u64,
 ) -> Result<()> {
-    let before = range.start.min(if job.plan.errors { LOOK_BACK } else { 1 });
+    let before = range.start.min(LOOK_BACK);
     let base = range.start - before;
     let at = |offset: u64| (offset - base) as usize;
     let mut rest = REST;

@@ -13,10 +13,9 @@ use std::sync::Arc;
 /// How one file is read.
 #[derive(Debug)]
 pub struct Plan {
-    /// Access formats, the commonest first.
+    /// Access formats, the commonest first; none of an error log. Records of the error log can stand between requests of
+    /// any: a container writes both to one stream, and its first record can come hours after the start.
     pub formats: Vec<AccessFormat>,
-    /// Whether error-log records are to be expected.
-    pub errors: bool,
     /// What stands around each line.
     pub framing: Framing,
     /// What shall not count, if anything.
@@ -30,12 +29,12 @@ pub struct Plan {
 
 impl Plan {
     /// A plan for a file of these formats.
-    pub fn new(formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Self {
-        Self::like(None, formats, errors, framing)
+    pub fn new(formats: Vec<AccessFormat>, framing: Framing) -> Self {
+        Self::like(None, formats, framing)
     }
 
     /// The same, with what was worked out for `other` where its lines are read alike: of thousands of files most are.
-    pub fn like(other: Option<&Self>, formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Self {
+    pub fn like(other: Option<&Self>, formats: Vec<AccessFormat>, framing: Framing) -> Self {
         let same = |other: &&Self| {
             other.framing == framing
                 && other.formats.first().zip(formats.first()).is_some_and(|(theirs, mine)| theirs.is(mine))
@@ -43,15 +42,14 @@ impl Plan {
         let fast = match formats.first() {
             _ if framing != Framing::None => Fast::None,
             Some(format) => other.filter(same).map_or_else(|| Fast::of(format), |other| other.fast.clone()),
-            None if errors => Fast::ErrorLog,
-            None => Fast::None,
+            None => Fast::ErrorLog,
         };
         let whole = |f: &Field| matches!(f, Field::TimeLocal | Field::TimeIso8601);
         let apart = match formats.as_slice() {
             [one] if one.fields().iter().filter(|f| f.is_time()).all(whole) => 0,
             _ => STAMPS_APART,
         };
-        Self { formats, errors, framing, exclude: None, site: None, apart, fast }
+        Self { formats, framing, exclude: None, site: None, apart, fast }
     }
 
     /// The same, without the requests that shall not count.
@@ -69,7 +67,7 @@ impl Plan {
         let timed = |f: &AccessFormat| f.parse(payload).ok().filter(|r| r.time.is_some());
         match self.formats.iter().find_map(timed) {
             Some(record) => exclude.of_request(&record).is_some(),
-            None => self.errors && exclude.of_error(payload).is_some(),
+            None => exclude.of_error(payload).is_some(),
         }
     }
 

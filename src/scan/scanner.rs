@@ -125,7 +125,6 @@ impl<'p> Scanner<'p> {
             let request =
                 |p: &[u8]| self.plan.formats.iter().any(|f| f.parse(p).is_ok_and(|r| r.time.is_some()));
             if let Some(payload) = payload
-                && self.plan.errors
                 && !request(payload)
             {
                 self.errors.pass(payload, byte);
@@ -157,12 +156,10 @@ impl<'p> Scanner<'p> {
         } else {
             memchr::memchr(b'\n', &bytes[near..]).map_or(bytes.len(), |i| near + i + 1)
         };
-        if self.plan.errors || self.plan.framing != Framing::None {
-            if near > 0 {
-                self.errors.enter(&[], at_byte);
-            }
-            self.read_past(&bytes[start..], at_byte + start as u64);
+        if near > 0 {
+            self.errors.enter(&[], at_byte);
         }
+        self.read_past(&bytes[start..], at_byte + start as u64);
         let lines = super::count_newlines(bytes) + u64::from(!bytes.ends_with(b"\n"));
         self.out.add_lines(chunk, lines);
         self.out.duplicate += lines;
@@ -228,12 +225,12 @@ impl<'p> Scanner<'p> {
         let payload = &payload[zeros..];
         if payload.is_empty() {
             // No format reads it, so none is tried.
-            if self.plan.errors && self.errors.reaches(byte) {
+            if self.errors.reaches(byte) {
                 self.continuation(payload);
             }
             return;
         }
-        if self.plan.errors && self.error_line(payload, raw, byte, line_no) {
+        if self.error_line(payload, raw, byte, line_no) {
             return;
         }
         for format in &self.plan.formats {
@@ -269,7 +266,7 @@ impl<'p> Scanner<'p> {
                 return;
             }
         }
-        if self.plan.errors && self.errors.reaches(byte) {
+        if self.errors.reaches(byte) {
             self.continuation(payload);
             return;
         }

@@ -6,6 +6,7 @@
 
 use super::plan::Plan;
 use crate::error::Result;
+use crate::format::framing::Unwrapped;
 use crate::input::source::{Pages, PlainFile};
 use crate::time::{Second, Window, parse_error_time};
 use std::ops::Range;
@@ -70,7 +71,9 @@ fn time_at(
         let mut start = first + 1;
         while let Some(end) = memchr::memchr(b'\n', &bytes[start..]) {
             let line = &bytes[start..start + end];
-            if let Some(time) = time_of(plan, line, &mut room) {
+            let frame = plan.framing.unwrap(line, &mut room);
+            let payload = frame.as_ref().map_or(line, |u| u.payload);
+            if let Some(time) = ordered(plan, payload, frame.as_ref()) {
                 return Ok(Some((at + start as u64, time)));
             }
             start += end + 1;
@@ -86,9 +89,15 @@ fn time_at(
 pub(crate) fn time_of(plan: &Plan, line: &[u8], room: &mut Vec<u8>) -> Option<Second> {
     let unwrapped = plan.framing.unwrap(line, room);
     let payload = unwrapped.as_ref().map_or(line, |u| u.payload);
-    let access = plan.formats.iter().find_map(|f| Some(f.parse(payload).ok()?.time?.second()));
-    let framed = || Some(unwrapped.as_ref()?.time?.second());
-    access.or_else(framed).or_else(|| if plan.errors { parse_error_time(payload) } else { None })
+    ordered(plan, payload, unwrapped.as_ref()).or_else(|| parse_error_time(payload))
+}
+
+/// The second by which the lines of a file are in order: error records between requests have another clock.
+fn ordered(plan: &Plan, payload: &[u8], frame: Option<&Unwrapped<'_>>) -> Option<Second> {
+    let request = plan.formats.iter().find_map(|f| Some(f.parse(payload).ok()?.time?.second()));
+    let framed = || Some(frame?.time?.second());
+    let record = || if plan.formats.is_empty() { parse_error_time(payload) } else { None };
+    request.or_else(framed).or_else(record)
 }
 
 #[cfg(test)]
@@ -142,7 +151,7 @@ mod tests {
                 "192.0.2.1 - - [01/Mar/2026:{h:02}:{m:02}:{s:02} +0000] \"GET /{i} HTTP/1.1\" 200 1 \"-\" \"-\""
             )
         };
-        let plan = Plan::new(vec![AccessFormat::by_name("combined").unwrap()], false, Framing::None);
+        let plan = Plan::new(vec![AccessFormat::by_name("combined").unwrap()], Framing::None);
         assert!(check(&log(text), &plan, 1_772_323_200) < 0.15);
     }
 
@@ -153,7 +162,7 @@ mod tests {
             let (h, m, s) = (i / 3600, i / 60 % 60, i % 60);
             format!("2026/03/01 {h:02}:{m:02}:{s:02} [error] 7#7: *{i} message number {i}")
         };
-        let plan = Plan::new(Vec::new(), true, Framing::None);
+        let plan = Plan::new(Vec::new(), Framing::None);
         for hours in [-12, 0, 14] {
             check(&log(text), &plan, 1_772_323_200 - hours * 3600);
         }

@@ -33,9 +33,9 @@ fn plan(kind: &str) -> Plan {
         "peers" => AccessFormat::from_directive("p", PEERS, None).unwrap(),
         "json" => AccessFormat::from_directive("j", JSON, Some(Escape::Json)).unwrap(),
         "json of peers" => AccessFormat::from_directive("j", JSON_PEERS, Some(Escape::Json)).unwrap(),
-        _ => return Plan::new(vec![], true, Framing::None),
+        _ => return Plan::new(vec![], Framing::None),
     };
-    Plan::new(vec![format], kind == "combined", Framing::None)
+    Plan::new(vec![format], Framing::None)
 }
 
 /// Small numbers without a pattern.
@@ -247,9 +247,9 @@ fn json_keys_stand_in_any_order() {
                 format!("{{{}}}", all.collect::<Vec<_>>().join(","))
             };
             let format = AccessFormat::from_directive("j", &object(|p| p.1), Some(Escape::Json)).unwrap();
-            let fast = Plan::new(vec![format.clone()], false, Framing::None);
+            let fast = Plan::new(vec![format.clone()], Framing::None);
             assert!(matches!(fast.fast, Fast::Json(_)));
-            let mut exact = Plan::new(vec![format], false, Framing::None);
+            let mut exact = Plan::new(vec![format], Framing::None);
             exact.fast = Fast::None;
             let bytes = format!("{}\n", object(|p| p.2)).repeat(9).into_bytes();
             let (a, b) = (scan_slice(&bytes, &fast), scan_slice(&bytes, &exact));
@@ -266,7 +266,7 @@ fn json_keys_stand_in_any_order() {
 #[test]
 fn lines_without_a_status_are_neither_good_nor_bad() {
     let text = "[$time_local] $remote_addr \"$request\" $upstream_response_time";
-    let plan = Plan::new(vec![AccessFormat::from_directive("u", text, None).unwrap()], false, Framing::None);
+    let plan = Plan::new(vec![AccessFormat::from_directive("u", text, None).unwrap()], Framing::None);
     let line = "[01/Mar/2026:10:00:00 +0000] 192.0.2.1 \"GET / HTTP/1.1\" 0.010\n";
     let mut moments = Vec::new();
     scan_slice(line.repeat(3).as_bytes(), &plan).timeline.each(Window::ALL, |m| moments.push(m.counts));

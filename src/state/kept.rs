@@ -50,9 +50,9 @@ impl Formats {
         }
     }
 
-    fn plan(&self, formats: Vec<AccessFormat>, errors: bool, framing: Framing) -> Plan {
-        let plan = Plan::like(self.last.borrow().as_ref(), formats.clone(), errors, framing);
-        self.last.replace(Some(Plan::like(Some(&plan), formats, errors, framing)));
+    fn plan(&self, formats: Vec<AccessFormat>, framing: Framing) -> Plan {
+        let plan = Plan::like(self.last.borrow().as_ref(), formats.clone(), framing);
+        self.last.replace(Some(Plan::like(Some(&plan), formats, framing)));
         plan
     }
 }
@@ -64,7 +64,6 @@ pub(super) struct Kept {
     /// Access formats as directives, which is how nginx writes them and how they can be read again.
     #[serde(with = "directives")]
     formats: Vec<Arc<str>>,
-    errors: bool,
     framing: Framing,
     confidence: f64,
     reason: String,
@@ -84,7 +83,6 @@ impl Kept {
         Self {
             role: reading.role,
             formats: reading.plan.formats.iter().map(|f| formats.directive(f)).collect(),
-            errors: reading.plan.errors,
             framing: reading.plan.framing,
             confidence: reading.confidence,
             reason: reading.reason.to_string(),
@@ -118,7 +116,7 @@ impl Kept {
             Box::new(Reading {
                 source,
                 role: self.role,
-                plan: formats.plan(mine, self.errors, self.framing).without(exclude),
+                plan: formats.plan(mine, self.framing).without(exclude),
                 confidence: self.confidence,
                 reason: self.reason.as_str().into(),
                 example: self.example.as_slice().into(),
@@ -128,9 +126,9 @@ impl Kept {
         })
     }
 
-    /// Looks through the new lines of an error log for what a later silence may have been; before they are added.
+    /// Looks through new lines for what a later silence may have been; before they are added.
     pub(super) fn listen(&mut self, reading: &Reading, range: Range<u64>) -> Result<()> {
-        if reading.plan.errors && reading.source.is_seekable() {
+        if reading.source.is_seekable() {
             let falls = serials::falls(reading, range, self.scan.lines, &mut self.serial)?;
             serials::keep(&mut Arc::make_mut(&mut self.scan).falls, falls);
         }

@@ -371,7 +371,9 @@ impl Session {
         }
         self.stats.new += found.end - found.start;
         let kept = body.entry(found.log).or_insert_with(|| Box::new(Kept::new(reading, &self.formats)));
-        if let Err(error) = kept.listen(reading, found.start..found.end) {
+        if scan.error_span.is_some()
+            && let Err(error) = kept.listen(reading, found.start..found.end)
+        {
             failures.push(error);
         }
         kept.add(scan);

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// The first bytes of a state.
 pub const MAGIC: &[u8] = b"downtime-state\n";
 /// The version that is written, and the only one that is read.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 /// Magic, version, two lengths, two digests.
 const FRONT: usize = MAGIC.len() + 2 + 16 + 64;
 /// Largest head and largest unpacked body that are read: a bomb must not fill the memory.

@@ -425,7 +425,6 @@ fn a_file_with_two_formats_errors_and_damage() {
     ]);
     let learned = learn(&all, &[]);
     assert_eq!(learned.kind, LogKind::Access);
-    assert!(learned.error_lines);
     assert_eq!(learned.formats[0].name(), "combined");
     assert_eq!(learned.formats.len(), 2, "{}", learned.reason);
     assert!(learned.formats[1].parse(two.as_bytes()).unwrap().upstream_addr.is_some());
@@ -519,7 +518,7 @@ proptest::proptest! {
             let learnt = learn(&lines, &known);
             let says = |l: &Learned| {
                 let formats: Vec<String> = l.formats.iter().map(AccessFormat::definition).collect();
-                (l.kind.clone(), formats, l.error_lines, l.confidence.to_bits(), l.reason.clone())
+                (l.kind.clone(), formats, l.confidence.to_bits(), l.reason.clone())
             };
             proptest::prop_assert_eq!(says(&told), says(&learnt));
         }

@@ -92,7 +92,9 @@ impl<'h, 'a> Joins<'h, 'a> {
     /// of both kinds.
     pub(super) fn pairable(&self) -> Option<bool> {
         let kind = |access: bool| {
-            let reads = self.reads().filter(|r| (r.reading.role == Role::Access) == access);
+            let told =
+                |r: &&Read| if access { r.reading.role == Role::Access } else { r.scan.error_span.is_some() };
+            let reads = self.reads().filter(told);
             reads.map(can_be_read_again).reduce(|a, b| a || b)
         };
         let both = kind(true)? && kind(false)?;
@@ -177,7 +179,7 @@ impl<'h, 'a> Joins<'h, 'a> {
         let windows: Vec<Window> = pieces.iter().map(|p| p.1).collect();
         for (&file, zone) in &self.host.zones {
             let read = &self.host.reads[file];
-            if read.reading.role != Role::Access && can_be_read_again(read) {
+            if can_be_read_again(read) {
                 self.listen(read, zone, &windows, &mut told);
             }
         }

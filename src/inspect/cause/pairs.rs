@@ -9,7 +9,7 @@ use super::super::words::lower;
 use super::told::{is_echo, path, path_asked};
 use crate::catalogue::read_line;
 use crate::format::record::{ErrorRecord, Level};
-use crate::reading::{Read, Role, can_be_read_again, each_record_between, line_number, record_at};
+use crate::reading::{Read, can_be_read_again, each_record_between, line_number, record_at};
 use crate::report::Evidence;
 use crate::scan::Sample;
 
@@ -61,7 +61,7 @@ impl Host<'_> {
         let asked = self.asked(line)?;
         for (&file, zone) in &self.zones {
             let read = &self.reads[file];
-            if read.reading.role == Role::Access || !self.is_cheap(read) {
+            if !self.is_cheap(read) {
                 continue;
             }
             let local = zone.local(second);

@@ -35,7 +35,8 @@ struct Told {
     event: Event,
 }
 
-/// The events of an incident in order of time. `next`: when another begins behind it. `failures`: the failed requests of the access log are its own.
+/// The events of an incident in order of time. `next`: when another begins behind it. `failures`: the failed requests of
+/// the access log are its own.
 pub(in crate::inspect) fn story(
     host: &Host<'_>,
     (a, next): (&Anomaly, Option<i64>),
