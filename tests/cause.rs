@@ -7,6 +7,8 @@
 mod access_only;
 #[path = "cause/limits.rs"]
 mod limits;
+#[path = "cause/marked.rs"]
+mod marked;
 mod support;
 #[path = "cause/words.rs"]
 mod words;

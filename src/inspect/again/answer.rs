@@ -56,6 +56,11 @@ impl Answer {
         self.ended
     }
 
+    /// How many tries at upstream peers it took; 0 where they are not logged.
+    pub(in crate::inspect) fn tried(&self) -> u32 {
+        self.tries.1
+    }
+
     /// Its line.
     pub(in crate::inspect) fn evidence(&self, host: &Host<'_>) -> Evidence {
         host.access_line(self.file as usize, self.byte, self.ended)

@@ -6,6 +6,7 @@
 mod bodies;
 mod handshakes;
 mod joined;
+mod marked;
 mod none_live;
 mod pairs;
 mod reached;
@@ -37,6 +38,7 @@ use crate::scan::FailureTally;
 use crate::time::Window;
 use crate::timeline::Class;
 use joined::Joined;
+use marked::Marked;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use told::is_echo;
@@ -53,8 +55,6 @@ const ALONE: f64 = 0.05;
 const EVERY: f64 = 0.95;
 /// What spoke first is likelier the cause than the consequence, where numbers are close.
 const EARLIEST: f64 = 1.2;
-/// Seconds for which a server that failed is left out, and one more (`fail_timeout`, as nginx has it by default).
-const LEFT_OUT: i64 = 11;
 /// Seconds before the end of what can tell of it in which the last record lies that ends with it,
 const LAST: i64 = 5;
 /// and records of which at most this part comes again in as long a time have ended.
@@ -113,7 +113,7 @@ pub(super) fn causes(
     let unsaid = if a.kind == Kind::Failing { unsaid::unexplained(host, heard, tally) } else { None };
     // Where the error log is silent there is nothing to join.
     let joined = if unsaid.is_none() { joins.at(window) } else { None };
-    ranked.extend(said(host, a, window, tally, (joined, heard.end)));
+    ranked.extend(said(host, look, a, window, tally, (joined, heard.end)));
     if let Some(unsaid) = unsaid {
         let n = unsaid.failures as f64;
         ranked.extend(unsaid::cause(host, look, a, (window, tally, unsaid)).map(|c| (n, c)));
@@ -169,6 +169,7 @@ fn cease(host: &Host<'_>, g: &Group<'_>, until: i64) -> bool {
 /// What the server-side records of the window say.
 fn said(
     host: &Host<'_>,
+    look: Option<&Look>,
     a: &Anomaly,
     window: Window,
     tally: &FailureTally,
@@ -202,8 +203,10 @@ fn said(
     // The subrequest that asks whether a request is allowed has its own record (`ngx_http_auth_request_module.c`).
     let echo = |g: &Group<'_>| none_left(g) || host.category(g.class) == "auth.backend";
     let root = groups.iter().filter(|g| of_peers(g)).max_by_key(|g| g.count).map(|g| g.class);
-    let peers: BTreeSet<u16> = groups.iter().filter(|g| of_peers(g)).map(|g| g.class).collect();
-    let echoes = root.map_or_else(BTreeMap::new, |root| echoed(host, wide, &peers, root));
+    let of_servers: Vec<u16> = groups.iter().filter(|g| of_peers(g)).map(|g| g.class).collect();
+    let marked = groups.iter().any(none_left).then(|| Marked::of(host, look, wide, &of_servers));
+    let root = root.filter(|_| marked.as_ref().is_none_or(Marked::by_records));
+    let echoes = marked.as_ref().zip(root).map_or_else(BTreeMap::new, |(marked, root)| marked.echoes(root));
     let all: u64 = echoes.values().sum();
     let mut out = Vec::new();
     // What is told as an echo needs no telling of its own.
@@ -213,37 +216,17 @@ fn said(
         if at == 0 {
             weight *= EARLIEST;
         }
-        out.push((weight, g.first, group_cause(host, a, g, (repeated, until), (tally, joined))));
+        let mut cause = group_cause(host, a, g, (repeated, until), (tally, joined));
+        if let Some(marked) = marked.as_ref().filter(|_| none_left(g)) {
+            marked.explain(&mut cause);
+        }
+        out.push((weight, g.first, cause));
     }
     // Of a server that goes, a few connections are cut or closed in the same moment: parts of one event. What spoke
     // before it is told however seldom it is.
     let lead = out.iter().max_by(|x, y| x.0.total_cmp(&y.0)).map(|&(weight, first, _)| (weight, first));
     out.retain(|(weight, first, _)| lead.is_none_or(|l| *weight >= MINOR * l.0 || first + 1 < l.1));
     out.into_iter().map(|(weight, _, cause)| (weight, cause)).collect()
-}
-
-/// How many times each class of the failures of `peers` is echoed: that no server is left follows from what failed them
-/// last. Where several did, the one with most of the records goes on being it while it speaks.
-fn echoed(host: &Host<'_>, wide: Window, peers: &BTreeSet<u16>, root: u16) -> BTreeMap<u16, u64> {
-    let mut spoke: Vec<(i64, u16)> = Vec::new();
-    for s in host.said.iter().filter(|s| peers.contains(&s.class)) {
-        spoke.extend(s.seconds.inside(wide).iter().map(|second| (second, s.class)));
-    }
-    spoke.sort_unstable();
-    let of = |second: i64| {
-        let before = &spoke[..spoke.partition_point(|s| s.0 <= second)];
-        let lately = before.iter().rev().take_while(|s| s.0 >= second - LEFT_OUT);
-        let still = lately.clone().any(|s| s.1 == root);
-        if still { root } else { before.last().map_or(root, |s| s.1) }
-    };
-    let mut out = BTreeMap::new();
-    for s in host.said.iter().filter(|s| host.category(s.class) == "upstream.no_live") {
-        let n = s.count_in(wide);
-        if n > 0 {
-            *out.entry(of(s.second.max(wide.start))).or_default() += n;
-        }
-    }
-    out
 }
 
 /// A cause made of the records of one class, `echoes` of which are told by the echo alone, of so many in all.

@@ -8,7 +8,7 @@ use super::super::host::Host;
 use super::super::words::lower;
 use super::told::{is_echo, path, path_asked};
 use crate::catalogue::read_line;
-use crate::format::record::{ErrorRecord, Level};
+use crate::format::record::{AccessRecord, ErrorRecord, Level};
 use crate::reading::{Read, can_be_read_again, each_record_between, line_number, record_at};
 use crate::report::Evidence;
 use crate::scan::Sample;
@@ -94,15 +94,23 @@ impl Host<'_> {
     }
 
     /// Reads an access line again.
-    fn asked(&self, line: &Evidence) -> Option<Asked> {
+    pub(super) fn read_again<T>(
+        &self,
+        line: &Evidence,
+        take: impl FnOnce(&AccessRecord<'_>) -> T,
+    ) -> Option<T> {
         let read =
             self.files.iter().map(|&i| &self.reads[i]).find(|r| r.reading.source.shown == line.path)?;
         let mut room = Vec::new();
         let raw = line.text.as_bytes();
         let payload = read.reading.plan.framing.unwrap(raw, &mut room).map_or(raw, |u| u.payload);
-        let record = read.reading.plan.formats.iter().find_map(|f| f.parse(payload).ok())?;
+        read.reading.plan.formats.iter().find_map(|f| f.parse(payload).ok()).map(|record| take(&record))
+    }
+
+    /// What an access line was asked for.
+    fn asked(&self, line: &Evidence) -> Option<Asked> {
         let owned = |b: Option<&[u8]>| b.map(<[u8]>::to_vec);
-        Some(Asked {
+        self.read_again(line, |record| Asked {
             client: owned(record.client),
             request: owned(record.request),
             path: owned(record.uri.map(path)),
