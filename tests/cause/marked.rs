@@ -9,6 +9,8 @@ use downtime::report::{Cause, Report};
 enum Failure {
     /// With 500, which `proxy_next_upstream` names: nothing is written of it.
     Answers,
+    /// The same of the last server too, whose answer is passed on.
+    Last,
     /// Not in time, with a record each.
     Hangs,
 }
@@ -22,11 +24,12 @@ fn told(failure: Failure, with_statuses: bool) -> Report {
         let (second, nth) = (n / 6, n % 6);
         let client = format!("198.51.100.{}", random.below(250));
         let asked = nth == 0 && (second - 1800) % 10 == 0;
-        let stray = second == 1850 && nth == 3;
+        let stray = second == 1850 && nth == 3 && failure == Failure::Answers;
         let hangs = stray || asked && failure == Failure::Hangs;
         let (status, took, peers, statuses) = match (fails.contains(&second), asked || stray) {
             (false, _) => (200, 0.05, "192.0.2.1:80", "200"),
             (true, false) => (502, 0.0, "app", "502"),
+            (true, true) if failure == Failure::Last => (500, 0.0, "192.0.2.1:80", "500"),
             (true, true) if hangs => (502, 3.0, "192.0.2.1:80, 192.0.2.2:80, app", "504, 504, 502"),
             (true, true) => (502, 0.4, "192.0.2.1:80, 192.0.2.2:80, app", "500, 500, 502"),
         };
@@ -79,6 +82,20 @@ fn servers_that_answered_are_marked_without_a_record() {
     );
     assert!(cause.summary.contains("$upstream_status"), "{}", cause.summary);
     assert!(cause.evidence.iter().any(|e| e.text.contains("us=\"500, 500, 502\"")), "{:#?}", cause.evidence);
+}
+
+/// The answer of the last server is passed on, and shows what the others did.
+#[test]
+fn answers_among_the_requests_without_a_server_tell_what_marked_them() {
+    let report = told(Failure::Last, false);
+    let cause = cause(&report);
+    assert_eq!(
+        (cause.category.as_str(), cause.confidence),
+        ("upstream.app_error", "likely"),
+        "{}",
+        cause.summary
+    );
+    assert!(cause.summary.contains("were answered with 500"), "{}", cause.summary);
 }
 
 #[test]

@@ -8,9 +8,13 @@ use super::super::again::Look;
 use super::super::host::{Host, Said};
 use super::bodies;
 use super::none_live::{PassedOver, passed_over};
+use crate::clock;
 use crate::report::Cause;
+use crate::scan::FailureTally;
 use crate::time::Window;
+use crate::timeline::Class;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Seconds for which a server that failed is left out, and one more: `fail_timeout` as nginx has it by default,
 const LEFT_OUT: i64 = 11;
@@ -20,6 +24,8 @@ const LONG: i64 = 61;
 const TOLD: f64 = 0.5;
 /// and within the long one.
 const ALL_TOLD: f64 = 0.9;
+/// So many answers of a server itself are no accident.
+const OWN: u64 = 3;
 
 /// The records of servers that failed, and those of requests for which none was left.
 pub(super) struct Marked<'h> {
@@ -29,22 +35,27 @@ pub(super) struct Marked<'h> {
     failed: Vec<(i64, u16)>,
     /// What the servers answered that nginx passed over.
     passed: Option<PassedOver>,
-    /// Some of the requests were waited for before none was left.
-    waited: bool,
+    /// What shows that servers were asked before none was left.
+    asked: Option<String>,
 }
 
 impl<'h> Marked<'h> {
     /// Of a stretch; `classes` are those that fail a server.
-    pub(super) fn of(host: &'h Host<'h>, look: Option<&Look>, wide: Window, classes: &[u16]) -> Self {
+    pub(super) fn of(
+        host: &'h Host<'h>,
+        (look, tally): (Option<&Look>, &FailureTally),
+        wide: Window,
+        classes: &[u16],
+    ) -> Self {
         let mut failed: Vec<(i64, u16)> = Vec::new();
         for s in host.said.iter().filter(|s| classes.contains(&s.class)) {
             failed.extend(s.seconds.inside(wide).iter().map(|second| (second, s.class)));
         }
         failed.sort_unstable();
-        let mut marked = Self { host, wide, failed, passed: None, waited: false };
+        let mut marked = Self { host, wide, failed, passed: None, asked: None };
         if marked.told_within(LEFT_OUT) < TOLD {
             marked.passed = look.and_then(|look| passed_over(host, look));
-            marked.waited = look.is_some_and(|look| bodies::some_waited(look, 502));
+            marked.asked = asked(host, look, wide, tally);
         }
         marked
     }
@@ -72,10 +83,11 @@ impl<'h> Marked<'h> {
         if let Some(passed) = &self.passed {
             cause.summary = format!("{}; {}", cause.summary, passed.words());
             cause.evidence.push(passed.line.clone());
-        } else if self.failed.is_empty() && self.waited {
-            cause.summary.push_str(
-                "; no record tells of a server that failed, though some of the requests were waited for, so the servers \
-                 answered what nginx passes over without one (proxy_next_upstream http_500 and the like)",
+        } else if let Some(asked) = self.asked.as_ref().filter(|_| self.failed.is_empty()) {
+            _ = write!(
+                cause.summary,
+                "; no record tells of a server that failed, though {asked}, so the servers answered what nginx passes over \
+                 without one (proxy_next_upstream http_500 and the like)"
             );
             cause.confidence = "likely";
         } else {
@@ -105,4 +117,18 @@ impl<'h> Marked<'h> {
         let none = move |s: &&Said| host.category(s.class) == "upstream.no_live" && s.count_in(wide) > 0;
         host.said.iter().filter(none)
     }
+}
+
+/// What shows that servers were asked while none was left for most: they took their time, or the last one asked for a
+/// request answered itself. nginx passes over no answer of the last one (`ngx_http_upstream_test_next`).
+fn asked(host: &Host<'_>, look: Option<&Look>, wide: Window, tally: &FailureTally) -> Option<String> {
+    if look.is_some_and(|look| bodies::some_waited(look, 502)) {
+        return Some("some of the requests were waited for".into());
+    }
+    let own = |s: u16| Class::of(s) == Class::ServerError && !matches!(s, 502 | 504);
+    let (status, n) = tally.statuses.iter().filter(|(s, n)| own(**s) && **n >= OWN).max_by_key(|s| s.1)?;
+    // A limit answers so too, and writes of each.
+    let limited = |s: &Said| host.category(s.class).starts_with("limit.") && s.count_in(wide) > 0;
+    let answered = || format!("{} were answered with {status}", clock::count_of(*n, "request"));
+    (!host.said.iter().any(limited)).then(answered)
 }

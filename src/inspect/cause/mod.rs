@@ -204,7 +204,7 @@ fn said(
     let echo = |g: &Group<'_>| none_left(g) || host.category(g.class) == "auth.backend";
     let root = groups.iter().filter(|g| of_peers(g)).max_by_key(|g| g.count).map(|g| g.class);
     let of_servers: Vec<u16> = groups.iter().filter(|g| of_peers(g)).map(|g| g.class).collect();
-    let marked = groups.iter().any(none_left).then(|| Marked::of(host, look, wide, &of_servers));
+    let marked = groups.iter().any(none_left).then(|| Marked::of(host, (look, tally), wide, &of_servers));
     let root = root.filter(|_| marked.as_ref().is_none_or(Marked::by_records));
     let echoes = marked.as_ref().zip(root).map_or_else(BTreeMap::new, |(marked, root)| marked.echoes(root));
     let all: u64 = echoes.values().sum();
