@@ -11,7 +11,7 @@ mod named;
 mod texts;
 mod unpack;
 
-pub(super) use answer::Answer;
+pub(super) use answer::{Answer, METHODS};
 pub(super) use look::Look;
 pub(super) use texts::ByKey;
 pub use unpack::unpack;

@@ -1,12 +1,20 @@
 //! The title of an incident, and the sentence of figures that a person can check.
 
-use super::again::{Answer, Look};
+use super::again::{Answer, Look, METHODS};
 use super::host::Host;
 use super::severity::NEAR_TOTAL;
 use crate::clock;
 use crate::detect::{Anomaly, Kind, SilenceKind};
 use crate::report::{Impact, Scope, Severity};
 use crate::scan::Dimension;
+use crate::stats;
+
+/// The part of the failures that must be of one method,
+const ONE_METHOD: f64 = 0.8;
+/// how many times likelier its requests failed than others,
+const TIMES: f64 = 5.0;
+/// and the evidence that this is no chance.
+const NATS: f64 = 12.0;
 
 /// One line: what failed, and where.
 pub(super) fn title(
@@ -127,6 +135,7 @@ pub(super) fn why(a: &Anomaly, impact: &Impact, scope: &Scope, look: Option<&Loo
                 clock::share(a.usual_share),
                 odds(a.evidence_nats)
             ) + &waited(a)
+                + &look.filter(|_| scope.endpoints.len() != 1).and_then(of_method).unwrap_or_default()
         }
         Kind::Slow => late(a, &a.within.map_or_else(String::new, |_| self::place(scope))),
         Kind::Missing => format!(
@@ -179,6 +188,35 @@ fn waited(a: &Anomaly) -> String {
     a.waited.map_or(String::new(), |seconds| {
         let waited = clock::duration(seconds * 1000);
         format!("; dated by when good answers ceased, {waited} before the first of them was logged")
+    })
+}
+
+/// That requests of one method failed and hardly any other: the method says more than where they were sent to.
+fn of_method(look: &Look) -> Option<String> {
+    // Requests and failures of each method, and of all.
+    let (mut by_method, mut all) = ([(0u64, 0u64); METHODS.len()], (0u64, 0u64));
+    let count = |to: &mut (u64, u64), failed: bool| *to = (to.0 + 1, to.1 + u64::from(failed));
+    for x in look.inside() {
+        count(&mut all, x.failed);
+        if let Some(of) = x.method.and_then(|m| by_method.get_mut(usize::from(m))) {
+            count(of, x.failed);
+        }
+    }
+    let (name, &(asked, failed)) = METHODS.iter().zip(&by_method).max_by_key(|(_, n)| n.1)?;
+    let (others, failed_others) = (all.0 - asked, all.1 - failed);
+    let part = |n: u64, of: u64| n as f64 / of.max(1) as f64;
+    let (theirs, of_others) = (part(failed, asked), part(failed_others, others));
+    let odds = all.1 as f64 * stats::bernoulli_kl(part(failed, all.1), part(asked, all.0));
+    let alone = part(failed, all.1) >= ONE_METHOD && theirs >= TIMES * of_others;
+    (alone && asked < all.0 && odds >= NATS).then(|| {
+        format!(
+            "; of {name} {} of {}{} failed, of all others {} of {}",
+            clock::count(failed),
+            clock::count(asked),
+            if look.complete_inside { "" } else { " that were looked at" },
+            clock::count(failed_others),
+            clock::count(others)
+        )
     })
 }
 

@@ -6,6 +6,7 @@ use downtime::report::{Incident, Report};
 /// One made answer: when it was asked for, what, the status, and the milliseconds it took.
 struct Made {
     second: i64,
+    method: &'static str,
     path: &'static str,
     status: u16,
     took: i64,
@@ -18,12 +19,13 @@ fn told(answer: impl Fn(&mut Made), record: impl Fn(&Made) -> Option<&'static st
         let paths = ["/", "/app/", "/api/items", "/api/cart", "/login", "/search"];
         let path = paths[random.below(6) as usize];
         let took = 50 + random.below(100) as i64;
-        let mut made = Made { second: n / 8, path, status: 200, took };
+        let method = if n % 7 == 0 { "POST" } else { "GET" };
+        let mut made = Made { second: n / 8, method, path, status: 200, took };
         answer(&mut made);
         let logged = TEN + made.second + made.took / 1000;
         let client = format!("198.51.100.{}", random.below(250));
         let line = format!(
-            "{client} - - [{}] \"GET {path} HTTP/1.1\" {} 1234 \"-\" \"Mozilla/5.0\" {}.{:03}",
+            "{client} - - [{}] \"{method} {path} HTTP/1.1\" {} 1234 \"-\" \"Mozilla/5.0\" {}.{:03}",
             time_local(logged, 0),
             made.status,
             made.took / 1000,
@@ -32,7 +34,7 @@ fn told(answer: impl Fn(&mut Made), record: impl Fn(&Made) -> Option<&'static st
         lines.push((logged, line));
         if let Some(text) = record(&made) {
             let line = format!(
-                "{} [error] 7#7: *{n} {text}, client: {client}, server: a.example, request: \"GET {path} HTTP/1.1\", \
+                "{} [error] 7#7: *{n} {text}, client: {client}, server: a.example, request: \"{method} {path} HTTP/1.1\", \
                  upstream: \"http://192.0.2.1:80{path}\", host: \"a.example\"",
                 time_error(logged, 0)
             );
@@ -115,4 +117,24 @@ fn records_that_go_on_are_not_said_to_end() {
         assert_eq!(cause.category, "upstream.refused", "{}", cause.summary);
         assert_eq!(cause.summary.contains("they end when"), !goes_on, "{}", cause.summary);
     }
+}
+
+/// What writes fails, on every page; what reads is well.
+#[test]
+fn failures_of_one_method_are_called_so() {
+    let posts = |m: &mut Made| {
+        if (1200..1500).contains(&m.second) && m.method == "POST" {
+            m.status = 500;
+        }
+    };
+    let report = told(posts, |_| None);
+    let found = visible(&report);
+    assert_eq!(found.len(), 1, "{:#?}", report.incidents);
+    assert!(
+        found[0].why.contains("; of POST 343 of 343 failed, of all others 0 of 2,057"),
+        "{}",
+        found[0].why
+    );
+    let all = told(|m| m.status = if (1200..1500).contains(&m.second) { 500 } else { 200 }, |_| None);
+    assert!(!visible(&all)[0].why.contains("POST"), "{}", visible(&all)[0].why);
 }

@@ -9,6 +9,10 @@ use crate::scan::{Dimension, has_failed, hash, last_peer, template};
 use crate::time::{Second, Stamp};
 use crate::timeline::Class;
 
+/// The methods of requests that are told apart.
+pub(in crate::inspect) const METHODS: [&str; 7] =
+    ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
+
 /// One request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::inspect) struct Answer {
@@ -17,6 +21,8 @@ pub(in crate::inspect) struct Answer {
     pub(in crate::inspect) class: Class,
     pub(in crate::inspect) status: u16,
     pub(in crate::inspect) failed: bool,
+    /// Which of [`METHODS`] it was asked with; `None` for another, or where it is not logged.
+    pub(in crate::inspect) method: Option<u8>,
     /// How long its body was, or the whole answer, whichever the log tells.
     pub(in crate::inspect) bytes: Option<u32>,
     /// How long it took, in milliseconds.
@@ -155,6 +161,7 @@ impl<'a> Answering<'a> {
             class: Class::of(status),
             status,
             failed,
+            method: METHODS.iter().position(|m| record.method == Some(m.as_bytes())).map(|at| at as u8),
             bytes: record.bytes_sent.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
             took,
             upstream: record.upstream_response_time.and_then(last_seconds),
