@@ -26,6 +26,11 @@ const DEFAULT: (i64, f64) = (60, 20.0);
 /// twenty.
 const NATS: f64 = 9.0;
 
+/// Where at least this part of the successes is left by those who wait,
+const MOST_LEFT: f64 = 0.5;
+/// seconds without any in which so many were to be left (odds of `e^-8`) are empty for another reason and tell nothing.
+const EMPTY: f64 = 8.0;
+
 /// A silence is waiting when so much of it was.
 const WAITED_THROUGH: f64 = 0.8;
 /// Parts whose failed shares differ by less are one.
@@ -62,9 +67,13 @@ pub(super) fn waited<T: Ticks + ?Sized>(
     let counts = per_second(ticks, Window { start: from, end: last.saturating_add(1) }, false);
     // How much better a second is explained by the share that is left than by business as usual.
     let mut sums = vec![0.0];
-    for c in &counts {
-        let sum = sums.last().copied().unwrap_or(0.0);
-        sums.push(sum + (c * share.ln() + rate * (1.0 - share)) / scatter);
+    for run in counts.chunk_by(|a, b| *a == 0.0 && *b == 0.0) {
+        let left = share * rate * run.len() as f64;
+        let of_others = run[0] == 0.0 && share >= MOST_LEFT && left >= EMPTY;
+        for c in run {
+            let nats = if of_others { 0.0 } else { (c * share.ln() + rate * (1.0 - share)) / scatter };
+            sums.push(sums.last().copied().unwrap_or(0.0) + nats);
+        }
     }
     let shifted = |wait: i64| {
         let at = (reach - wait) as usize;
@@ -263,6 +272,18 @@ mod tests {
         let ticks: Vec<Tick> = (0..2000).map(tick).collect();
         let seconds = |after| waited(&ticks[..], (1205, 1224), 200, after).map(|w| w.seconds);
         assert_eq!(seconds(1099), Some(5));
+    }
+
+    /// nginx is down for half a minute; later a few of a page fail at once.
+    #[test]
+    fn a_hole_of_all_is_not_that_of_a_few() {
+        let tick = |t: i64| {
+            let (down, fails) = ((1000..1030).contains(&t), (1158..1233).contains(&t));
+            let good = if down { 0 } else { 36 - 3 * u32::from(fails) };
+            Tick { second: t, good, neutral: 0, failed: 3 * u32::from(fails) }
+        };
+        let ticks: Vec<Tick> = (0..2000).map(tick).filter(|t| t.good > 0).collect();
+        assert_eq!(waited(&ticks[..], (1158, 1232), 225, 0), None);
     }
 
     #[test]
