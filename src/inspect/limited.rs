@@ -25,7 +25,11 @@ const REFUSED: f64 = 0.25;
 const SERVED: f64 = 0.5;
 /// and no more is asked than so many times the usual,
 const ASKED: f64 = 2.0;
-/// of which so many good answers tell.
+/// or so large a part of the usual answers is missing,
+const MISSING: f64 = 0.25;
+/// by more than so many standard deviations;
+const DEVIATIONS: f64 = 3.0;
+/// so many good answers tell what is usual.
 const KNOWN: u64 = 20;
 /// Seconds around a stretch that are counted with it.
 const AROUND: i64 = 600;
@@ -75,8 +79,8 @@ pub(super) fn meets_the_public(host: &Host<'_>, look: &Look, at: Window) -> bool
     hits_the_public(look) || takes_from_the_usual(&Counted::of(host), at)
 }
 
-/// Whether at both ends of a stretch, as far as the log knows what lies beyond, hardly half of the usual answers are given
-/// while no more is asked. Only what lies next to each other is compared: nights are quieter than days.
+/// Whether at both ends of a stretch, as far as the log knows what lies beyond, fewer good answers are given than usual
+/// while hardly more is asked. Only what lies next to each other is compared: nights are quieter than days.
 fn takes_from_the_usual(ticks: &impl Ticks, at: Window) -> bool {
     let Some(span) = ticks.span() else { return false };
     let longest = (at.end - at.start).min(AROUND);
@@ -88,12 +92,22 @@ fn takes_from_the_usual(ticks: &impl Ticks, at: Window) -> bool {
         .filter_map(|(usual, own)| {
             let (usual_good, usual_asked) = sums(ticks, usual);
             let (good, asked) = sums(ticks, own);
-            (usual_good >= KNOWN).then_some(
-                (good as f64) < SERVED * usual_good as f64 && asked as f64 <= ASKED * usual_asked as f64,
-            )
+            (usual_good >= KNOWN)
+                .then_some(taken((good as f64, asked as f64), (usual_good as f64, usual_asked as f64)))
         })
         .collect();
     !known.is_empty() && known.iter().all(|taken| *taken)
+}
+
+/// Whether what is refused is missing from the usual, by good answers and requests of two times as long as each other:
+/// hardly half is answered well though many ask again, or a part is missing that is no chance, and that is more than what
+/// was asked beyond the usual.
+fn taken((good, asked): (f64, f64), (usual_good, usual_asked): (f64, f64)) -> bool {
+    let missing = usual_good - good;
+    let halved = good < SERVED * usual_good && asked <= ASKED * usual_asked;
+    // Of two Poisson counts the difference varies by the root of their sum.
+    let no_chance = missing >= DEVIATIONS * (usual_good + good).sqrt();
+    halved || missing >= MISSING * usual_good && no_chance && missing >= asked - usual_asked
 }
 
 /// Good answers in these seconds, and all requests.

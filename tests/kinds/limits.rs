@@ -56,6 +56,8 @@ fn a_limit_that_refuses_the_public_is_an_outage() {
 fn a_limit_met_by_the_few_clients_of_a_log_is_told_by_what_they_ask() {
     let site = Site { seed: 89, rate: 10.0, clients: 2, ..Site::default() };
     judged(&site, site.hits(), 1, |n, _| n % 5 > 0);
+    // Two fifths of the usual are missing, and nothing came on top.
+    judged(&site, site.hits(), 1, |n, _| n % 5 > 2);
     let hits: Vec<Hit> = site.hits().into_iter().chain(looping()).collect();
     judged(&site, hits, 0, |_, h| h.client == LOOPS);
     // One of the two loops, and is refused most of all that it asks.
