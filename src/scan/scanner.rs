@@ -125,7 +125,7 @@ impl<'p> Scanner<'p> {
             let request =
                 |p: &[u8]| self.plan.formats.iter().any(|f| f.parse(p).is_ok_and(|r| r.time.is_some()));
             if let Some(payload) = payload
-                && !request(payload)
+                && !(self.errors.reaches(byte) && request(payload))
             {
                 self.errors.pass(payload, byte);
             }

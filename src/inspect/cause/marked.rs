@@ -82,7 +82,8 @@ impl<'h> Marked<'h> {
     pub(super) fn explain(&self, cause: &mut Cause) {
         if let Some(passed) = &self.passed {
             cause.summary = format!("{}; {}", cause.summary, passed.words());
-            cause.evidence.push(passed.line.clone());
+            // A text shows two.
+            cause.evidence.insert(cause.evidence.len().min(1), passed.line.clone());
         } else if let Some(asked) = self.asked.as_ref().filter(|_| self.failed.is_empty()) {
             _ = write!(
                 cause.summary,
