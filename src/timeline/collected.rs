@@ -91,11 +91,12 @@ impl Open {
 }
 
 impl Collected {
-    /// Adds a second of so many 2xx answers and nothing else, if that can be said in one byte behind what has been said.
+    /// Adds a second of so many 2xx answers and nothing else, if that can be said in one byte behind what has been said and
+    /// there is room for it.
     #[inline]
     pub(crate) fn count_few(&mut self, second: Second, ok: u16) -> bool {
         let open = &mut self.counts;
-        if second < open.next || second >= open.end {
+        if second < open.next || second >= open.end || open.bytes.len() == open.bytes.capacity() {
             return false;
         }
         let Some(byte) = CountStream::short((second - open.next) as u32, u32::from(ok)) else { return false };
