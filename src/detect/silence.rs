@@ -193,7 +193,7 @@ fn anomaly<T: Ticks>(
     }
     let kind = if proof.down {
         SilenceKind::Down
-    } else if active_share(gap.window, signals.other_activity) >= 0.3 {
+    } else if witnessed(gap.window, signals.other_activity) >= 0.3 {
         SilenceKind::LoggingStopped
     } else {
         SilenceKind::Unknown
@@ -234,6 +234,16 @@ fn anomaly<T: Ticks>(
             (0, 0),
         )
     }
+}
+
+/// The share of a gap in which another log tells that requests went on, and five seconds around that. What is told in the
+/// second before it or behind it is no witness.
+fn witnessed(gap: Window, activity: &[Window]) -> f64 {
+    let inner = Window { start: gap.start.saturating_add(1), end: gap.end.saturating_sub(1) };
+    let from = activity.partition_point(|w| w.end <= inner.start);
+    let inside = activity[from..].iter().take_while(|w| w.start < inner.end);
+    let around = |w: &Window| Window { start: w.start.saturating_sub(5), end: w.end.saturating_add(5) };
+    active_share(gap, &inside.map(around).collect::<Vec<_>>())
 }
 
 /// The share of `window` that lies in `stretches`.

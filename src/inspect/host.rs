@@ -435,23 +435,27 @@ impl Ticks for Counted<'_> {
 }
 
 impl Host<'_> {
-    /// Stretches in which the error log shows that requests went on: records about requests, by ten seconds.
+    /// Stretches in which the error log shows that requests went on: from a record about requests to the next, where
+    /// these are ten seconds apart at most.
     pub fn error_activity(&self) -> Vec<Window> {
         let mut out: Vec<Window> = Vec::new();
-        // Who breaks off a handshake asks for nothing, and has no access line.
-        let asks = |class: u16| class != UNKNOWN && self.category(class) != "client.tls";
+        // Who breaks off a handshake asks for nothing, and has no access line; that a process ended is no request's doing.
+        let asks = |class: u16| {
+            let category = if class == UNKNOWN { "process" } else { self.category(class) };
+            let family = category.split('.').next().unwrap_or_default();
+            category != "client.tls" && !matches!(family, "process" | "config" | "logging")
+        };
         for s in self.said.iter().filter(|s| s.word.is_none() && asks(s.class)) {
             // Nearly all of what stands in a bucket lies where its first records do.
             if let (Some(last), Some(end)) = (out.last(), s.seconds.last())
-                && end - end.rem_euclid(10) + 10 <= last.end
+                && end < last.end
             {
                 continue;
             }
             for second in s.seconds.iter() {
-                let start = second - second.rem_euclid(10);
                 match out.last_mut() {
-                    Some(last) if start <= last.end => last.end = last.end.max(start + 10),
-                    _ => out.push(Window { start, end: start + 10 }),
+                    Some(last) if second <= last.end + 10 => last.end = last.end.max(second + 1),
+                    _ => out.push(Window { start: second, end: second + 1 }),
                 }
             }
         }

@@ -56,6 +56,27 @@ fn an_nginx_that_stood_still_is_told_by_whom_it_finds_gone() {
     assert!(i.impact.statuses[&499] > 300, "{:?}", i.impact);
 }
 
+/// Its parent hears that a worker was stopped, and that it goes on; the first request then is late for its upstream.
+#[test]
+fn records_at_the_edges_of_a_silence_are_no_log_that_went_on() {
+    let site = Site { seed: 68, rate: 20.0, ..Site::default() };
+    let mut hits = site.hits();
+    let start = HALF + 3.0;
+    for (i, h) in hits.iter_mut().enumerate().filter(|(_, h)| (start..start + 11.0).contains(&h.at)) {
+        (h.took, h.status) =
+            (start + 11.2 - h.at + i as f64 % 7.0 / 10.0, if i % 8 == 0 { 200 } else { 499 });
+    }
+    let child = "[notice] 7#7: signal 17 (SIGCHLD) received from 9".to_owned();
+    let late = "[error] 9#9: *77 upstream timed out (110: Connection timed out) while reading response header from upstream, \
+                client: 192.0.2.9, server: a.example, request: \"GET /x HTTP/1.1\", upstream: \"http://192.0.2.1:80/x\""
+        .to_owned();
+    let records = [(start - 0.3, child.clone()), (start + 11.2, child), (start + 11.3, late)];
+    let report = site.report(&hits, &records);
+    let i = only("stood still, and its parent heard", &site, &report, (start, start + 11.0), 3.0);
+    assert_eq!((i.severity, i.client_visible), (Severity::Outage, true), "{}", i.title);
+    assert_eq!(i.cause.as_ref().unwrap().category, "process.down");
+}
+
 #[test]
 fn requests_that_are_refused_to_everybody_are_an_outage_and_guessed_passwords_are_none() {
     for (seed, status, format) in
