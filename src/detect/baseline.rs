@@ -68,14 +68,14 @@ impl Baseline {
         if weight > 0.0 { sum / weight } else { self.global }
     }
 
-    /// Before anything is found: the better half of the blocks decides. `None` without requests.
-    pub(crate) fn first(steps: &Steps, all: &Sums<'_>) -> Option<Self> {
-        let (length, sums) = blocks(steps, all, &[]);
+    /// Before anything is found: the better half of the blocks decides, or, where a log may lie in an outage for most of
+    /// its time, the `best` of it. `None` without requests.
+    pub(crate) fn first(steps: &Steps, all: &Sums<'_>, best: bool) -> Option<Self> {
+        let (length, sums) = blocks(steps, all, &steps.unusual);
         let half = best_share(&sums, 0.5)?;
         let global = half.clamp(FLOOR, 0.95);
-        let mut global =
-            if global > 0.1 { deepest(steps, all).map_or(global, |low| low.min(global)) } else { global };
-        global = global.min(CEILING);
+        let low = if best && global > 0.1 { deepest(steps, all) } else { None };
+        let global = low.map_or(global, |low| low.min(global)).min(CEILING);
         Some(Self { shares: vec![global; sums.len()], origin: steps.origin, length, global })
     }
 
@@ -146,7 +146,7 @@ fn best_share(sums: &[(f64, f64)], part: f64) -> Option<f64> {
 /// (a log of which nine tenths are an outage), and not merely the lower end of a wide scatter.
 fn deepest(steps: &Steps, all: &Sums<'_>) -> Option<f64> {
     let cells = (steps.seconds() / 2.0).clamp(1.0, 64.0);
-    let mut sums = sums(steps, all, &[], cells);
+    let mut sums = sums(steps, all, &steps.unusual, cells);
     let total = sums.iter().map(|b| b.0).sum::<f64>();
     let enough = (total / cells / 4.0).max(5.0);
     sums.retain(|b| b.0 >= enough);

@@ -306,7 +306,7 @@ mod tests {
 
     fn found(counts: &[(u32, u32)]) -> Vec<(i64, i64, u8)> {
         let steps = steps(counts);
-        let baseline = Baseline::first(&steps, &Sums::new(&steps)).unwrap();
+        let baseline = Baseline::first(&steps, &Sums::new(&steps), true).unwrap();
         let costs = Costs { threshold: 13.0, dispersion: 1.25, cap: 0.6 };
         let span =
             |s: &Segment| (steps.list[s.steps.start].first, steps.list[s.steps.end - 1].last(), s.level);
@@ -391,7 +391,7 @@ mod tests {
                 }
             }
             let steps = steps(&counts);
-            if let Some(baseline) = Baseline::first(&steps, &Sums::new(&steps)) {
+            if let Some(baseline) = Baseline::first(&steps, &Sums::new(&steps), true) {
                 let costs = Costs { threshold, dispersion, cap: 0.6 };
                 let mut path = vec![0; steps.list.len()];
                 for s in segments(&steps, &baseline, costs) {

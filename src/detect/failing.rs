@@ -7,7 +7,7 @@ use super::anomaly::{Detection, Kind, Reason, Remark};
 use super::baseline::{self, Baseline};
 use super::burst::{self, Costs, Segment};
 use super::gates::{self, Effect, Lack, Wobble};
-use super::steps::{Excused, Steps};
+use super::steps::{Excused, Steps, joined};
 use super::sums::{Count, Sums};
 use super::{Options, Ticks};
 use crate::stats::{excess_nats, logit};
@@ -112,7 +112,7 @@ fn settle(steps: &Steps, sums: &Sums<'_>, options: &Options) -> Option<Settled> 
     if steps.failed == 0 {
         return None;
     }
-    let mut baseline = Baseline::first(steps, sums)?;
+    let mut baseline = Baseline::first(steps, sums, !options.own_measure)?;
     let chances =
         burst::LEVELS.len() as f64 * (steps.failing_seconds as f64 + 1.0) * options.scopes.max(1) as f64;
     let threshold = (chances / options.false_findings.max(1e-9)).ln().max(options.least_nats);
@@ -121,7 +121,8 @@ fn settle(steps: &Steps, sums: &Sums<'_>, options: &Options) -> Option<Settled> 
     let mut segments = Vec::new();
     for round in 0..ROUNDS {
         if round > 0 {
-            baseline = Baseline::outside(steps, sums, &runs, &baseline);
+            let masked = joined([runs.as_slice(), &steps.unusual].concat());
+            baseline = Baseline::outside(steps, sums, &masked, &baseline);
         }
         if round == 1 {
             costs.dispersion = baseline::dispersion(steps, &runs, &baseline, costs.dispersion);

@@ -246,6 +246,9 @@ pub struct Options {
     pub least_seconds: i64,
     /// The least evidence of a finding, in nats. 13 would do for counts of clients.
     pub least_nats: f64,
+    /// What counts as bad was told by what is usual in the same log, as late answers are: a short time without any (all
+    /// came from a cache) does not make the rest of the log one long outage.
+    pub own_measure: bool,
 }
 
 impl Options {
@@ -264,6 +267,7 @@ impl Default for Options {
             least_dispersion: 2.5,
             least_seconds: 3,
             least_nats: 16.0,
+            own_measure: false,
         }
     }
 }

@@ -49,17 +49,29 @@ const BLOCKS: i64 = 64;
 /// time at all, and where a third of the answers is usually slow, they would look like what is usual.
 const FAILING: f64 = 0.5;
 
-/// Where most requests fail.
-pub(crate) fn failing_windows(anomalies: &[Anomaly]) -> Vec<Window> {
+/// Where requests fail, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Failing {
+    /// Most of them: nothing is late there.
+    most: Vec<Window>,
+    /// Any: what is refused, or answered by a cache in the place of what is gone, takes no time at all, and says nothing of
+    /// how many are usually late.
+    any: Vec<Window>,
+}
+
+/// Where requests fail by what was found.
+pub(crate) fn failing_windows(anomalies: &[Anomaly]) -> Failing {
     let most = |p: &&AnomalyPhase| p.failed as f64 >= FAILING * p.requests as f64 && p.failed > 0;
-    let mut masked: Vec<Window> = anomalies
-        .iter()
-        .filter(|a| a.kind == Kind::Failing)
-        .flat_map(|a| a.phases.iter().filter(most))
-        .map(|p| Window { start: p.start, end: p.end })
-        .collect();
-    masked.sort_unstable_by_key(|w| (w.start, w.end));
-    masked
+    let failing = || anomalies.iter().filter(|a| a.kind == Kind::Failing);
+    let phases = failing().flat_map(|a| a.phases.iter().filter(most));
+    let in_order = |mut windows: Vec<Window>| {
+        windows.sort_unstable_by_key(|w| (w.start, w.end));
+        windows
+    };
+    Failing {
+        most: in_order(phases.map(|p| Window { start: p.start, end: p.end }).collect()),
+        any: in_order(failing().map(Anomaly::span).collect()),
+    }
 }
 
 /// The histograms of the log's blocks of time.
@@ -155,10 +167,10 @@ pub(crate) fn usual(timeline: &Timeline, span: Window) -> Option<Looked<'_>> {
     Some(Looked { timeline, span, median_ms, looks })
 }
 
-/// Finds the stretches in which answers were late, but for those that are `masked`.
+/// Finds the stretches in which answers were late, but for those where most requests fail.
 pub(crate) fn find(
     looked: &Looked<'_>,
-    masked: Vec<Window>,
+    failing: Failing,
     options: &Options,
     workers: Option<&Workers>,
 ) -> Detection {
@@ -167,11 +179,15 @@ pub(crate) fn find(
         scopes: options.scopes.max(1) * LOOKS.len(),
         least_dispersion: DISPERSION,
         least_seconds: LEAST_SECONDS,
+        own_measure: true,
         ..*options
     };
     let limits: Vec<usize> = looks.iter().map(|look| look.0).collect();
-    let arrivals = Arrivals::new(timeline, *span, &limits, masked);
-    let jobs: Vec<(usize, Steps)> = arrivals.steps(looks.len()).into_iter().enumerate().collect();
+    let arrivals = Arrivals::new(timeline, *span, &limits, failing.most);
+    let mut jobs: Vec<(usize, Steps)> = arrivals.steps(looks.len()).into_iter().enumerate().collect();
+    for (_, steps) in &mut jobs {
+        steps.set_apart(&failing.any);
+    }
     let judged =
         parallel::all(workers, jobs, |(look, steps)| looked.judge(&arrivals, (look, steps), &options));
     let (mut seen, mut slight): (Vec<Anomaly>, Vec<Anomaly>) = (Vec::new(), Vec::new());
@@ -260,8 +276,13 @@ fn mostly_usual(slow: &Slowness) -> bool {
 
 /// A series of requests of which some were late, looked at by itself: the stretches with more of them than usual.
 pub fn late_stretches<T: Ticks>(ticks: &T, scopes: usize) -> Vec<Anomaly> {
-    let options =
-        Options { scopes, least_dispersion: DISPERSION, least_seconds: LEAST_SECONDS, ..Options::default() };
+    let options = Options {
+        scopes,
+        least_dispersion: DISPERSION,
+        least_seconds: LEAST_SECONDS,
+        own_measure: true,
+        ..Options::default()
+    };
     super::stretches(ticks, &options).anomalies.into_iter().map(slowed).collect()
 }
 
@@ -357,7 +378,7 @@ mod tests {
 
     fn found(timeline: &Timeline, span: Window) -> Vec<Anomaly> {
         let looked = usual(timeline, span).unwrap();
-        find(&looked, Vec::new(), &Options::default(), None).anomalies
+        find(&looked, Failing::default(), &Options::default(), None).anomalies
     }
 
     #[test]
@@ -386,6 +407,18 @@ mod tests {
             };
             let (timeline, span) = timed(seed, 10.0, 0.2, wave);
             assert!(found(&timeline, span).is_empty(), "seed {seed}");
+            // A minute and a half in which a cache answers for a backend that is gone.
+            let cached = |t: i64| if (1800..1890).contains(&t) { 1.0 } else { 400.0 };
+            let (timeline, span) = timed(seed, 10.0, 0.6, cached);
+            assert!(found(&timeline, span).is_empty(), "seed {seed}");
+            // So it does while some requests fail, and half of what it does not know.
+            let half = |t: i64| if (1800..2400).contains(&t) { 1.0 } else { 400.0 };
+            let (timeline, span) = timed(seed, 10.0, 0.6, half);
+            let failed = Window { start: span.start + 1800, end: span.start + 2400 };
+            let failing = Failing { most: Vec::new(), any: vec![failed] };
+            let looked = usual(&timeline, span).unwrap();
+            let late = find(&looked, failing, &Options::default(), None);
+            assert!(late.anomalies.is_empty(), "seed {seed}");
             // Slow for a machine, and nothing that a person feels.
             let fast = |t: i64| if (1800..2000).contains(&t) { 20.0 } else { 2.0 };
             let (timeline, span) = timed(seed, 10.0, 0.2, fast);

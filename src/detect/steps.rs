@@ -9,6 +9,7 @@
 use super::{Fold, Tick, Ticks};
 use crate::time::{Second, Window};
 use crate::timeline::Run;
+use std::ops::Range;
 
 /// How many cells a log's span is cut into at most.
 const CELLS: i64 = 1 << 15;
@@ -75,6 +76,8 @@ pub(crate) struct Steps {
     pub failing_seconds: u64,
     /// Seconds with a line, of which failing ones are a part.
     pub busy: u64,
+    /// Those that say nothing of what is usual, in order: see [`Steps::set_apart`].
+    pub unusual: Vec<Range<usize>>,
     cell: i64,
     cell_end: Second,
     open: Step,
@@ -220,10 +223,36 @@ impl Steps {
         }
     }
 
+    /// Leaves `windows`, which stand in order, out of what is usual, where at least a quarter of the log's time is left to
+    /// tell it.
+    pub(crate) fn set_apart(&mut self, windows: &[Window]) {
+        let mut runs: Vec<Range<usize>> = windows.iter().map(|w| self.at(w.start)..self.at(w.end)).collect();
+        runs.retain(|r| r.start < r.end);
+        let runs = joined(runs);
+        let seconds =
+            |r: &Range<usize>| self.list[r.clone()].iter().map(|s| f64::from(s.span())).sum::<f64>();
+        if runs.iter().map(seconds).sum::<f64>() <= 0.75 * self.seconds() {
+            self.unusual = runs;
+        }
+    }
+
     /// Index of the first step that ends at or after `second`.
     pub(crate) fn at(&self, second: Second) -> usize {
         self.list.partition_point(|s| s.last() < second)
     }
+}
+
+/// Runs of steps in order, those that meet as one.
+pub(crate) fn joined(mut runs: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    runs.sort_unstable_by_key(|r| (r.start, r.end));
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(runs.len());
+    for run in runs {
+        match joined.last_mut() {
+            Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
+            _ => joined.push(run),
+        }
+    }
+    joined
 }
 
 impl Fold for Steps {
