@@ -70,12 +70,38 @@ pub(super) fn find(
     findings
 }
 
+/// The time that tells what used to be there: all that was looked at, but for the candidate and for other stretches in which
+/// as much was missing. What is gone twice was there before, between and after.
+struct Usually<'a> {
+    look: &'a Look,
+    apart: Vec<Window>,
+}
+
+impl<'a> Usually<'a> {
+    fn of(look: &'a Look) -> Self {
+        let seen = |a: &Answer| (a.good() || a.class == Class::Missing).then_some(a.class == Class::Missing);
+        let rises = detect::stretches(&look.ticks(seen), &Options::candidates()).anomalies;
+        let apart = rises.iter().map(window).filter(|w| !w.overlaps(look.inside)).collect();
+        Self { look, apart }
+    }
+
+    fn answers(&self) -> impl Iterator<Item = &'a Answer> {
+        self.look.outside().filter(|a| !self.apart.iter().any(|w| w.contains(a.second)))
+    }
+
+    fn seconds(&self) -> f64 {
+        let length = |w: &Window| w.end.saturating_sub(w.start) as f64;
+        let apart: f64 = self.apart.iter().map(length).sum();
+        length(&self.look.span) - length(&self.look.inside) - apart
+    }
+}
+
 /// What was known of a path or a family of paths outside the candidate: good answers, missing ones.
 type Known = ByKey<(u32, u32)>;
 
-fn known(look: &Look, key: impl Fn(&Answer) -> u64) -> Known {
+fn known(usually: &Usually<'_>, key: impl Fn(&Answer) -> u64) -> Known {
     let mut known = Known::default();
-    for a in look.outside() {
+    for a in usually.answers() {
         let counts = known.entry(key(a)).or_default();
         counts.0 += u32::from(a.good());
         counts.1 += u32::from(a.class == Class::Missing);
@@ -90,9 +116,9 @@ fn there(known: &Known, key: u64, least: u32) -> bool {
 }
 
 /// Whether a request was for something that used to be there.
-fn used_to_be(look: &Look) -> impl Fn(&Answer) -> bool {
-    let paths = known(look, |a| a.path);
-    let families = known(look, endpoint);
+fn used_to_be(usually: &Usually<'_>) -> impl Fn(&Answer) -> bool + use<> {
+    let paths = known(usually, |a| a.path);
+    let families = known(usually, endpoint);
     move |a| there(&paths, a.path, 1) || there(&families, endpoint(a), FAMILY)
 }
 
@@ -102,7 +128,8 @@ fn endpoint(a: &Answer) -> u64 {
 
 /// The anomaly of content that used to be there, if the candidate is one.
 fn gone(host: &Host<'_>, look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
-    let used = used_to_be(look);
+    let usually = Usually::of(look);
+    let used = used_to_be(&usually);
     let lost = |a: &Answer| a.class == Class::Missing && used(a);
     let out: HashSet<u64> = one_client::worst(look, lost).into_iter().map(|w| w.0).collect();
     let theirs = |a: &Answer| !out.contains(&a.client);
@@ -111,7 +138,7 @@ fn gone(host: &Host<'_>, look: &Look, candidate: &Anomaly) -> Option<Anomaly> {
     if clients.len() < CLIENTS && !hidden {
         return None;
     }
-    let lacking = is_lacking(look, |a| lost(a) && theirs(a));
+    let lacking = is_lacking(&usually, |a| lost(a) && theirs(a));
     if !lacking.unwrap_or_else(|| lacks_altogether(host, look, candidate)) {
         return None;
     }
@@ -171,8 +198,9 @@ fn few_pages(look: &Look, lost: impl Fn(&Answer) -> bool) -> Option<(HashSet<u64
 /// Whether what was lost took the place of good answers, and did not come beside them: whether the paths (families,
 /// where a path was not seen before) that lost answers have so many good ones fewer than their share of the rest tells.
 /// `None` where only some requests are there, and next to none of the rest.
-fn is_lacking(look: &Look, lost: impl Fn(&Answer) -> bool) -> Option<bool> {
-    let seen: HashSet<u64> = look.outside().filter(|a| a.good()).map(|a| a.path).collect();
+fn is_lacking(usually: &Usually<'_>, lost: impl Fn(&Answer) -> bool) -> Option<bool> {
+    let look = usually.look;
+    let seen: HashSet<u64> = usually.answers().filter(|a| a.good()).map(|a| a.path).collect();
     let (mut paths, mut families, mut gone) = (HashSet::new(), HashSet::new(), 0.0);
     for a in look.inside().filter(|a| lost(a)) {
         gone += 1.0;
@@ -183,20 +211,22 @@ fn is_lacking(look: &Look, lost: impl Fn(&Answer) -> bool) -> Option<bool> {
         };
     }
     let theirs = |a: &&Answer| paths.contains(&a.path) || families.contains(&endpoint(a));
-    let good = |inside: bool, of_theirs: bool| {
-        let all = look.answers.iter().filter(|a| a.good() && look.inside.contains(a.second) == inside);
-        all.filter(|a| theirs(a) == of_theirs).count() as f64
+    // Of theirs, and of the rest.
+    let good = |answers: &mut dyn Iterator<Item = &Answer>| {
+        answers
+            .filter(|a| a.good())
+            .fold((0.0, 0.0), |(own, rest), a| if theirs(&a) { (own + 1.0, rest) } else { (own, rest + 1.0) })
     };
-    let length = |w: Window| w.end.saturating_sub(w.start) as f64;
-    let around = length(look.span) - length(look.inside);
-    let (rest, expected) = (good(false, false), good(false, true));
+    let length = look.inside.end.saturating_sub(look.inside.start) as f64;
+    let around = usually.seconds();
+    let ((expected, rest), (came, others)) = (good(&mut usually.answers()), good(&mut look.inside()));
     let scale = match () {
-        () if look.complete && around > 0.0 => length(look.inside) / around,
+        () if look.complete && around > 0.0 => length / around,
         () if rest < REST * expected => return None,
-        () => good(true, false) / rest.max(1.0),
+        () => others / rest.max(1.0),
     };
     let expected = expected * scale;
-    Some(expected - good(true, true) + expected.sqrt() >= LACKING * gone)
+    Some(expected - came + expected.sqrt() >= LACKING * gone)
 }
 
 /// Whether good answers are lacking altogether, by the counts of every second.
@@ -214,7 +244,7 @@ fn lacks_altogether(host: &Host<'_>, look: &Look, candidate: &Anomaly) -> bool {
 
 /// Whether a missing answer inside a missing-content anomaly counts as a failure of it.
 pub(super) fn counts(look: &Look) -> impl Fn(&Answer) -> bool {
-    let used = used_to_be(look);
+    let used = used_to_be(&Usually::of(look));
     move |a| a.class == Class::Missing && used(a)
 }
 
