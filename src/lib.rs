@@ -93,6 +93,7 @@ pub mod lines;
 mod machine;
 pub mod parallel;
 pub mod parts;
+mod ranges;
 pub mod reading;
 pub mod redact;
 pub mod render;

@@ -7,6 +7,7 @@
 #![expect(clippy::inline_always, reason = "every failing second of a log is pushed here")]
 
 use super::{Fold, Tick, Ticks};
+use crate::ranges::joined;
 use crate::time::{Second, Window};
 use crate::timeline::Run;
 use std::ops::Range;
@@ -240,19 +241,6 @@ impl Steps {
     pub(crate) fn at(&self, second: Second) -> usize {
         self.list.partition_point(|s| s.last() < second)
     }
-}
-
-/// Runs of steps in order, those that meet as one.
-pub(crate) fn joined(mut runs: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    runs.sort_unstable_by_key(|r| (r.start, r.end));
-    let mut joined: Vec<Range<usize>> = Vec::with_capacity(runs.len());
-    for run in runs {
-        match joined.last_mut() {
-            Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
-            _ => joined.push(run),
-        }
-    }
-    joined
 }
 
 impl Fold for Steps {

@@ -4,6 +4,7 @@ use super::{Read, Role, again, each_line_between};
 use crate::input::duplicates::{Candidate, Overlaps, Skips, find, shared};
 use crate::input::source::Kind;
 use crate::parallel::Workers;
+use crate::ranges::joined;
 use crate::scan::{FileScan, ScanOptions};
 use crate::time::{Second, Window};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,7 @@ pub(super) fn leave_out(reads: &mut [Read], options: &ScanOptions, workers: &Wor
         by_file.entry(file).or_insert((of, Vec::new())).1.extend(ranges);
     }
     let files: Vec<_> =
-        by_file.iter().map(|(&file, (_, skip))| (&*reads[file].reading, join(skip.clone()))).collect();
+        by_file.iter().map(|(&file, (_, skip))| (&*reads[file].reading, joined(skip.clone()))).collect();
     let scans = again(&files, options, workers);
     for ((file, (of, _)), scan) in by_file.into_iter().zip(scans) {
         if let Ok(scan) = scan {
@@ -116,17 +117,4 @@ fn candidate(idx: usize, read: &Read) -> Option<Candidate> {
         shown: read.reading.source.shown.clone(),
         seekable: read.reading.source.is_seekable(),
     })
-}
-
-/// Sorted ranges without overlaps.
-fn join(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_unstable_by_key(|r| (r.start, r.end));
-    let mut out: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
-    for r in ranges {
-        match out.last_mut() {
-            Some(last) if r.start <= last.end => last.end = last.end.max(r.end),
-            _ => out.push(r),
-        }
-    }
-    out
 }
